@@ -41,3 +41,13 @@ def presence_flags(present: Iterable[str]) -> tuple[bool, ...]:
     """Give one flag per entry of ``MODALITIES``, True where it is among ``present``."""
     chosen = set(present)
     return tuple(modality in chosen for modality in MODALITIES)
+
+
+def single_sets() -> list[list[bool]]:
+    """List the presence flags of the sets with one modality."""
+    return [list(presence_flags(chosen)) for chosen in modality_sets() if len(chosen) == 1]
+
+
+def all_sets() -> list[list[bool]]:
+    """List the presence flags of all non-empty sets, as ``modality_sets`` orders them."""
+    return [list(presence_flags(chosen)) for chosen in modality_sets()]

@@ -1,0 +1,130 @@
+"""Runs an evaluator case by case: a failing case is recorded and the rest goes on."""
+
+import csv
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from monai.data import DataLoader, Dataset
+from monai.engines import Evaluator
+
+from bundle.errors import UserError
+from bundle.inference.writing import check_writable
+from bundle.regions import LABEL_NAMES
+
+LOGGER = logging.getLogger("simmlm")
+
+OK, FAILED = "ok", "failed"
+VOLUMES = {name: f"{name.replace(' ', '_')}_ml" for value, name in LABEL_NAMES.items() if value}
+COLUMNS = ("case_id", "status", "reason", "modalities", *VOLUMES.values())
+
+
+@dataclass(frozen=True)
+class CaseOutcome:
+    """What became of a case: one row of ``cases.csv``."""
+
+    case_id: str
+    status: str
+    reason: str = ""
+    result: dict[str, Any] | None = None
+
+    def row(self) -> dict[str, Any]:
+        """Give the row; a failed case has no modalities and volumes."""
+        row: dict[str, Any] = {"case_id": self.case_id, "status": self.status, "reason": self.reason}
+        if self.result is not None:
+            row["modalities"] = " ".join(self.result["modalities"])
+            row.update({column: self.result["volumes_ml"][name] for name, column in VOLUMES.items()})
+        return row
+
+
+class CaseRunner:
+    """Segment cases one after the other and keep ``cases.csv`` up to date.
+
+    Args:
+        evaluator: a MONAI evaluator whose post-processing leaves ``result``; its handlers write the maps.
+        cases: dictionaries with ``case_id`` and ``image``.
+        preprocessing: reads and prepares a case.
+        output_dir: where ``cases.csv`` goes.
+        report: called with every outcome as soon as it is known; logs it if left out.
+    """
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        cases: Sequence[dict[str, Any]],
+        preprocessing: Callable[[Any], Any],
+        output_dir: Path | str,
+        report: Callable[[CaseOutcome], None] | None = None,
+    ) -> None:
+        self.evaluator = evaluator
+        self.cases = cases
+        self.preprocessing = preprocessing
+        self.output_dir = Path(output_dir)
+        self.report = report or log_outcome
+
+    def run(self) -> list[CaseOutcome]:
+        """Run all cases.
+
+        Raises:
+            OutputError: the output folder cannot be written; no case was started.
+        """
+        check_writable(self.output_dir)
+        outcomes: list[CaseOutcome] = []
+        for case in self.cases:
+            outcomes.append(self._run_one(case))
+            write_table(self.output_dir / "cases.csv", outcomes)
+            self.report(outcomes[-1])
+        return outcomes
+
+    def _run_one(self, case: dict[str, Any]) -> CaseOutcome:
+        case_id = str(case["case_id"])
+        self.evaluator.data_loader = DataLoader(Dataset([case], self.preprocessing), batch_size=1, num_workers=0)
+        self.evaluator.state.epoch_length = 1
+        self.evaluator.logger.setLevel(logging.CRITICAL)  # this class reports; ignite would print a traceback first
+        try:
+            self.evaluator.run()
+        except Exception as error:
+            return CaseOutcome(case_id, FAILED, _reason(error, case_id))
+        return CaseOutcome(case_id, OK, result=self.evaluator.state.output[0]["result"])
+
+
+def exit_if_failed(outcomes: Sequence[CaseOutcome]) -> None:
+    """End the program with status 1 if a case failed, after all of them had their turn."""
+    failed = [outcome.case_id for outcome in outcomes if outcome.status != OK]
+    if failed:
+        LOGGER.error("%d of %d cases failed: %s", len(failed), len(outcomes), ", ".join(failed[:10]))
+        sys.exit(1)
+
+
+def write_table(path: Path, outcomes: Sequence[CaseOutcome]) -> None:
+    """Write ``cases.csv`` as a whole, so that a reader never sees half a row."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        table = csv.DictWriter(file, COLUMNS)
+        table.writeheader()
+        table.writerows(outcome.row() for outcome in outcomes)
+    temporary.replace(path)
+
+
+def log_outcome(outcome: CaseOutcome) -> None:
+    """Log one line per case."""
+    if outcome.result is None:
+        LOGGER.error("%s: failed: %s", outcome.case_id, outcome.reason)
+        return
+    total_ml = sum(outcome.result["volumes_ml"].values())
+    LOGGER.info("%s: ok, %s, tumour %.1f ml", outcome.case_id, " ".join(outcome.result["modalities"]), total_ml)
+
+
+def _reason(error: BaseException, case_id: str) -> str:
+    """Find what the user can mend under the wrapping that MONAI puts around errors in transforms."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, UserError):
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(cause, UserError):
+        return f"{cause.code}: {cause}"
+    LOGGER.error("%s: unexpected error", case_id, exc_info=error)
+    return f"E_UNEXPECTED: {type(error).__name__}: {error}"

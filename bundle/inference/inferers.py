@@ -1,0 +1,63 @@
+"""Runs the mixture over whole exams, window by window."""
+
+from typing import Any
+
+import torch
+from monai.inferers import SlidingWindowInferer
+from monai.utils import convert_to_dst_type
+from torch import Tensor
+
+from bundle.mixing import derive_presence
+from bundle.networks.dmome import DMoME
+
+
+class MixtureInferer(SlidingWindowInferer):
+    """Sliding windows that blend logits and gate weights with the same importance map.
+
+    Presence is decided once per case and given to every window: a window of background alone would
+    otherwise look as if the case had no modality at all.
+
+    Args:
+        amp: compute in bfloat16 where that is safe.
+        options: as MONAI's ``SlidingWindowInferer``: ``roi_size``, ``overlap``, ``sw_batch_size``, ``mode``.
+    """
+
+    def __init__(self, amp: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.amp = amp
+
+    def __call__(  # type: ignore[override]
+        self, inputs: Tensor, network: DMoME, presence: Tensor | None = None
+    ) -> Tensor:
+        """Predict whole exams.
+
+        Args:
+            inputs: (B, M, H, W, D), preprocessed; of any size, also smaller than the window.
+            network: the mixture.
+            presence: (B, M) bool; left out, a channel that is zero everywhere counts as absent.
+
+        Returns:
+            (B, R + M * R, H, W, D) float32: mixed logits, then gate weights with modalities outermost.
+        """
+        image = inputs.as_tensor() if hasattr(inputs, "as_tensor") else inputs
+        presence = derive_presence(image) if presence is None else presence.bool().cpu()
+        cases = [self._one(image[i : i + 1], presence[i : i + 1], network) for i in range(len(image))]
+        # With the metadata of the input: without it MONAI's Invertd would skip the way back, with a warning only.
+        blended: Tensor = convert_to_dst_type(torch.cat(cases), inputs, dtype=torch.float32)[0]
+        return blended
+
+    def _one(self, image: Tensor, presence: Tensor, network: DMoME) -> Tensor:
+        def predict(window: Tensor) -> Tensor:
+            return _logits_and_weights(network, window, presence.expand(len(window), -1), self.amp)
+
+        blended = super().__call__(image, predict)
+        assert isinstance(blended, Tensor)
+        return blended
+
+
+def _logits_and_weights(network: DMoME, window: Tensor, presence: Tensor, amp: bool) -> Tensor:
+    with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=amp):
+        expert_logits = network.expert_logits(window, presence)
+        logits, weights = network.mix(expert_logits, window, presence)
+    maps = weights.flatten(1)[..., None, None, None].expand(-1, -1, *window.shape[2:])
+    return torch.cat([logits.float(), maps.float()], dim=1)

@@ -1,0 +1,131 @@
+"""Turns blended logits and gate weights into what a radiologist can read, on the patient's own grid."""
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.transforms import Transform
+from torch import Tensor
+
+from bundle.data.exam_record import ExamRecord
+from bundle.mixing import binary_entropy
+from bundle.modalities import MODALITIES
+from bundle.regions import LABEL_NAMES, REGIONS, regions_to_labels
+
+THRESHOLD = 0.5
+
+
+class ActivateMixtured(Transform):
+    """Turn logits into probabilities and sum up the gate weights, still on the network's grid.
+
+    Before the way back to the patient's grid, so that what is interpolated there is a probability, and
+    what is padded is background.
+
+    Args:
+        weights_per_region: keep one weight map per modality and region instead of their mean.
+    """
+
+    def __init__(self, weights_per_region: bool = False) -> None:
+        self.weights_per_region = weights_per_region
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Change ``pred`` from (R + M * R, ...) to (R + M, ...) or (R + M * R, ...); add ``mean_weights`` (M, R)."""
+        case = dict(data)
+        pred: Tensor = case["pred"]
+        n_regions = len(REGIONS)
+        probabilities = torch.sigmoid(pred[:n_regions])
+        weights = pred[n_regions:].unflatten(0, (len(MODALITIES), n_regions))
+        brain = (torch.as_tensor(case["image"]) != 0).any(dim=0)
+        case["mean_weights"] = _mean_over(weights, brain)
+        maps = weights.flatten(0, 1) if self.weights_per_region else weights.mean(dim=1)
+        case["pred"] = torch.cat([probabilities, maps])
+        return case
+
+
+class SplitMapsd(Transform):
+    """Make label map, entropy and weight maps of the probabilities that are back on the patient's grid.
+
+    ``pred`` becomes the label map, the one output that MONAI Label and viewers take; ``entropy``,
+    ``weights`` and ``result`` are added.
+
+    Args:
+        entropy_per_region: also keep one entropy map per region.
+    """
+
+    def __init__(self, entropy_per_region: bool = False) -> None:
+        self.entropy_per_region = entropy_per_region
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Split the maps of one case.
+
+        Args:
+            data: ``pred`` (R + M, H, W, D) or (R + M * R, H, W, D), ``mean_weights``, ``record``.
+
+        Returns:
+            ``pred`` (1, H, W, D) uint8; ``entropy`` (1, H, W, D) or (1 + R, H, W, D) float32, bits, the largest
+            over regions first; ``weights`` (M, H, W, D) or (M * R, H, W, D) float32, summing to 1 over the
+            acquired modalities in every voxel; ``result``, plain JSON facts.
+        """
+        case = dict(data)
+        record = ExamRecord.from_json(case["record"])
+        maps: Tensor = case["pred"]
+        probabilities = maps[: len(REGIONS)].clamp(0.0, 1.0)
+        label = regions_to_labels((torch.as_tensor(probabilities) > THRESHOLD).numpy(force=True))
+        mean_weights = torch.as_tensor(case.pop("mean_weights"))
+        case["weights"] = _complete(torch.as_tensor(maps[len(REGIONS) :]), mean_weights)
+        case["entropy"] = self._entropy(torch.as_tensor(probabilities))
+        case["pred"] = _like(maps, torch.from_numpy(label)[None])
+        case["result"] = _result(record, label, mean_weights, case["entropy"][0])
+        return case
+
+    def _entropy(self, probabilities: Tensor) -> Tensor:
+        regions = binary_entropy(probabilities)
+        largest = regions.amax(dim=0, keepdim=True)
+        return torch.cat([largest, regions]) if self.entropy_per_region else largest
+
+
+def _mean_over(weights: Tensor, brain: Tensor) -> Tensor:
+    """Average weights (M, R, H, W, D) over the brain, as plain (M, R)."""
+    flat = torch.as_tensor(weights).flatten(2)
+    inside = brain.flatten()
+    return flat[..., inside].mean(dim=2) if inside.any() else flat.mean(dim=2)
+
+
+def _complete(weights: Tensor, mean_weights: Tensor) -> Tensor:
+    """Make weights sum to 1 in every voxel; voxels that no window covered get the case's mean."""
+    per_region = len(weights) == mean_weights.numel()
+    means = mean_weights.flatten() if per_region else mean_weights.mean(dim=1)
+    groups = weights.unflatten(0, (len(MODALITIES), -1)).clamp(min=0.0)
+    total = groups.sum(dim=0, keepdim=True)
+    fallback = means.unflatten(0, (len(MODALITIES), -1))[..., None, None, None]
+    covered = total > THRESHOLD
+    return torch.where(covered, groups / total.clamp(min=THRESHOLD), fallback).flatten(0, 1)
+
+
+def _like(reference: Tensor, values: Tensor) -> Tensor:
+    """Give ``values`` the metadata of ``reference``, if that has any."""
+    if not hasattr(reference, "meta"):
+        return values
+    return type(reference)(values, meta=dict(reference.meta))  # type: ignore[call-arg]
+
+
+def _result(record: ExamRecord, label: np.ndarray, mean_weights: Tensor, entropy: Tensor) -> dict[str, Any]:
+    voxel_ml = abs(float(np.linalg.det(record.grid.affine[:3, :3]))) / 1000
+    counts = np.bincount(label.ravel(), minlength=len(LABEL_NAMES))
+    volumes = {name: round(float(counts[value] * voxel_ml), 3) for value, name in LABEL_NAMES.items() if value}
+    means = {
+        modality: {region: round(float(mean_weights[m, r]), 4) for r, region in enumerate(REGIONS)}
+        for m, modality in enumerate(MODALITIES)
+        if modality in record.modalities
+    }
+    tumour = torch.from_numpy(label > 0)
+    return {
+        "case_id": record.case_id,
+        "modalities": list(record.modalities),
+        "missing": list(record.missing),
+        "volumes_ml": volumes,
+        "mean_weights": means,
+        "mean_entropy_in_tumour": round(float(entropy[tumour].mean()), 4) if tumour.any() else None,
+        "warnings": list(record.warnings),
+    }

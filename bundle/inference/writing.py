@@ -1,0 +1,202 @@
+"""Writes the maps of a case as NIfTI on the patient's grid, and a JSON that says how they came about."""
+
+import json
+import platform
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import monai
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bundle import __version__
+from bundle.data.exam_record import ExamRecord
+from bundle.data.nifti_writing import write_volume
+from bundle.errors import OutputError
+from bundle.modalities import MODALITIES
+from bundle.regions import CONVENTIONS, LABEL_NAMES, REGIONS, to_convention
+
+Maps = dict[str, NDArray[Any]]
+
+
+class MapWriter:
+    """Ignite handler that writes ``OUT/CASE/CASE_*.nii.gz`` and, last, ``OUT/CASE/CASE.json``.
+
+    A handler rather than a transform in ``postprocessing``, because MONAI Label runs the transforms too and
+    would write on its server. Where the JSON stands, the case is complete.
+
+    Args:
+        output_dir: made if it is not there.
+        weights_sha256: of the network's weights, for the record.
+        label_convention: numbering of the label map on disk, a key of ``regions.CONVENTIONS``.
+        settings: what else should stand in the JSON, for example window and overlap.
+    """
+
+    def __init__(
+        self,
+        output_dir: Path | str,
+        weights_sha256: str,
+        label_convention: str = "brats2023",
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.weights_sha256 = weights_sha256
+        self.label_convention = label_convention
+        self.settings = dict(settings or {})
+        self.started_s = 0.0
+
+    def attach(self, engine: Engine) -> None:
+        """Write after every iteration of an evaluator that decollates its batches."""
+        engine.add_event_handler(Events.GET_BATCH_STARTED, self._start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self._write_batch)
+
+    def _start(self, _engine: Engine) -> None:
+        self.started_s = time.monotonic()
+
+    def _write_batch(self, engine: Engine) -> None:
+        computed_s = time.monotonic() - self.started_s
+        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
+            self.write({**item, **output}, computed_s)
+
+    def write(self, case: Mapping[str, Any], computed_s: float) -> Path:
+        """Write one case.
+
+        Args:
+            case: after post-processing, see ``maps.SplitMapsd``.
+            computed_s: seconds from the first byte read to the last map, for the JSON.
+
+        Returns:
+            The case's folder.
+
+        Raises:
+            OutputError: the folder cannot be written; files of an earlier run may be gone, nothing is half-written.
+        """
+        record = ExamRecord.from_json(case["record"])
+        folder = self.output_dir / record.case_id
+        maps = collect_maps(case, record, self.label_convention)
+        with _staged(folder) as stage:
+            for name, values in maps.items():
+                write_volume(stage / f"{record.case_id}_{name}.nii.gz", values, record.grid, description=name)
+            facts = self._facts(case["result"], record, sorted(maps), computed_s)
+            text = json.dumps(facts, indent=2, ensure_ascii=False)
+            (stage / f"{record.case_id}.json").write_text(text + "\n", encoding="utf-8")
+            _publish(stage, folder, record.case_id)
+        return folder
+
+    def _facts(
+        self, result: Mapping[str, Any], record: ExamRecord, maps: list[str], computed_s: float
+    ) -> dict[str, Any]:
+        numbering = {str(disk): LABEL_NAMES[here] for disk, here in CONVENTIONS[self.label_convention].items()}
+        return {
+            **result,
+            "labels": {"convention": self.label_convention, "values": numbering},
+            "maps": [f"{record.case_id}_{name}.nii.gz" for name in maps],
+            "units": {"volumes": "ml", "entropy": "bit", "weights": "share, sums to 1 over acquired modalities"},
+            "inputs": record.inputs,
+            "weights_sha256": self.weights_sha256,
+            "settings": self.settings,
+            "seconds": {"reading_to_maps": round(computed_s, 3)},
+            "versions": {
+                "simmlm": __version__,
+                "monai": monai.__version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
+            "intended_use": "research only, not for diagnosis",
+        }
+
+
+def collect_maps(case: Mapping[str, Any], record: ExamRecord, label_convention: str) -> Maps:
+    """Name the maps of a case as their files are named: ``seg``, ``entropy``, ``weight-t1c`` and so on.
+
+    Args:
+        case: after post-processing, see ``maps.SplitMapsd``.
+        record: says which modalities were acquired; others get no weight map.
+        label_convention: numbering of ``seg``.
+
+    Returns:
+        Name to (H, W, D): ``seg`` uint8, the others float32.
+    """
+    label = _array(case["pred"])[0].astype(np.uint8)
+    entropy, weights = _array(case["entropy"]), _array(case["weights"])
+    maps: Maps = {"seg": to_convention(label, label_convention), "entropy": entropy[0].astype(np.float32)}
+    for region, values in zip(REGIONS, entropy[1:], strict=False):
+        maps[f"entropy-{region}"] = values.astype(np.float32)
+    for name, modality, values in zip(_weight_names(len(weights)), _repeated(len(weights)), weights, strict=True):
+        if modality in record.modalities:
+            maps[name] = values.astype(np.float32)
+    return maps
+
+
+def check_writable(folder: Path | str) -> None:
+    """Make a folder and prove that files can be written there, before any computing starts.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise OutputError(
+            "E_OUTPUT", f"The output folder {folder} must be writable; got: {error.strerror}. Choose another with -o."
+        ) from None
+
+
+def _weight_names(count: int) -> list[str]:
+    if count == len(MODALITIES):
+        return [f"weight-{modality}" for modality in MODALITIES]
+    return [f"weight-{modality}-{region}" for modality in MODALITIES for region in REGIONS]
+
+
+def _repeated(count: int) -> list[str]:
+    return [modality for modality in MODALITIES for _ in range(count // len(MODALITIES))]
+
+
+def _array(values: Tensor) -> NDArray[Any]:
+    return torch.as_tensor(values).numpy(force=True)
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """Give a folder beside the results to fill; it is gone afterwards, whatever happens."""
+    stage: Path | None = None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".simmlm-", dir=folder))
+        yield stage
+    except OSError as error:
+        raise OutputError(
+            "E_WRITE", f"{folder} must be writable; got: {error.strerror}. Mend that and run the case again."
+        ) from error
+    finally:
+        if stage is not None:
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _publish(stage: Path, folder: Path, case_id: str) -> None:
+    """Move the files of a case into place: the old JSON goes first, the new one comes last."""
+    done = folder / f"{case_id}.json"
+    done.unlink(missing_ok=True)
+    for old in (*folder.glob("*_seg.nii.gz"), *folder.glob("*_entropy*.nii.gz"), *folder.glob("*_weight-*.nii.gz")):
+        if old.name.startswith(f"{case_id}_") and not (stage / old.name).exists() and _is_ours(old.name, case_id):
+            old.unlink()
+    for path in sorted(stage.glob("*.nii.gz")):
+        path.replace(folder / path.name)
+    (stage / done.name).replace(done)
+
+
+def _is_ours(name: str, case_id: str) -> bool:
+    """Tell a map of an earlier run with other settings from a file that only looks like one."""
+    kind = name.removeprefix(f"{case_id}_").removesuffix(".nii.gz")
+    weights = {f"weight-{modality}{ending}" for modality in MODALITIES for ending in ("", *(f"-{r}" for r in REGIONS))}
+    return kind in weights | {f"entropy-{region}" for region in REGIONS}
