@@ -170,21 +170,22 @@ def _brain_grid(shape: tuple[int, int, int], box: tuple[slice, ...], scale: floa
     grid = np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)
     a, b, c = np.radians(rng.normal(0, 2.5, 3))
     turn = np.array([[1, -a, b], [a, 1, -c], [-b, c, 1]]) / rng.uniform(0.93, 1.0, 3)[:, None]
-    points = np.einsum("ij,j...->i...", turn.astype(np.float32), grid) + np.asarray(CENTRE, np.float32).reshape(
-        3, 1, 1, 1
-    )
+    centre = np.asarray(CENTRE, np.float32).reshape(3, 1, 1, 1)
+    points = np.einsum("ij,j...->i...", turn.astype(np.float32), grid) + centre
     bend = [1.8 * smooth_noise(grid.shape[1:], 45 * scale, rng) for _ in range(3)]
     return Grid(points + np.stack(bend), scale)
 
 
 def _hyperintensities(grid: Grid, brain: Brain, rng: np.random.Generator) -> Field:
     """Give the coverage of harmless bright FLAIR spots: caps on the ventricles, small foci in white matter."""
-    caps = 0.85 * cover(brain.ventricles - rng.uniform(0.5, 3.5), 3 * grid.soft_mm)
-    distance = np.full(brain.depth.shape, np.inf, np.float32)
-    for _ in range(rng.integers(2, 16)):
+    age = rng.beta(1.2, 2.0)
+    reach = (0.5 + 7 * age) * np.clip(1 + 0.5 * grid.noise(9, rng), 0, 2)
+    caps = cover(brain.ventricles - reach.astype(np.float32), 3 * grid.soft_mm)
+    foci = np.full(brain.depth.shape, np.inf, np.float32)
+    for _ in range(round(3 + 20 * age)):
         place = rng.uniform((16, -65, 5), (45, 45, 45)) * (rng.choice((-1, 1)), 1, 1)
-        distance = np.minimum(distance, ellipsoid(grid.points, place, rng.uniform(1.2, 3.5, 3)))
-    return np.maximum(caps, cover(distance, 2 * grid.soft_mm)) * brain.white
+        foci = np.minimum(foci, ellipsoid(grid.points, place, rng.uniform(1.2, 4.0, 3)))
+    return np.maximum((0.7 + 0.3 * age) * caps, cover(foci, 2 * grid.soft_mm)) * brain.white
 
 
 def _paint(grid: Grid, brain: Brain, spots: Field, tumour: Tumour, rng: np.random.Generator) -> Field:
@@ -217,7 +218,7 @@ def _acquire(images: Field, inside: NDArray[np.bool_], grid: Grid, rng: np.rando
         blurred *= 1 + 0.02 * smooth_noise(image.shape, 3.5, rng)
         noise = rng.uniform(0.01, 0.04) * rng.standard_normal((2, *image.shape), dtype=np.float32)
         signal = np.hypot(blurred + noise[0], noise[1])
-        units = float(np.exp(rng.uniform(np.log(120), np.log(1200))))
+        units = float(np.exp(rng.uniform(np.log(200), np.log(1500))))
         scanned.append(np.where(inside, np.clip(np.rint(signal * units), 1, 32767), 0).astype(np.int16))
     return scanned
 

@@ -10,6 +10,7 @@ from bundle.modalities import MODALITIES
 from bundle.regions import CONVENTIONS
 
 SHAPE = (48, 56, 41)
+SMALL = (32, 37, 34)
 SEEDS = range(16)
 
 
@@ -105,20 +106,20 @@ def test_oedema_is_brightest_on_flair(phantoms):
     assert brightness.pop("t2f") > 1 + max(brightness.values())
 
 
-def test_healthy_tissue_is_as_bright_as_tumour_somewhere_in_every_modality(phantoms):
-    """Vessels, fluid and white-matter spots leave no threshold that finds the tumour."""
-    for modality, value in (("t1c", 3), ("t2w", 2), ("t2f", 2)):
-        confounded = 0
-        for phantom in phantoms:
-            image, tumour = phantom.images[modality], phantom.label == value
-            if tumour.any():
-                healthy = image[(phantom.label == 0) & (image > 0)]
-                confounded += (healthy > np.median(image[tumour])).sum() > 0.1 * tumour.sum()
-        assert confounded > len(phantoms) / 3
+@pytest.mark.parametrize(("modality", "value"), [("t1c", 3), ("t2w", 2), ("t2f", 2)])
+def test_no_threshold_of_one_modality_finds_the_tumour(phantoms, modality, value):
+    """Vessels, fluid and white-matter spots are as bright as the tissue that each modality shows best."""
+    confounded = []
+    for phantom in phantoms:
+        image, tumour = phantom.images[modality], phantom.label == value
+        if tumour.sum() > 20:
+            healthy = image[(phantom.label == 0) & (image > 0)]
+            confounded.append((healthy > np.median(image[tumour])).sum() / tumour.sum())
+    assert np.mean(np.array(confounded) > 0.05) > 0.2
 
 
 def test_the_same_seed_draws_the_same_exam_and_another_seed_another():
-    first, again, other = (draw_phantom(seed, SHAPE) for seed in (5, 5, 6))
+    first, again, other = (draw_phantom(seed, SMALL) for seed in (5, 5, 6))
     assert np.array_equal(first.label, again.label)
     assert all(np.array_equal(first.images[modality], again.images[modality]) for modality in MODALITIES)
     assert not np.array_equal(first.images["t1n"], other.images["t1n"])
@@ -127,15 +128,15 @@ def test_the_same_seed_draws_the_same_exam_and_another_seed_another():
 
 def test_the_same_seed_writes_the_same_bytes(tmp_path):
     for name in ("a", "b"):
-        write_phantoms(tmp_path / name, n_cases=2, seed=7, shape=SHAPE)
+        write_phantoms(tmp_path / name, n_cases=1, seed=7, shape=SMALL)
     written = files(tmp_path / "a")
-    assert len(written) == 10
+    assert len(written) == 5
     assert written == files(tmp_path / "b")
 
 
 def test_a_longer_run_extends_a_shorter_one(tmp_path):
-    write_phantoms(tmp_path / "short", n_cases=1, seed=7, shape=SHAPE)
-    write_phantoms(tmp_path / "long", n_cases=2, seed=7, shape=SHAPE)
+    write_phantoms(tmp_path / "short", n_cases=1, seed=7, shape=SMALL)
+    write_phantoms(tmp_path / "long", n_cases=2, seed=7, shape=SMALL)
     short, long = files(tmp_path / "short"), files(tmp_path / "long")
     assert short == {name: long[name] for name in short}
     assert len(long) == 2 * len(short)
@@ -150,28 +151,28 @@ def test_a_longer_run_extends_a_shorter_one(tmp_path):
 )
 def test_files_have_the_names_labels_and_header_of_the_year(tmp_path, naming, case, suffixes):
     names = [f"{case}{suffix}.nii.gz" for suffix in suffixes]
-    folders = write_phantoms(tmp_path / "new", n_cases=1, seed=0, shape=SHAPE, naming=naming)
+    folders = write_phantoms(tmp_path / "new", n_cases=1, seed=0, shape=SMALL, naming=naming)
     assert folders == [tmp_path / "new" / case]
     assert sorted(path.name for path in folders[0].iterdir()) == names
     for name in names:
         image = nib.load(folders[0] / name)
-        assert image.shape == SHAPE
+        assert image.shape == SMALL
         assert image.get_data_dtype() == (np.uint8 if "seg" in name else np.int16)
         assert (image.header["qform_code"], image.header["sform_code"]) == (1, 1)
         assert np.array_equal(image.get_qform(), image.get_sform())
         assert image.header.get_xyzt_units()[0] == "mm"
     seg = nib.load(next(folders[0].glob("*seg.nii.gz")))
-    drawn = draw_phantom((0, 1), SHAPE).label
+    drawn = draw_phantom((0, 1), SMALL).label
     assert set(np.unique(seg.dataobj)) <= set(CONVENTIONS[naming])
     assert np.array_equal(np.asarray(seg.dataobj) == max(CONVENTIONS[naming]), drawn == 3)
 
 
 def test_files_left_out_this_time_do_not_survive_from_an_older_case(tmp_path):
-    write_phantoms(tmp_path, n_cases=1, seed=0, shape=SHAPE)
-    (case,) = write_phantoms(tmp_path, n_cases=1, seed=1, shape=SHAPE, modalities=["t2f", "t1n"], with_label=False)
+    write_phantoms(tmp_path, n_cases=1, seed=0, shape=SMALL)
+    (case,) = write_phantoms(tmp_path, n_cases=1, seed=1, shape=SMALL, modalities=["t2f", "t1n"], with_label=False)
     assert sorted(path.name for path in case.iterdir()) == [f"{case.name}-{name}.nii.gz" for name in ("t1n", "t2f")]
     image = np.asarray(nib.load(case / f"{case.name}-t2f.nii.gz").dataobj)
-    assert np.array_equal(image, draw_phantom((1, 1), SHAPE).images["t2f"])
+    assert np.array_equal(image, draw_phantom((1, 1), SMALL).images["t2f"])
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ def test_files_left_out_this_time_do_not_survive_from_an_older_case(tmp_path):
 )
 def test_a_request_that_cannot_be_met_is_refused_before_anything_is_written(tmp_path, wrong, words):
     with pytest.raises(UsageError, match=words):
-        write_phantoms(tmp_path / "new", **{"n_cases": 1, "seed": 0, "shape": SHAPE} | wrong)
+        write_phantoms(tmp_path / "new", **{"n_cases": 1, "seed": 0, "shape": SMALL} | wrong)
     assert not (tmp_path / "new").exists()
 
 
