@@ -36,3 +36,10 @@ class SetupError(UserError):
     """Weights or configuration are unusable; nothing was started."""
 
     exit_code = 78
+
+
+def find_user_error(error: BaseException | None) -> UserError | None:
+    """Find what the user can mend under the exceptions that MONAI wraps around errors in transforms."""
+    while error is not None and not isinstance(error, UserError):
+        error = error.__cause__ or error.__context__
+    return error

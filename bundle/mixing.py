@@ -1,5 +1,7 @@
 """The mixture itself: pure functions of tensors that turn scores and presence into one prediction."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -66,4 +68,4 @@ def hide_absent(image: Tensor, presence: Tensor) -> Tensor:
 def binary_entropy(probabilities: Tensor) -> Tensor:
     """Entropy of yes-or-no decisions in bits, 0 (sure) to 1 (even odds), elementwise."""
     p = probabilities.clamp(0.0, 1.0)
-    return -(torch.xlogy(p, p) + torch.xlogy(1 - p, 1 - p)) / torch.log(torch.tensor(2.0))
+    return (0.0 - torch.xlogy(p, p) - torch.xlogy(1 - p, 1 - p)) / math.log(2.0)

@@ -12,7 +12,7 @@ from typing import Any
 from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 
-from bundle.errors import UserError
+from bundle.errors import find_user_error
 from bundle.inference.writing import check_writable
 from bundle.regions import LABEL_NAMES
 
@@ -110,21 +110,22 @@ def write_table(path: Path, outcomes: Sequence[CaseOutcome]) -> None:
     temporary.replace(path)
 
 
+def describe(outcome: CaseOutcome) -> str:
+    """Say in one line what became of a case."""
+    if outcome.result is None:
+        return f"{outcome.case_id}: failed: {outcome.reason}"
+    total_ml = sum(outcome.result["volumes_ml"].values())
+    return f"{outcome.case_id}: ok, {' '.join(outcome.result['modalities'])}, tumour {total_ml:.1f} ml"
+
+
 def log_outcome(outcome: CaseOutcome) -> None:
     """Log one line per case."""
-    if outcome.result is None:
-        LOGGER.error("%s: failed: %s", outcome.case_id, outcome.reason)
-        return
-    total_ml = sum(outcome.result["volumes_ml"].values())
-    LOGGER.info("%s: ok, %s, tumour %.1f ml", outcome.case_id, " ".join(outcome.result["modalities"]), total_ml)
+    LOGGER.log(logging.INFO if outcome.status == OK else logging.ERROR, "%s", describe(outcome))
 
 
 def _reason(error: BaseException, case_id: str) -> str:
-    """Find what the user can mend under the wrapping that MONAI puts around errors in transforms."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, UserError):
-        cause = cause.__cause__ or cause.__context__
-    if isinstance(cause, UserError):
-        return f"{cause.code}: {cause}"
+    known = find_user_error(error)
+    if known is not None:
+        return f"{known.code}: {known}"
     LOGGER.error("%s: unexpected error", case_id, exc_info=error)
     return f"E_UNEXPECTED: {type(error).__name__}: {error}"

@@ -44,6 +44,17 @@ def list_cases(folder: Path | str, patterns: Mapping[str, str] | None = None) ->
     return tuple(_item(path, patterns) for path in folders)
 
 
+def check_case_id(case_id: str) -> str:
+    """Give back a name that can be a folder of its own inside the output folder.
+
+    Raises:
+        UsageError: it cannot, for example ``..`` or a path.
+    """
+    if not case_id or case_id in (".", "..") or case_id != Path(case_id).name or case_id.startswith("."):
+        raise UsageError("E_CASE_ID", f"A case name must be a plain file name; got {case_id!r}. Set --case-id.")
+    return case_id
+
+
 def find_images(folder: Path, case_id: str) -> dict[str, Path]:
     """Find the modalities of one case by file name.
 

@@ -39,7 +39,7 @@ class MixtureInferer(SlidingWindowInferer):
         Returns:
             (B, R + M * R, H, W, D) float32: mixed logits, then gate weights with modalities outermost.
         """
-        image = inputs.as_tensor() if hasattr(inputs, "as_tensor") else inputs
+        image = _plain(inputs)
         presence = derive_presence(image) if presence is None else presence.bool().cpu()
         cases = [self._one(image[i : i + 1], presence[i : i + 1], network) for i in range(len(image))]
         # With the metadata of the input: without it MONAI's Invertd would skip the way back, with a warning only.
@@ -53,6 +53,51 @@ class MixtureInferer(SlidingWindowInferer):
         blended = super().__call__(image, predict)
         assert isinstance(blended, Tensor)
         return blended
+
+
+class ModalitySetsInferer(SlidingWindowInferer):
+    """Validation: predict whole volumes from many modality sets at the cost of the experts once.
+
+    Args:
+        modality_sets: sets of positions in ``MODALITIES``.
+        amp: compute in bfloat16 where that is safe.
+        options: as MONAI's ``SlidingWindowInferer``, above all ``roi_size`` and ``overlap``.
+    """
+
+    def __init__(self, modality_sets: list[list[bool]], amp: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self.sets = torch.tensor(modality_sets, dtype=torch.bool)
+        self.amp = amp
+
+    def __call__(self, inputs: Tensor, network: DMoME, presence: Tensor | None = None) -> Tensor:  # type: ignore[override]
+        """Predict one case from every set, restricted to the modalities that it has.
+
+        Args:
+            inputs: (1, M, H, W, D).
+            network: the mixture.
+            presence: (1, M) bool.
+
+        Returns:
+            (1, R * S, H, W, D) logits, regions outermost, as ``RepeatChanneld`` lays out the label.
+        """
+        acquired = derive_presence(inputs) if presence is None else presence.cpu()
+
+        def predict(window: Tensor) -> Tensor:
+            with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=self.amp):
+                windows = len(window)
+                expert_logits = network.expert_logits(window, acquired.expand(windows, -1))
+                sets = [(chosen & acquired).expand(windows, -1) for chosen in self.sets]
+                logits = [network.mix(expert_logits, window, chosen)[0] for chosen in sets]
+                return torch.stack(logits, dim=2).flatten(1, 2)
+
+        blended = super().__call__(_plain(inputs), predict)
+        assert isinstance(blended, Tensor)
+        return blended
+
+
+def _plain(image: Tensor) -> Tensor:
+    """Drop MONAI's metadata: bookkeeping inside every operation of the network costs time."""
+    return image.as_tensor() if hasattr(image, "as_tensor") else image
 
 
 def _logits_and_weights(network: DMoME, window: Tensor, presence: Tensor, amp: bool) -> Tensor:

@@ -19,8 +19,10 @@ from torch import Tensor
 
 from bundle import __version__
 from bundle.data.exam_record import ExamRecord
+from bundle.data.nifti_reading import read_volume
 from bundle.data.nifti_writing import write_volume
 from bundle.errors import OutputError
+from bundle.inference.preview import draw_preview
 from bundle.modalities import MODALITIES
 from bundle.regions import CONVENTIONS, LABEL_NAMES, REGIONS, to_convention
 
@@ -38,6 +40,7 @@ class MapWriter:
         weights_sha256: of the network's weights, for the record.
         label_convention: numbering of the label map on disk, a key of ``regions.CONVENTIONS``.
         settings: what else should stand in the JSON, for example window and overlap.
+        preview: also draw ``CASE_preview.png``.
     """
 
     def __init__(
@@ -46,11 +49,13 @@ class MapWriter:
         weights_sha256: str,
         label_convention: str = "brats2023",
         settings: Mapping[str, Any] | None = None,
+        preview: bool = False,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.weights_sha256 = weights_sha256
         self.label_convention = label_convention
         self.settings = dict(settings or {})
+        self.preview = preview
         self.started_s = 0.0
 
     def attach(self, engine: Engine) -> None:
@@ -85,6 +90,8 @@ class MapWriter:
         with _staged(folder) as stage:
             for name, values in maps.items():
                 write_volume(stage / f"{record.case_id}_{name}.nii.gz", values, record.grid, description=name)
+            if self.preview:
+                _draw(stage / f"{record.case_id}_preview.png", maps, record)
             facts = self._facts(case["result"], record, sorted(maps), computed_s)
             text = json.dumps(facts, indent=2, ensure_ascii=False)
             (stage / f"{record.case_id}.json").write_text(text + "\n", encoding="utf-8")
@@ -152,6 +159,16 @@ def check_writable(folder: Path | str) -> None:
         ) from None
 
 
+def _draw(path: Path, maps: Maps, record: ExamRecord) -> None:
+    """Draw the case on the intensities of its files; those in memory are normalised and cropped by now."""
+    files = {modality: Path(record.inputs[modality]["file"]) for modality in record.modalities}
+    images = {
+        modality: read_volume(file, case_id=record.case_id, modality=modality).data for modality, file in files.items()
+    }
+    title = f"{record.case_id}: {', '.join(record.modalities)}"
+    draw_preview(path, images, maps, record.grid.affine, title=title)
+
+
 def _weight_names(count: int) -> list[str]:
     if count == len(MODALITIES):
         return [f"weight-{modality}" for modality in MODALITIES]
@@ -190,7 +207,7 @@ def _publish(stage: Path, folder: Path, case_id: str) -> None:
     for old in (*folder.glob("*_seg.nii.gz"), *folder.glob("*_entropy*.nii.gz"), *folder.glob("*_weight-*.nii.gz")):
         if old.name.startswith(f"{case_id}_") and not (stage / old.name).exists() and _is_ours(old.name, case_id):
             old.unlink()
-    for path in sorted(stage.glob("*.nii.gz")):
+    for path in sorted((*stage.glob("*.nii.gz"), *stage.glob("*.png"))):
         path.replace(folder / path.name)
     (stage / done.name).replace(done)
 

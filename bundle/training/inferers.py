@@ -1,12 +1,9 @@
-"""What a training or validation step asks of the network."""
-
-from typing import Any
+"""What a training step asks of the network."""
 
 import torch
-from monai.inferers import Inferer, SlidingWindowInferer
+from monai.inferers import Inferer
 from torch import Tensor
 
-from bundle.mixing import derive_presence
 from bundle.networks.dmome import DMoME
 
 
@@ -52,46 +49,6 @@ class PairInferer(Inferer):
         with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=self.amp):
             expert_logits = network.expert_logits(image, more)
             return network.mix(expert_logits, image, more)[0], network.mix(expert_logits, image, fewer)[0]
-
-
-class ModalitySetsInferer(SlidingWindowInferer):
-    """Validation: predict whole volumes from many modality sets at the cost of the experts once.
-
-    Args:
-        modality_sets: sets of positions in ``MODALITIES``.
-        amp: compute in bfloat16 where that is safe.
-        options: as MONAI's ``SlidingWindowInferer``, above all ``roi_size`` and ``overlap``.
-    """
-
-    def __init__(self, modality_sets: list[list[bool]], amp: bool = False, **options: Any) -> None:
-        super().__init__(**options)
-        self.sets = torch.tensor(modality_sets, dtype=torch.bool)
-        self.amp = amp
-
-    def __call__(self, inputs: Tensor, network: DMoME, presence: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        """Predict one case from every set, restricted to the modalities that it has.
-
-        Args:
-            inputs: (1, M, H, W, D).
-            network: the mixture.
-            presence: (1, M) bool.
-
-        Returns:
-            (1, R * S, H, W, D) logits, regions outermost, as ``RepeatChanneld`` lays out the label.
-        """
-        acquired = derive_presence(inputs) if presence is None else presence.cpu()
-
-        def predict(window: Tensor) -> Tensor:
-            with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=self.amp):
-                windows = len(window)
-                expert_logits = network.expert_logits(window, acquired.expand(windows, -1))
-                sets = [(chosen & acquired).expand(windows, -1) for chosen in self.sets]
-                logits = [network.mix(expert_logits, window, chosen)[0] for chosen in sets]
-                return torch.stack(logits, dim=2).flatten(1, 2)
-
-        blended = super().__call__(_plain(inputs), predict)
-        assert isinstance(blended, Tensor)
-        return blended
 
 
 def _plain(image: Tensor) -> Tensor:

@@ -1,0 +1,32 @@
+# `make demo` and `make test` set up everything they need in .venv; nothing is installed outside this folder.
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test test-all lint clean
+
+demo: $(READY)
+	$(BIN)/simmlm demo demo
+
+test: $(READY) lint
+	$(BIN)/python -m pytest -m "not slow and not gpu and not server and not browser" --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+test-all: $(READY) lint
+	$(BIN)/python -m pytest -m "not gpu" --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# torch comes first and alone: asked for by another package, pip would take the newest build with its CUDA packages.
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt torch==2.13.0
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable ".[dev]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) demo .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage

@@ -1,0 +1,91 @@
+"""Reads the bundle's configs and sets values in them without ever letting the parser evaluate a user's text."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from monai.bundle import ConfigParser
+
+from bundle.errors import SetupError, UsageError
+
+_EVALUATED = ("$", "@", "%")
+
+
+def bundle_root() -> Path:
+    """Give the folder that holds ``configs`` and ``models``.
+
+    Raises:
+        SetupError: the package was installed without them.
+    """
+    root = Path(__file__).resolve().parents[1]
+    if not (root / "configs" / "inference.yaml").is_file():
+        raise SetupError(
+            "E_INSTALLATION",
+            f"configs/ and models/ must lie beside the package; got none in {root}. "
+            "Install from a clone with `pip install -e .`.",
+        )
+    return root
+
+
+def load_config(name: str, values: Mapping[str, Any]) -> ConfigParser:
+    """Open a config of the bundle with some settings replaced.
+
+    Args:
+        name: file in ``configs``, for example ``inference.yaml``.
+        values: setting to value. Folders go in as ``Path`` and lists of cases as tuples, which MONAI's
+            parser passes on untouched; text that it would evaluate is refused.
+
+    Raises:
+        SetupError: the config is missing or has no such setting.
+        UsageError: a value is text that the parser would evaluate.
+    """
+    root = bundle_root()
+    parser = ConfigParser()
+    parser.read_config(root / "configs" / name)
+    for key, value in {"bundle_root": root, **values}.items():
+        if key not in parser.get():
+            raise SetupError(
+                "E_SETTING", f"configs/{name} must have the setting {key}; it has not. See its first lines."
+            )
+        _refuse_code(key, value)
+        parser[key] = value
+    return parser
+
+
+def parse_settings(options: Iterable[str]) -> dict[str, Any]:
+    """Read ``KEY=VALUE`` options, values as YAML: ``roi_size=[96,96,96]``, ``learning_rate=3.0e-3``.
+
+    Raises:
+        UsageError: an option has another form.
+    """
+    settings: dict[str, Any] = {}
+    for option in options:
+        key, separator, text = option.partition("=")
+        try:
+            settings[key] = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise UsageError(
+                "E_SETTING", f"--set must be KEY=VALUE with a YAML value; got {option!r}. {error}"
+            ) from None
+        if not (key and separator and key.isidentifier()):
+            raise UsageError("E_SETTING", f"--set must be KEY=VALUE; got {option!r}. See the settings in configs/.")
+        _refuse_code(key, settings[key])
+    return settings
+
+
+def _refuse_code(key: str, value: Any) -> None:
+    texts = [value] if isinstance(value, str) else [text for text in _nested(value) if isinstance(text, str)]
+    for text in texts:
+        if text.startswith(_EVALUATED):
+            raise UsageError(
+                "E_SETTING", f"{key} must be plain data; got {text!r}, which MONAI would evaluate as code."
+            )
+
+
+def _nested(value: Any) -> list[Any]:
+    if isinstance(value, dict):
+        return [item for pair in value.items() for part in pair for item in _nested(part)]
+    if isinstance(value, list):
+        return [item for part in value for item in _nested(part)]
+    return [value]

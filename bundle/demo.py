@@ -1,0 +1,81 @@
+"""The tour: draws an exam, hides two of its modalities, segments both versions and compares them with the truth."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from bundle.batch.segmenting import segment_cases
+from bundle.data.cases import find_label, list_cases
+from bundle.data.phantoms import write_phantoms
+from bundle.errors import UsageError
+from bundle.evaluation.overlap import region_dice
+from bundle.modalities import MODALITIES
+from bundle.regions import REGIONS
+
+SEED = 7
+HIDDEN = ("t1n", "t2w")
+
+
+def run_demo(out: Path, echo: Callable[[str], None]) -> None:
+    """Make ``OUT/exams`` and ``OUT/results`` and print what came out.
+
+    Args:
+        out: must not exist yet, or hold an earlier demo.
+        echo: prints a line.
+
+    Raises:
+        UsageError: ``out`` holds something else.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / "exams").is_dir():
+        raise UsageError("E_OUTPUT", f"The demo folder must be new or an earlier demo; got {out}. Choose another.")
+    exams = _draw_exams(out / "exams")
+    echo(f"Drew one exam and hid {' and '.join(HIDDEN)} in a copy: {exams}")
+    outcomes = segment_cases(list_cases(exams), out / "results", settings={"preview": True})
+    failed = [outcome.reason for outcome in outcomes if outcome.result is None]
+    if failed:
+        raise UsageError("E_DEMO", f"The demo must segment its own exams; got {failed[0]}")
+    for line in _table([_row(exams, out / "results", outcome.case_id) for outcome in outcomes]):
+        echo(line)
+    echo("Dice compares with the drawn truth; weights are means over brain and regions.")
+    for outcome in outcomes:
+        echo(f"Picture: {out / 'results' / outcome.case_id / outcome.case_id}_preview.png")
+
+
+def _draw_exams(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    (drawn,) = write_phantoms(folder / "drawing", n_cases=1, seed=SEED)
+    shutil.copytree(drawn, folder / "all-four")
+    shutil.copytree(drawn, folder / "two-missing")
+    for modality in HIDDEN:
+        (folder / "two-missing" / f"{drawn.name}-{modality}.nii.gz").unlink()
+    shutil.rmtree(folder / "drawing")
+    return folder
+
+
+def _row(exams: Path, results: Path, case_id: str) -> list[str]:
+    facts: dict[str, Any] = json.loads((results / case_id / f"{case_id}.json").read_text(encoding="utf-8"))
+    label = find_label(exams / case_id, case_id)
+    assert label is not None
+    truth = np.asarray(nib.load(label).dataobj)  # type: ignore[attr-defined]
+    segmentation = np.asarray(nib.load(results / case_id / f"{case_id}_seg.nii.gz").dataobj)  # type: ignore[attr-defined]
+    dice = region_dice(segmentation, truth)
+    weights = {name: np.mean(list(regions.values())) for name, regions in facts["mean_weights"].items()}
+    return [
+        case_id,
+        *(f"{dice[region]:.2f}" for region in REGIONS),
+        *(f"{volume:.1f}" for volume in facts["volumes_ml"].values()),
+        *(f"{weights[modality]:.2f}" if modality in weights else "-" for modality in MODALITIES),
+    ]
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    dice = [f"Dice {region}" for region in REGIONS]
+    volumes = ["core ml", "oedema ml", "enhancing ml"]
+    header = ["exam", *dice, *volumes, *(f"w {modality}" for modality in MODALITIES)]
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]]
