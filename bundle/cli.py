@@ -19,7 +19,7 @@ from bundle.configuration import parse_settings
 from bundle.data.cases import check_case_id, list_cases, parse_patterns
 from bundle.data.phantoms import write_phantoms
 from bundle.demo import run_demo
-from bundle.errors import UsageError, UserError
+from bundle.errors import UsageError, find_user_error
 from bundle.modalities import MODALITIES
 from bundle.training.stages import train as train_stages
 
@@ -174,6 +174,9 @@ def _exit_codes() -> Iterator[None]:
     """Turn errors that a user can mend into one line and the exit status of their kind."""
     try:
         yield
-    except UserError as error:
-        ERRORS.print(f"{error.code}: {error}", highlight=False, markup=False, soft_wrap=True)
-        raise typer.Exit(error.exit_code) from None
+    except Exception as error:
+        known = find_user_error(error)  # MONAI wraps what its transforms and configs raise
+        if known is None:
+            raise
+        ERRORS.print(f"{known.code}: {known}", highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(known.exit_code) from None

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 from monai.bundle import ConfigParser
 
-from bundle.errors import SetupError, UsageError
+from bundle.errors import SetupError, UsageError, find_user_error
 
 _EVALUATED = ("$", "@", "%")
 
@@ -28,6 +28,24 @@ def bundle_root() -> Path:
     return root
 
 
+class BundleConfig(ConfigParser):
+    """A parsed config whose components can say what a user can mend: MONAI wraps their errors in its own."""
+
+    def get_parsed_content(self, id: str = "", **options: Any) -> Any:  # noqa: A002 the name is MONAI's
+        """Build a component as MONAI does.
+
+        Raises:
+            UserError: raised by a component, as it raised it.
+        """
+        try:
+            return super().get_parsed_content(id, **options)
+        except Exception as error:
+            known = find_user_error(error)
+            if known is None:
+                raise
+            raise known from None
+
+
 def load_config(name: str, values: Mapping[str, Any]) -> ConfigParser:
     """Open a config of the bundle with some settings replaced.
 
@@ -41,7 +59,7 @@ def load_config(name: str, values: Mapping[str, Any]) -> ConfigParser:
         UsageError: a value is text that the parser would evaluate.
     """
     root = bundle_root()
-    parser = ConfigParser()
+    parser = BundleConfig()
     parser.read_config(root / "configs" / name)
     for key, value in {"bundle_root": root, **values}.items():
         if key not in parser.get():
@@ -51,6 +69,21 @@ def load_config(name: str, values: Mapping[str, Any]) -> ConfigParser:
         _refuse_code(key, value)
         parser[key] = value
     return parser
+
+
+def build(parser: ConfigParser, name: str) -> Any:
+    """Build a component; what a user can mend comes out as it is, not inside MONAI's ``RuntimeError``.
+
+    Raises:
+        UserError: weights, device or settings are unusable.
+    """
+    try:
+        return parser.get_parsed_content(name)
+    except RuntimeError as error:
+        known = find_user_error(error)
+        if known is None:
+            raise
+        raise known from None
 
 
 def parse_settings(options: Iterable[str]) -> dict[str, Any]:

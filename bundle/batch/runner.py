@@ -4,7 +4,7 @@ import csv
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 
-from bundle.errors import find_user_error
+from bundle.errors import OutputError, find_user_error
 from bundle.inference.writing import check_writable
 from bundle.regions import LABEL_NAMES
 
@@ -70,8 +70,9 @@ class CaseRunner:
         """Run all cases.
 
         Raises:
-            OutputError: the output folder cannot be written; no case was started.
+            OutputError: the output folder cannot be written, or results would go among inputs; no case was started.
         """
+        check_apart(self.cases, self.output_dir)
         check_writable(self.output_dir)
         outcomes: list[CaseOutcome] = []
         for case in self.cases:
@@ -84,12 +85,16 @@ class CaseRunner:
         case_id = str(case["case_id"])
         self.evaluator.data_loader = DataLoader(Dataset([case], self.preprocessing), batch_size=1, num_workers=0)
         self.evaluator.state.epoch_length = 1
+        self.evaluator.state.output = None  # a run that does nothing must not pass off the last case's result
         self.evaluator.logger.setLevel(logging.CRITICAL)  # this class reports; ignite would print a traceback first
+        # Else ignite 0.5 resumes the failed run instead of starting the next one, which does nothing and says so nowhere.
+        self.evaluator.interrupt_resume_enabled = False
         try:
             self.evaluator.run()
+            result = self.evaluator.state.output[0]["result"]
         except Exception as error:
             return CaseOutcome(case_id, FAILED, _reason(error, case_id))
-        return CaseOutcome(case_id, OK, result=self.evaluator.state.output[0]["result"])
+        return CaseOutcome(case_id, OK, result=result)
 
 
 def exit_if_failed(outcomes: Sequence[CaseOutcome]) -> None:
@@ -100,14 +105,47 @@ def exit_if_failed(outcomes: Sequence[CaseOutcome]) -> None:
         sys.exit(1)
 
 
+def check_apart(cases: Sequence[Mapping[str, Any]], output_dir: Path) -> None:
+    """Refuse to write a case's results into the folder of its images.
+
+    The label map would replace an expert label of that name (``CASE_seg.nii.gz`` in BraTS 2021), or be taken for
+    one by the next training.
+
+    Raises:
+        OutputError: with the folder of the first such case.
+    """
+    for case in cases:
+        folder = (output_dir / str(case["case_id"])).resolve()
+        if folder in _input_folders(case["image"]):
+            raise OutputError(
+                "E_OUTPUT", f"Results must not go among the images; got {folder} for both. Choose another folder."
+            )
+
+
+def _input_folders(source: Any) -> set[Path]:
+    if isinstance(source, Mapping):
+        return {Path(value).parent.resolve() for value in source.values() if isinstance(value, str | Path)}
+    return {Path(source).resolve()}
+
+
 def write_table(path: Path, outcomes: Sequence[CaseOutcome]) -> None:
-    """Write ``cases.csv`` as a whole, so that a reader never sees half a row."""
+    """Write ``cases.csv`` as a whole, so that a reader never sees half a row.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, COLUMNS)
-        table.writeheader()
-        table.writerows(outcome.row() for outcome in outcomes)
-    temporary.replace(path)
+    try:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            table = csv.DictWriter(file, COLUMNS)
+            table.writeheader()
+            table.writerows(outcome.row() for outcome in outcomes)
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(
+            "E_WRITE", f"{path} must be writable; got: {error.strerror}. Mend that and run again."
+        ) from None
 
 
 def describe(outcome: CaseOutcome) -> str:

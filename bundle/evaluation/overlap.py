@@ -24,6 +24,6 @@ def region_dice(predicted: NDArray[np.integer], truth: NDArray[np.integer]) -> d
     """
     if predicted.shape != truth.shape:
         raise ValueError(f"prediction and truth must have one shape; got {predicted.shape} and {truth.shape}.")
-    pair = [torch.from_numpy(labels_to_regions(label))[None] for label in (predicted, truth)]
-    dice = compute_dice(*pair, include_background=True, ignore_empty=True)[0]
+    ours, theirs = (torch.from_numpy(labels_to_regions(label))[None] for label in (predicted, truth))
+    dice = compute_dice(ours, theirs, include_background=True, ignore_empty=True)[0]
     return {region: float(value) for region, value in zip(REGIONS, dice, strict=True)}

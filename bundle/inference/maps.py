@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from monai.transforms import Transform
+from monai.utils import convert_to_dst_type
 from torch import Tensor
 
 from bundle.data.exam_record import ExamRecord
@@ -35,7 +36,7 @@ class ActivateMixtured(Transform):
         pred: Tensor = case["pred"]
         n_regions = len(REGIONS)
         probabilities = torch.sigmoid(pred[:n_regions])
-        weights = pred[n_regions:].unflatten(0, (len(MODALITIES), n_regions))
+        weights = pred[n_regions:].reshape(len(MODALITIES), n_regions, *pred.shape[1:])
         brain = (torch.as_tensor(case["image"]) != 0).any(dim=0)
         case["mean_weights"] = _mean_over(weights, brain)
         maps = weights.flatten(0, 1) if self.weights_per_region else weights.mean(dim=1)
@@ -75,7 +76,7 @@ class SplitMapsd(Transform):
         mean_weights = torch.as_tensor(case.pop("mean_weights"))
         case["weights"] = _complete(torch.as_tensor(maps[len(REGIONS) :]), mean_weights)
         case["entropy"] = self._entropy(torch.as_tensor(probabilities))
-        case["pred"] = _like(maps, torch.from_numpy(label)[None])
+        case["pred"] = convert_to_dst_type(torch.from_numpy(label)[None], maps, dtype=torch.uint8)[0]
         case["result"] = _result(record, label, mean_weights, case["entropy"][0])
         return case
 
@@ -96,18 +97,11 @@ def _complete(weights: Tensor, mean_weights: Tensor) -> Tensor:
     """Make weights sum to 1 in every voxel; voxels that no window covered get the case's mean."""
     per_region = len(weights) == mean_weights.numel()
     means = mean_weights.flatten() if per_region else mean_weights.mean(dim=1)
-    groups = weights.unflatten(0, (len(MODALITIES), -1)).clamp(min=0.0)
+    groups = weights.reshape(len(MODALITIES), -1, *weights.shape[1:]).clamp(min=0.0)
     total = groups.sum(dim=0, keepdim=True)
-    fallback = means.unflatten(0, (len(MODALITIES), -1))[..., None, None, None]
+    fallback = means.reshape(len(MODALITIES), -1, 1, 1, 1)
     covered = total > THRESHOLD
     return torch.where(covered, groups / total.clamp(min=THRESHOLD), fallback).flatten(0, 1)
-
-
-def _like(reference: Tensor, values: Tensor) -> Tensor:
-    """Give ``values`` the metadata of ``reference``, if that has any."""
-    if not hasattr(reference, "meta"):
-        return values
-    return type(reference)(values, meta=dict(reference.meta))  # type: ignore[call-arg]
 
 
 def _result(record: ExamRecord, label: np.ndarray, mean_weights: Tensor, entropy: Tensor) -> dict[str, Any]:

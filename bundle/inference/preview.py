@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import nibabel as nib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -17,16 +16,10 @@ from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from bundle.data.geometry import spacing_mm
 from bundle.errors import OutputError
+from bundle.inference.plane_views import Mask, PlaneView, Volume, plane_views
 from bundle.modalities import MODALITIES
 from bundle.regions import LABEL_NAMES
-
-Volume = NDArray[Any]
-Mask = NDArray[np.bool_]
-
-PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}
-"""Rows of the figure, each with the axis that it cuts across."""
 
 # Near Okabe and Ito's yellow, sky blue and vermilion: told apart with every kind of colour blindness, and on grey.
 # Outer labels first: where two lines coincide, the inner label's is seen.
@@ -37,21 +30,6 @@ _PAPER, _PANEL, _ABSENT, _TEXT, _DIM = "#101114", "#000000", "#1b1d22", "#e8e8e8
 _TITLE_LENGTH, _DPI = 55, 220
 _WIDTH, _ROWS_AT_MOST, _ROW_AT_LEAST = 9.6, 12.0, 0.5  # lengths of the page are in inches
 _LEFT, _RIGHT, _TOP, _BOTTOM, _GAP, _GROUP_GAP, _MARGIN = 0.26, 0.10, 0.52, 0.64, 0.025, 0.14, 0.10
-
-
-@dataclass(frozen=True)
-class PlaneView:
-    """What one row of the figure shows, cut to the brain and the tumour.
-
-    Attributes:
-        pictures: (rows, columns) by the names of images and maps; images have greys in [0, 1].
-        brain: (rows, columns), True where any image is not 0.
-        size_mm: width and height.
-    """
-
-    pictures: dict[str, Volume]
-    brain: Mask
-    size_mm: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -112,70 +90,6 @@ def preview_figure(
     _write_headings(figure, page, f"{_printable(title)}   {', '.join(m for m in MODALITIES if m in images)}")
     _draw_keys(figure, page, with_truth="truth" in maps)
     return figure
-
-
-def plane_views(images: Mapping[str, Volume], maps: Mapping[str, Volume], affine: NDArray[Any]) -> dict[str, PlaneView]:
-    """Cut the slice with most tumour in each of ``PLANES``; without tumour, the middle of the brain."""
-    greys = {name: to_patient_axes(image, affine) for name, image in images.items()}
-    volumes = {name: to_patient_axes(values, affine) for name, values in maps.items()}
-    brain = np.any([np.isfinite(image) & (image != 0) for image in greys.values()], axis=0)
-    tumour = next((volumes[name] > 0 for name in ("seg", "truth") if np.any(volumes.get(name, 0))), brain & False)
-    spacing = spacing_mm(affine)[_orientation(affine)[:, 0].argsort()]
-    windows = {name: _grey_window(image) for name, image in greys.items()}
-    views = {}
-    for plane, axis in PLANES.items():
-        index = _slice_index(tumour, brain, axis)
-        shown = plane_picture(brain | tumour, plane, index)
-        box = tuple(_span(shown.any(axis=other)) for other in (1, 0))
-        pictures = {name: plane_picture(values, plane, index)[box] for name, values in (greys | volumes).items()}
-        pictures |= {name: np.clip((pictures[name] - low) / width, 0, 1) for name, (low, width) in windows.items()}
-        width_mm, height_mm = np.multiply(shown[box].shape[::-1], np.delete(spacing, axis)).tolist()
-        views[plane] = PlaneView(pictures, plane_picture(brain, plane, index)[box], (width_mm, height_mm))
-    return views
-
-
-def to_patient_axes(volume: Volume, affine: NDArray[Any]) -> Volume:
-    """Flip and swap the axes of (H, W, D) until they run to the right, front and top as nearly as they can."""
-    return nib.orientations.apply_orientation(volume, _orientation(affine))  # type: ignore[no-untyped-call]
-
-
-def plane_picture(volume: Volume, plane: str, index: int) -> Volume:
-    """Cut a slice as radiologists look at it: from the feet, from the front, from the patient's left.
-
-    Args:
-        volume: (X, Y, Z) with axes to the right, front and top.
-        plane: a key of ``PLANES``.
-        index: along the axis that the plane cuts across.
-
-    Returns:
-        (rows, columns), first row at the top: the patient's right, or front if sagittal, is on the left.
-    """
-    return np.take(volume, index, axis=PLANES[plane])[::-1, ::-1].T
-
-
-def _orientation(affine: NDArray[Any]) -> NDArray[np.float64]:
-    return nib.orientations.io_orientation(affine)  # type: ignore[no-untyped-call]
-
-
-def _slice_index(tumour: Mask, brain: Mask, axis: int) -> int:
-    others = tuple({0, 1, 2} - {axis})
-    if tumour.any():
-        return int(tumour.sum(axis=others).argmax())
-    span = _span(brain.any(axis=others))
-    return (span.start + span.stop) // 2
-
-
-def _span(hits: NDArray[Any] | np.bool_) -> slice:
-    """Give the range from the first to the last True, or everything if there is none."""
-    places = np.flatnonzero(hits if np.any(hits) else np.ones_like(hits))
-    return slice(int(places[0]), int(places[-1]) + 1)
-
-
-def _grey_window(image: Volume) -> tuple[float, float]:
-    """Give the intensity drawn black, and the range from there to white."""
-    seen = image[np.isfinite(image) & (image != 0)]
-    low, high = np.percentile(seen, (1, 99.5)).tolist() if seen.size else (0.0, 1.0)
-    return low, max(high - low, 1e-6)
 
 
 def _page(views: Mapping[str, PlaneView], weights: list[str]) -> _Page:

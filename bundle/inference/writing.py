@@ -68,7 +68,8 @@ class MapWriter:
 
     def _write_batch(self, engine: Engine) -> None:
         computed_s = time.monotonic() - self.started_s
-        for item, output in zip(engine.state.batch, engine.state.output, strict=True):
+        state: Any = engine.state
+        for item, output in zip(state.batch, state.output, strict=True):
             self.write({**item, **output}, computed_s)
 
     def write(self, case: Mapping[str, Any], computed_s: float) -> Path:
@@ -165,8 +166,7 @@ def _draw(path: Path, maps: Maps, record: ExamRecord) -> None:
     images = {
         modality: read_volume(file, case_id=record.case_id, modality=modality).data for modality, file in files.items()
     }
-    title = f"{record.case_id}: {', '.join(record.modalities)}"
-    draw_preview(path, images, maps, record.grid.affine, title=title)
+    draw_preview(path, images, maps, record.grid.affine, title=record.case_id)
 
 
 def _weight_names(count: int) -> list[str]:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from typing import Any
 
 from ignite.engine import Engine, Events
 
@@ -23,26 +24,33 @@ class EpochLog:
         self.evaluator = evaluator
         self.started_s = 0.0
         self.losses: list[float] = []
+        self.score: float | None = None
 
     def attach(self, engine: Engine) -> None:
         """Follow a trainer."""
         engine.add_event_handler(Events.STARTED, self._start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._report)
+        self.evaluator.add_event_handler(Events.COMPLETED, self._keep_score)
 
     def _start(self, _engine: Engine) -> None:
         self.started_s = time.monotonic()
 
     def _collect(self, engine: Engine) -> None:
-        self.losses.append(float(engine.state.output["loss"].detach()))
+        state: Any = engine.state
+        self.losses.append(float(state.output["loss"].detach()))
+
+    def _keep_score(self, evaluator: Engine) -> None:
+        state: Any = evaluator.state
+        self.score = float(state.metrics[state.key_metric_name])
 
     def _report(self, engine: Engine) -> None:
         done, total = engine.state.epoch, engine.state.max_epochs or engine.state.epoch
         left_s = (time.monotonic() - self.started_s) / done * (total - done)
         loss = sum(self.losses) / len(self.losses)
         self.losses.clear()
-        score = self.evaluator.state.metrics.get(self.evaluator.state.key_metric_name)
-        dice = "" if score is None else f", validation Dice {score:.3f} (best {self.evaluator.state.best_metric:.3f})"
+        dice = "" if self.score is None else f", validation Dice {self.score:.3f}"
+        self.score = None
         LOGGER.info("%s: epoch %d/%d, loss %.3f%s, %s left", self.stage, done, total, loss, dice, _clock(left_s))
 
 

@@ -9,7 +9,8 @@ from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, 
 from scipy.spatial.transform import Rotation
 
 from bundle.errors import OutputError
-from bundle.inference.preview import PLANES, draw_preview, plane_picture, plane_views, preview_figure, to_patient_axes
+from bundle.inference.plane_views import PLANES, plane_picture, plane_views, to_patient_axes
+from bundle.inference.preview import draw_preview, preview_figure
 from bundle.modalities import MODALITIES
 
 SHAPE = (22, 26, 30)  # to the right, front, top

@@ -1,0 +1,105 @@
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import bundle
+
+ROOT = Path(bundle.__file__).parent
+LAYERS = (
+    ("errors", "modalities", "regions"),
+    ("configuration", "devices", "mixing"),
+    ("networks", "losses", "data"),
+    ("training", "inference", "evaluation"),
+    ("batch",),
+    ("demo",),
+    ("cli",),
+)
+DEPTH = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}
+FILES = sorted(ROOT.rglob("*.py"))
+EACH_FILE = pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def part_of(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported_parts(tree: ast.AST) -> Iterator[str]:
+    """Name the parts of the package that a module imports; '' stands for the package's own __init__."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in line {node.lineno}"
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            if name.split(".")[0] == "bundle":
+                yield ("" if name == "bundle.__version__" else name.removeprefix("bundle.").split(".")[0])
+
+
+def forbidden_imports(part: str, source: str) -> list[str]:
+    """List the imported parts that do not lie in a lower layer."""
+    others = [other for other in imported_parts(ast.parse(source)) if other not in ("", part)]
+    return [other for other in others if DEPTH.get(other, len(LAYERS)) >= DEPTH[part]]
+
+
+def test_every_module_has_a_layer():
+    assert {part_of(path) for path in FILES} == {*DEPTH, "__init__"}
+
+
+@EACH_FILE
+def test_imports_go_down_only_and_siblings_do_not_know_each_other(path):
+    if part_of(path) != "__init__":
+        assert forbidden_imports(part_of(path), path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("part", "source"),
+    [
+        ("data", "from bundle.networks.dmome import DMoME"),
+        ("networks", "import bundle.training.cases"),
+        ("training", "from bundle.inference import inferers"),
+        ("mixing", "def late():\n    from bundle.cli import app"),
+        ("errors", "from bundle import nowhere"),
+    ],
+)
+def test_an_import_of_a_sibling_or_of_a_higher_layer_is_seen(part, source):
+    assert len(forbidden_imports(part, source)) == 1
+
+
+@pytest.mark.parametrize("name", ["errors", "modalities", "regions"])
+def test_the_words_of_the_project_know_no_other_module(name):
+    assert set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == set()
+
+
+@pytest.mark.parametrize("name", ["configuration", "devices"])
+def test_configuration_and_devices_know_only_the_errors(name):
+    assert set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == {"errors"}
+
+
+@EACH_FILE
+def test_no_function_imports(path):
+    functions = (
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    late = [
+        inner.lineno
+        for function in functions
+        for inner in ast.walk(function)
+        if isinstance(inner, ast.Import | ast.ImportFrom)
+    ]
+    assert late == []
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("__init__.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_package_exports_what_another_module_defines(path):
+    if path.parent == ROOT:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        assert not any(isinstance(node, ast.Import | ast.ImportFrom) for node in ast.walk(tree))
+    else:
+        assert path.read_text(encoding="utf-8") == ""

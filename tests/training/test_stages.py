@@ -1,0 +1,184 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+import bundle
+from bundle.batch.segmenting import segment_cases
+from bundle.cli import app
+from bundle.configuration import load_config
+from bundle.data.cases import list_cases
+from bundle.errors import OutputError, SetupError
+from bundle.modalities import MODALITIES
+from bundle.training.stages import RESULTS, train
+from tests.conftest import TINY_EXPERT
+
+ROOT = Path(bundle.__file__).resolve().parents[1]
+EXPERT = json.dumps(TINY_EXPERT)
+TINY = {
+    "expert": TINY_EXPERT,
+    "roi_size": [64, 64, 64],
+    "batch_size": 2,
+    "num_workers": 0,
+    "epochs": 1,
+    "val_interval": 1,
+    "device_name": "cpu",
+}
+
+
+def options(values: dict[str, Any]) -> list[str]:
+    return [part for key, value in values.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+
+
+def run_train(data: Path, out: Path) -> Result:
+    settings = {key: value for key, value in TINY.items() if key not in ("epochs", "val_interval", "device_name")}
+    command = ["train", "--data", data, "--out", out, "--epochs", 1, "--device", "cpu", *options(settings)]
+    return CliRunner().invoke(app, [str(part) for part in command])
+
+
+def run_monai(config: Path, folder: Path, **values: Any) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config)]
+    overrides = [part for key, value in values.items() for part in (f"--{key}", str(value))]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [*command, *overrides], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(phantom_folder, tmp_path_factory) -> Path:
+    """The output folder of one epoch of each stage, run through the command line."""
+    out = tmp_path_factory.mktemp("trained") / "new"
+    result = run_train(phantom_folder, out)
+    assert result.exit_code == 0, result.output
+    assert result.output.strip().endswith(f"weights: {out / 'model.pt'}")
+    return out
+
+
+def test_training_leaves_the_weights_of_both_stages_and_a_checksum(trained):
+    assert {path.name for path in trained.iterdir()} == {*RESULTS, "model.pt.sha256"}
+
+
+def test_training_moves_every_expert_and_the_gate(trained):
+    first, second = (torch.load(trained / name, weights_only=True) for name in RESULTS[:2])
+    assert first.keys() == second.keys()
+    moved = {name for name in first if not torch.equal(first[name], second[name])}
+    assert {f"experts.{modality}.weight" for modality in MODALITIES} <= moved
+    assert "gate.linear.weight" in moved
+
+
+def test_the_last_file_is_the_mixture_in_half_precision(trained):
+    mixture, model = (torch.load(trained / name, weights_only=True) for name in RESULTS[1:])
+    assert mixture.keys() == model.keys()
+    assert all(torch.equal(mixture[name].half(), model[name]) for name in mixture)
+
+
+def test_an_exam_can_be_segmented_with_the_new_weights(trained, phantom_folder, tmp_path):
+    values = {"expert": TINY_EXPERT, "checkpoint": str(trained / "model.pt"), "roi_size": [64, 64, 64]}
+    command = ["segment", str(phantom_folder), "--out", str(tmp_path), "--device", "cpu", *options(values)]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    names = [case["case_id"] for case in list_cases(phantom_folder)]
+    assert all((tmp_path / name / f"{name}_seg.nii.gz").is_file() for name in names)
+
+
+def test_weights_are_never_overwritten(trained, phantom_folder):
+    before = {path.name: path.read_bytes() for path in trained.iterdir()}
+    result = run_train(phantom_folder, trained)
+    assert result.exit_code == 2
+    assert "E_OUTPUT" in result.output
+    assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
+
+
+def test_cases_without_labels_cannot_train(phantom_folder, tmp_path):
+    data = shutil.copytree(phantom_folder, tmp_path / "data")
+    for label in data.glob("*/*-seg.nii.gz"):
+        label.unlink()
+    result = run_train(data, tmp_path / "out")
+    assert result.exit_code == 2
+    assert "E_NO_LABEL" in result.output
+
+
+def test_one_patient_cannot_train(phantom_folder, tmp_path):
+    case = next(phantom_folder.iterdir())
+    shutil.copytree(case, tmp_path / "data" / case.name)
+    result = run_train(tmp_path / "data", tmp_path / "out")
+    assert result.exit_code == 2
+    assert "E_SPLIT" in result.output
+
+
+def test_a_mistyped_setting_is_named(phantom_folder, tmp_path):
+    with pytest.raises(SetupError, match="learningrate"):
+        train(phantom_folder, tmp_path / "out", {"learningrate": 0.1})
+
+
+def test_a_file_in_the_place_of_the_folder_is_refused(phantom_folder, tmp_path):
+    (tmp_path / "out").write_text("not a folder")
+    with pytest.raises(OutputError, match="out"):
+        train(phantom_folder, tmp_path / "out", TINY)
+
+
+def test_cases_with_absent_modalities_train(phantom_folder, tmp_path):
+    data = shutil.copytree(phantom_folder, tmp_path / "data")
+    first, second = sorted(data.iterdir())
+    for modality in MODALITIES[1:]:
+        next(first.glob(f"*-{modality}.nii.gz")).unlink()
+    next(second.glob(f"*-{MODALITIES[0]}.nii.gz")).unlink()
+    train(data, tmp_path / "out", TINY)
+    mixture = torch.load(tmp_path / "out" / "mixture.pt", weights_only=True)
+    assert all(value.isfinite().all() for value in mixture.values())
+
+
+def test_two_runs_with_one_seed_leave_the_same_weights(trained, phantom_folder, tmp_path):
+    train(phantom_folder, tmp_path / "out", {**TINY, "amp": True})
+    again, before = (torch.load(folder / "mixture.pt", weights_only=True) for folder in (tmp_path / "out", trained))
+    assert all(torch.equal(again[name], before[name]) for name in before)
+
+
+def test_the_second_stage_says_that_the_first_must_come_before(phantom_folder, tmp_path):
+    parser = load_config("train.yaml", {**TINY, "dataset_dir": phantom_folder, "output_dir": tmp_path})
+    with pytest.raises(SetupError, match="Run stage 1"):
+        parser.get_parsed_content("run")
+
+
+@pytest.mark.slow
+def test_the_training_config_runs_as_a_monai_bundle(phantom_folder, tmp_path):
+    values = {**TINY, "dataset_dir": phantom_folder, "output_dir": tmp_path}
+    first = run_monai(ROOT / "configs" / "train_experts.yaml", ROOT, **values)
+    assert first.returncode == 0, first.stderr
+    second = run_monai(ROOT / "configs" / "train.yaml", ROOT, **values)
+    assert second.returncode == 0, second.stderr
+    assert {*RESULTS, "model.pt.sha256"} == {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.mark.slow
+def test_a_copy_of_the_bundle_segments_from_any_folder_as_the_library_does(phantom_folder, tiny_settings, tmp_path):
+    """That the copy runs, and not the installed package, is seen from its version in the JSON."""
+    copy = tmp_path / "unzipped"
+    for name in ("configs", "bundle"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "bundle" / "__init__.py").write_text('__version__ = "0.0.0+copy"\n')
+    (copy / "models").mkdir()
+    for suffix in ("", ".sha256"):
+        shutil.copy(f"{tiny_settings['checkpoint']}{suffix}", copy / "models" / f"model.pt{suffix}")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    settings = {key: value for key, value in tiny_settings.items() if key != "checkpoint"}
+    places = {"bundle_root": copy, "dataset_dir": phantom_folder, "output_dir": tmp_path / "monai"}
+    done = run_monai(copy / "configs" / "inference.yaml", elsewhere, **places, **settings)
+    assert done.returncode == 0, done.stderr
+
+    outcomes = segment_cases(list_cases(phantom_folder), tmp_path / "library", settings=tiny_settings)
+    for case_id in (outcome.case_id for outcome in outcomes):
+        one, other = (tmp_path / way / case_id / f"{case_id}_seg.nii.gz" for way in ("monai", "library"))
+        assert np.array_equal(nib.load(one).dataobj, nib.load(other).dataobj)
+        assert "0.0.0+copy" in (tmp_path / "monai" / case_id / f"{case_id}.json").read_text()
