@@ -1,5 +1,6 @@
 """Reads the bundle's configs and sets values in them without ever letting the parser evaluate a user's text."""
 
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from monai.bundle import ConfigParser
 from bundle.errors import SetupError, UsageError, find_user_error
 
 _EVALUATED = ("$", "@", "%")
+_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # YAML takes 1e-3 for text
 
 
 def bundle_root() -> Path:
@@ -96,7 +98,7 @@ def parse_settings(options: Iterable[str]) -> dict[str, Any]:
     for option in options:
         key, separator, text = option.partition("=")
         try:
-            settings[key] = yaml.safe_load(text)
+            settings[key] = float(text) if _EXPONENT.fullmatch(text) else yaml.safe_load(text)
         except yaml.YAMLError as error:
             raise UsageError(
                 "E_SETTING", f"--set must be KEY=VALUE with a YAML value; got {option!r}. {error}"

@@ -55,9 +55,14 @@ def weighted_sum(maps: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
     Returns:
         (B, R, H, W, D) float32.
     """
-    keep = presence.to(maps.device)[:, :, None, None, None, None]
-    clean = torch.where(keep, maps.float(), 0.0)
-    return (clean * weights.to(maps.device)[..., None, None, None]).sum(dim=1)
+    present, shares = presence.cpu(), weights.to(maps.device)[..., None, None, None]
+    total = torch.zeros_like(maps[:, 0], dtype=torch.float32)
+    for m in range(maps.shape[1]):
+        if present[:, m].any():
+            keep = presence[:, m, None, None, None, None].to(maps.device)
+            part = maps[:, m].float()
+            total = total + shares[:, m] * (part if present[:, m].all() else torch.where(keep, part, 0.0))
+    return total
 
 
 def hide_absent(image: Tensor, presence: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ class CaseRunner:
         self.evaluator.state.epoch_length = 1
         self.evaluator.state.output = None  # a run that does nothing must not pass off the last case's result
         self.evaluator.logger.setLevel(logging.CRITICAL)  # this class reports; ignite would print a traceback first
-        # Else ignite 0.5 resumes the failed run instead of starting the next one, which does nothing and says so nowhere.
+        # Else ignite resumes the failed run instead of starting the next one: it does nothing and says so nowhere.
         self.evaluator.interrupt_resume_enabled = False
         try:
             self.evaluator.run()

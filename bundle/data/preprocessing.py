@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from monai.config import KeysCollection
+from monai.data import MetaTensor
 from monai.transforms import InvertibleTransform, MapTransform, Spacing
 from torch import Tensor
 
@@ -38,6 +39,11 @@ class ResampleTo1mmd(MapTransform, InvertibleTransform):
         for key in self.key_iterator(restored):
             restored[key] = self.resamplers[key].inverse(restored[key])
         return restored
+
+
+def plain_tensor(image: Tensor) -> Tensor:
+    """Drop MONAI's metadata, whose bookkeeping costs time in every operation; the voxels are shared."""
+    return image.as_tensor() if isinstance(image, MetaTensor) else image
 
 
 def is_not_zero(image: Tensor) -> Tensor:

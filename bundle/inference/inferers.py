@@ -7,6 +7,7 @@ from monai.inferers import SlidingWindowInferer
 from monai.utils import convert_to_dst_type
 from torch import Tensor
 
+from bundle.data.preprocessing import plain_tensor
 from bundle.mixing import derive_presence
 from bundle.networks.dmome import DMoME
 
@@ -39,7 +40,7 @@ class MixtureInferer(SlidingWindowInferer):
         Returns:
             (B, R + M * R, H, W, D) float32: mixed logits, then gate weights with modalities outermost.
         """
-        image = _plain(inputs)
+        image = plain_tensor(inputs)
         presence = derive_presence(image) if presence is None else presence.bool().cpu()
         cases = [self._one(image[i : i + 1], presence[i : i + 1], network) for i in range(len(image))]
         # With the metadata of the input: without it MONAI's Invertd would skip the way back, with a warning only.
@@ -47,12 +48,16 @@ class MixtureInferer(SlidingWindowInferer):
         return blended
 
     def _one(self, image: Tensor, presence: Tensor, network: DMoME) -> Tensor:
-        def predict(window: Tensor) -> Tensor:
-            return _logits_and_weights(network, window, presence.expand(len(window), -1), self.amp)
+        """Blend one case; weights of absent modalities are 0 everywhere, so they need no blending."""
 
-        blended = super().__call__(image, predict)
-        assert isinstance(blended, Tensor)
-        return blended
+        def predict(window: Tensor) -> tuple[Tensor, Tensor]:
+            return _logits_and_weights(network, window, presence, self.amp)
+
+        logits, present_weights = super().__call__(image, predict)
+        n_modalities, n_regions = presence.shape[1], logits.shape[1]
+        weights = logits.new_zeros((1, n_modalities, n_regions, *logits.shape[2:]))
+        weights[:, presence[0]] = present_weights.unflatten(1, (-1, n_regions))
+        return torch.cat([logits, weights.flatten(1, 2)], dim=1)
 
 
 class ModalitySetsInferer(SlidingWindowInferer):
@@ -90,19 +95,15 @@ class ModalitySetsInferer(SlidingWindowInferer):
                 logits = [network.mix(expert_logits, window, chosen)[0] for chosen in sets]
                 return torch.stack(logits, dim=2).flatten(1, 2)
 
-        blended = super().__call__(_plain(inputs), predict)
+        blended = super().__call__(plain_tensor(inputs), predict)
         assert isinstance(blended, Tensor)
         return blended
 
 
-def _plain(image: Tensor) -> Tensor:
-    """Drop MONAI's metadata: bookkeeping inside every operation of the network costs time."""
-    return image.as_tensor() if hasattr(image, "as_tensor") else image
-
-
-def _logits_and_weights(network: DMoME, window: Tensor, presence: Tensor, amp: bool) -> Tensor:
+def _logits_and_weights(network: DMoME, window: Tensor, presence: Tensor, amp: bool) -> tuple[Tensor, Tensor]:
+    """Give logits (B, R, ...) of windows of one case, and the weights of its P modalities as maps (B, P * R, ...)."""
     with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=amp):
-        expert_logits = network.expert_logits(window, presence)
-        logits, weights = network.mix(expert_logits, window, presence)
-    maps = weights.flatten(1)[..., None, None, None].expand(-1, -1, *window.shape[2:])
-    return torch.cat([logits.float(), maps.float()], dim=1)
+        flags = presence.expand(len(window), -1)
+        logits, weights = network.mix(network.expert_logits(window, flags), window, flags)
+    maps = weights[:, presence[0]].flatten(1)[..., None, None, None]
+    return logits.float(), maps.float().expand(-1, -1, *window.shape[2:]).clone()

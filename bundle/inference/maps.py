@@ -10,11 +10,17 @@ from monai.utils import convert_to_dst_type
 from torch import Tensor
 
 from bundle.data.exam_record import ExamRecord
+from bundle.data.preprocessing import plain_tensor
 from bundle.mixing import binary_entropy
 from bundle.modalities import MODALITIES
 from bundle.regions import LABEL_NAMES, REGIONS, regions_to_labels
 
 THRESHOLD = 0.5
+"""Probability above which a voxel belongs to a region."""
+
+Box = tuple[slice, ...]
+
+_COVERED = 0.5  # blended weights sum to 1 where a window was, and to 0 outside the brain's box
 
 
 class ActivateMixtured(Transform):
@@ -33,12 +39,12 @@ class ActivateMixtured(Transform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Change ``pred`` from (R + M * R, ...) to (R + M, ...) or (R + M * R, ...); add ``mean_weights`` (M, R)."""
         case = dict(data)
-        pred: Tensor = case["pred"]
+        pred: Tensor = case["pred"]  # keeps its metadata, by which it finds the way back
         n_regions = len(REGIONS)
         probabilities = torch.sigmoid(pred[:n_regions])
         weights = pred[n_regions:].reshape(len(MODALITIES), n_regions, *pred.shape[1:])
-        brain = (torch.as_tensor(case["image"]) != 0).any(dim=0)
-        case["mean_weights"] = _mean_over(weights, brain)
+        brain = (plain_tensor(case["image"]) != 0).any(dim=0)
+        case["mean_weights"] = _mean_over(plain_tensor(weights), brain)
         maps = weights.flatten(0, 1) if self.weights_per_region else weights.mean(dim=1)
         case["pred"] = torch.cat([probabilities, maps])
         return case
@@ -70,14 +76,15 @@ class SplitMapsd(Transform):
         """
         case = dict(data)
         record = ExamRecord.from_json(case["record"])
-        maps: Tensor = case["pred"]
-        probabilities = maps[: len(REGIONS)].clamp(0.0, 1.0)
-        label = regions_to_labels((torch.as_tensor(probabilities) > THRESHOLD).numpy(force=True))
-        mean_weights = torch.as_tensor(case.pop("mean_weights"))
-        case["weights"] = _complete(torch.as_tensor(maps[len(REGIONS) :]), mean_weights)
-        case["entropy"] = self._entropy(torch.as_tensor(probabilities))
-        case["pred"] = convert_to_dst_type(torch.from_numpy(label)[None], maps, dtype=torch.uint8)[0]
-        case["result"] = _result(record, label, mean_weights, case["entropy"][0])
+        maps = plain_tensor(case["pred"])
+        mean_weights = plain_tensor(case.pop("mean_weights"))
+        box = _covered_box(maps[len(REGIONS) :])
+        probabilities = maps[: len(REGIONS)][box].clamp(0.0, 1.0)
+        label = _embed(_label(probabilities), maps.shape[1:], box)
+        case["weights"] = _complete(maps[len(REGIONS) :], mean_weights, box)
+        case["entropy"] = _embed(self._entropy(probabilities), maps.shape[1:], box)
+        case["pred"] = convert_to_dst_type(label, case["pred"], dtype=torch.uint8)[0]
+        case["result"] = _result(record, label[0].numpy(force=True), mean_weights, case["entropy"][0])
         return case
 
     def _entropy(self, probabilities: Tensor) -> Tensor:
@@ -86,22 +93,44 @@ class SplitMapsd(Transform):
         return torch.cat([largest, regions]) if self.entropy_per_region else largest
 
 
+def _label(probabilities: Tensor) -> Tensor:
+    return torch.from_numpy(regions_to_labels((probabilities > THRESHOLD).numpy(force=True)))[None]
+
+
 def _mean_over(weights: Tensor, brain: Tensor) -> Tensor:
-    """Average weights (M, R, H, W, D) over the brain, as plain (M, R)."""
-    flat = torch.as_tensor(weights).flatten(2)
-    inside = brain.flatten()
+    """Average weights (M, R, H, W, D) over the brain, as (M, R)."""
+    flat, inside = weights.flatten(2), brain.flatten()
     return flat[..., inside].mean(dim=2) if inside.any() else flat.mean(dim=2)
 
 
-def _complete(weights: Tensor, mean_weights: Tensor) -> Tensor:
+def _covered_box(weights: Tensor) -> Box:
+    """Give the box in which windows were: a third of a BraTS exam, and outside of it all maps are known."""
+    covered = weights.sum(dim=0) > _COVERED
+    spans = [slice(None)]
+    for axis in range(3):
+        others = sorted({0, 1, 2} - {axis})
+        places = covered.any(dim=others[0]).any(dim=others[1] - 1).nonzero().flatten().tolist()
+        spans.append(slice(places[0], places[-1] + 1) if places else slice(0, 0))
+    return tuple(spans)
+
+
+def _embed(part: Tensor, shape: torch.Size, box: Box) -> Tensor:
+    whole = part.new_zeros((len(part), *shape))
+    whole[box] = part
+    return whole
+
+
+def _complete(weights: Tensor, mean_weights: Tensor, box: Box) -> Tensor:
     """Make weights sum to 1 in every voxel; voxels that no window covered get the case's mean."""
     per_region = len(weights) == mean_weights.numel()
-    means = mean_weights.flatten() if per_region else mean_weights.mean(dim=1)
-    groups = weights.reshape(len(MODALITIES), -1, *weights.shape[1:]).clamp(min=0.0)
+    means = (mean_weights if per_region else mean_weights.mean(dim=1, keepdim=True)).to(weights)
+    fallback = means[..., None, None, None]
+    groups = weights[box].reshape(*means.shape, *weights[box].shape[1:]).clamp(min=0.0)
     total = groups.sum(dim=0, keepdim=True)
-    fallback = means.reshape(len(MODALITIES), -1, 1, 1, 1)
-    covered = total > THRESHOLD
-    return torch.where(covered, groups / total.clamp(min=THRESHOLD), fallback).flatten(0, 1)
+    inside = torch.where(total > _COVERED, groups / total.clamp(min=_COVERED), fallback)
+    whole = fallback.expand(*means.shape, *weights.shape[1:]).flatten(0, 1).clone()
+    whole[box] = inside.flatten(0, 1)
+    return whole
 
 
 def _result(record: ExamRecord, label: np.ndarray, mean_weights: Tensor, entropy: Tensor) -> dict[str, Any]:

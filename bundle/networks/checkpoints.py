@@ -66,14 +66,16 @@ def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str)
     """
     state = _halved(_load_into(network, Path(checkpoint)).state_dict())
     target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    sidecar = _sidecar(target)
+    temporary, checksum = (file.with_name(f".{file.name}.{os.getpid()}") for file in (target, sidecar))
     try:
         torch.save(state, temporary)
-        checksum = f"{file_sha256(temporary)}  {target.name}\n"
+        checksum.write_text(f"{file_sha256(temporary)}  {target.name}\n", encoding="ascii")
+        checksum.replace(sidecar)
         temporary.replace(target)
-        target.with_name(target.name + ".sha256").write_text(checksum, encoding="ascii")
     except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
+        checksum.unlink(missing_ok=True)
         raise OutputError(
             "E_WRITE", f"The weights {target} must be writable; got: {error}. Choose another folder."
         ) from None
@@ -92,8 +94,12 @@ def file_sha256(path: Path | str) -> str:
         raise SetupError("E_WEIGHTS", f"The weights {path} must be readable; got: {error.strerror}.") from None
 
 
+def _sidecar(file: Path) -> Path:
+    return file.with_name(file.name + ".sha256")
+
+
 def _expected_sha256(file: Path) -> str:
-    sidecar = file.with_name(file.name + ".sha256")
+    sidecar = _sidecar(file)
     try:
         return sidecar.read_text(encoding="ascii").split()[0]
     except (OSError, IndexError, UnicodeDecodeError):
@@ -117,6 +123,8 @@ def _read(file: Path) -> dict[str, Tensor]:
         state: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds for what is not a checkpoint
         raise SetupError("E_WEIGHTS", f"The weights {file} must be a PyTorch state dict; got: {error}") from None
+    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
+        raise SetupError("E_WEIGHTS", f"The weights {file} must be a PyTorch state dict; got {type(state).__name__}.")
     return state
 
 

@@ -4,6 +4,7 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor
 
+from bundle.data.preprocessing import plain_tensor
 from bundle.networks.dmome import DMoME
 
 
@@ -21,7 +22,7 @@ class ExpertsInferer(Inferer):
     def __call__(self, inputs: Tensor, network: DMoME, presence: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Give expert logits (B, M, R, H, W, D) and the presence (B, M) that tells which of them count."""
         with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.amp):
-            return network.expert_logits(_plain(inputs), presence), presence
+            return network.expert_logits(plain_tensor(inputs), presence), presence
 
 
 class PairInferer(Inferer):
@@ -45,12 +46,7 @@ class PairInferer(Inferer):
         Returns:
             Logits of the larger and of the smaller sets, (B, R, H, W, D) each.
         """
-        image = _plain(inputs)
+        image = plain_tensor(inputs)
         with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=self.amp):
             expert_logits = network.expert_logits(image, more)
             return network.mix(expert_logits, image, more)[0], network.mix(expert_logits, image, fewer)[0]
-
-
-def _plain(image: Tensor) -> Tensor:
-    """Drop MONAI's metadata: bookkeeping inside every operation of the network costs time."""
-    return image.as_tensor() if hasattr(image, "as_tensor") else image

@@ -1,0 +1,184 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+
+from bundle.data.exam_record import ExamRecord
+from bundle.data.geometry import grid_from_affine
+from bundle.inference.maps import ActivateMixtured, SplitMapsd
+from bundle.modalities import MODALITIES, all_sets
+from bundle.regions import LABEL_NAMES, REGIONS
+
+SETS = pytest.mark.parametrize("flags", all_sets(), ids=str)
+M, R, SHAPE = 4, 3, (5, 6, 7)
+TC, WT, ET = range(3)
+
+
+def make_record(flags=(True,) * M, spacing=(1.0, 1.0, 1.0), warnings=()):
+    acquired = [modality for modality, flag in zip(MODALITIES, flags, strict=True) if flag]
+    inputs = {modality: {"file": f"{modality}.nii.gz", "sha256": "0" * 64} for modality in acquired}
+    return ExamRecord("case7", inputs, warnings, grid_from_affine(SHAPE, np.diag([*spacing, 1.0]))).to_json()
+
+
+def make_weights(flags=(True,) * M):
+    """(M, R, ...) that differ in every voxel, 0 where absent, summing to 1."""
+    weights = torch.rand(M, R, *SHAPE) + 0.1
+    weights[~torch.tensor(flags)] = 0
+    return weights / weights.sum(dim=0)
+
+
+def activated(flags=(True,) * M, *, per_region=False, logits=None):
+    logits = torch.randn(R, *SHAPE) * 3 if logits is None else logits
+    pred = torch.cat([logits, make_weights(flags).flatten(0, 1)])
+    case = {"pred": pred, "image": torch.randn(M, *SHAPE), "record": make_record(flags)}
+    return ActivateMixtured(weights_per_region=per_region)(case)
+
+
+def split(probabilities, weights=None, **options):
+    """SplitMapsd on probabilities alone, with weights of no further interest."""
+    weights = torch.full((M, *SHAPE), 1 / M) if weights is None else weights
+    case = {"pred": torch.cat([probabilities, weights]), "mean_weights": torch.full((M, R), 1 / M)}
+    return SplitMapsd(**options)({**case, "record": make_record()})
+
+
+@SETS
+@pytest.mark.parametrize("per_region", [False, True], ids=["mean", "per region"])
+def test_weights_are_shares_in_every_voxel_and_zero_for_absent_modalities(flags, per_region):
+    case = SplitMapsd()(activated(flags, per_region=per_region))
+    weights = case["weights"].unflatten(0, (M, -1))
+    assert weights.shape == (M, R if per_region else 1, *SHAPE)
+    assert torch.allclose(weights.sum(dim=0), torch.ones(1), atol=1e-6)
+    assert (weights[~torch.tensor(flags)] == 0).all()
+
+
+@SETS
+def test_voxels_that_no_window_covered_get_the_mean_weights_of_the_case(flags):
+    case = activated(flags)
+    case["pred"][:, 0], case["pred"][:, :, 3] = 0, 0  # as Invertd pads: no probability, no weight
+    means = case["mean_weights"].mean(dim=1)
+    weights = SplitMapsd()(case)["weights"]
+    assert torch.allclose(weights[:, 0], means[:, None, None].expand(-1, *SHAPE[1:]))
+    assert torch.allclose(weights.sum(dim=0), torch.ones(SHAPE), atol=1e-6)
+
+
+def test_weights_that_interpolation_shrank_are_shares_again():
+    shrunk = make_weights().mean(dim=1) * 0.7
+    weights = split(torch.zeros(R, *SHAPE), shrunk)["weights"]
+    assert torch.allclose(weights, shrunk / 0.7, atol=1e-6)
+
+
+def test_mean_weights_are_over_the_brain_alone():
+    case = {"pred": torch.zeros(R + M * R, *SHAPE), "image": torch.zeros(M, *SHAPE), "record": make_record()}
+    case["image"][2, 1, 2, 3] = -0.5
+    case["image"][0, 4, 2, 3] = 0.1
+    case["pred"][R:, 1, 2, 3] = torch.arange(12.0)
+    case["pred"][R:, 4, 2, 3] = torch.arange(12.0) + 1
+    assert torch.allclose(ActivateMixtured()(case)["mean_weights"], (torch.arange(12.0) + 0.5).reshape(M, R))
+
+
+def test_probabilities_are_the_sigmoid_of_the_logits_and_weights_the_mean_over_regions():
+    logits, weights = torch.randn(R, *SHAPE), make_weights()
+    case = {"pred": torch.cat([logits, weights.flatten(0, 1)]), "image": torch.ones(M, *SHAPE)}
+    pred = ActivateMixtured()(case)["pred"]
+    assert torch.allclose(pred[:R], 1 / (1 + torch.exp(-logits)))
+    assert torch.allclose(pred[R:], sum(weights[:, r] for r in range(R)) / R)
+
+
+@pytest.mark.parametrize(
+    ("inside", "label"),
+    [
+        ((), 0),
+        (("WT",), 2),
+        (("TC", "WT"), 1),
+        (("TC", "WT", "ET"), 3),
+        (("WT", "ET"), 2),
+        (("TC",), 0),
+        (("ET",), 0),
+        (("TC", "ET"), 0),
+    ],
+    ids=str,
+)
+def test_regions_are_nested_in_the_label_map(inside, label):
+    probabilities = torch.tensor([0.9 if region in inside else 0.1 for region in REGIONS])
+    case = split(probabilities[:, None, None, None].expand(-1, *SHAPE))
+    assert case["pred"].dtype == torch.uint8
+    assert case["pred"].shape == (1, *SHAPE)
+    assert (case["pred"] == label).all()
+
+
+def test_even_odds_are_not_tumour():
+    assert (split(torch.full((R, *SHAPE), 0.5))["pred"] == 0).all()
+
+
+def test_entropy_is_the_largest_of_the_regions_binary_entropies_in_bits():
+    probabilities = torch.rand(R, *SHAPE)
+    p = probabilities.double().numpy()
+    regions = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
+    entropy = split(probabilities, entropy_per_region=True)["entropy"]
+    assert entropy.shape == (1 + R, *SHAPE)
+    assert np.allclose(entropy[0], regions.max(axis=0), atol=1e-5)
+    assert np.allclose(entropy[1:], regions, atol=1e-5)
+    assert torch.equal(split(probabilities)["entropy"], entropy[:1])
+
+
+@pytest.mark.parametrize("beyond", [-1e-7, 1 + 1e-7, -0.0])
+def test_probabilities_that_interpolation_pushed_out_of_their_range_give_no_nan(beyond):
+    case = split(torch.full((R, *SHAPE), beyond))
+    assert (case["entropy"] == 0).all()
+
+
+@SETS
+def test_no_map_is_nan_even_at_the_extremes_of_the_logits(flags):
+    logits = torch.tensor([-200.0, 0.0, 200.0])[:, None, None, None].expand(-1, *SHAPE)
+    case = SplitMapsd(entropy_per_region=True)(activated(flags, logits=logits))
+    assert all(torch.isfinite(case[name].float()).all() for name in ("pred", "entropy", "weights"))
+
+
+def test_volumes_are_voxels_times_the_size_of_a_voxel():
+    probabilities = torch.zeros(R, *SHAPE)
+    probabilities[WT, :3] = 1  # 3 x 6 x 7 = 126 voxels
+    probabilities[TC, :2] = 1  # 84 of them
+    probabilities[ET, 0, 0] = 1  # 7 of those
+    case = {"pred": torch.cat([probabilities, torch.full((M, *SHAPE), 1 / M)]), "mean_weights": torch.zeros(M, R)}
+    result = SplitMapsd()({**case, "record": make_record(spacing=(0.5, 2.0, 5.0))})["result"]  # 5 cubic mm each
+    assert result["volumes_ml"] == {"necrotic core": 0.385, "oedema": 0.21, "enhancing tumour": 0.035}
+
+
+@SETS
+def test_the_result_names_acquired_and_missing_modalities_and_gives_weights_of_the_acquired_only(flags):
+    result = SplitMapsd()(activated(flags))["result"]
+    assert result["modalities"] == [m for m, flag in zip(MODALITIES, flags, strict=True) if flag]
+    assert result["missing"] == [m for m, flag in zip(MODALITIES, flags, strict=True) if not flag]
+    assert list(result["mean_weights"]) == result["modalities"]
+    for region in REGIONS:
+        assert sum(share[region] for share in result["mean_weights"].values()) == pytest.approx(1, abs=2e-4)
+
+
+def test_mean_weights_in_the_result_are_those_of_modality_and_region():
+    means = torch.tensor([[0.4, 0.3, 0.2], [0.1, 0.2, 0.3], [0.25, 0.4, 0.1], [0.25, 0.1, 0.4]])
+    case = {"pred": torch.zeros(R + M, *SHAPE), "mean_weights": means, "record": make_record(warnings=("t1c: odd",))}
+    result = SplitMapsd()(case)["result"]
+    assert result["mean_weights"]["t2w"] == {"TC": 0.25, "WT": 0.4, "ET": 0.1}
+    assert result["warnings"] == ["t1c: odd"]
+    assert result["case_id"] == "case7"
+
+
+def test_mean_entropy_is_over_the_tumour_and_missing_where_there_is_none():
+    probabilities = torch.full((R, *SHAPE), 0.1)
+    assert split(probabilities)["result"]["mean_entropy_in_tumour"] is None
+    probabilities[:, 2] = 0.8
+    expected = -(0.8 * math.log2(0.8) + 0.2 * math.log2(0.2))
+    assert split(probabilities)["result"]["mean_entropy_in_tumour"] == pytest.approx(expected, abs=1e-4)
+
+
+def test_an_exam_without_tumour_has_volumes_of_zero():
+    assert split(torch.zeros(R, *SHAPE))["result"]["volumes_ml"] == dict.fromkeys(list(LABEL_NAMES.values())[1:], 0.0)
+
+
+def test_the_label_map_keeps_the_metadata_of_the_prediction():
+    affine = torch.diag(torch.tensor([1.0, 2.0, 3.0, 1.0], dtype=torch.float64))
+    pred = MetaTensor(torch.zeros(R + M, *SHAPE), affine=affine)
+    case = SplitMapsd()({"pred": pred, "mean_weights": torch.zeros(M, R), "record": make_record()})
+    assert torch.equal(case["pred"].affine, affine)

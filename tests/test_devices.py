@@ -1,0 +1,24 @@
+import pytest
+import torch
+
+from bundle.devices import choose_device
+from bundle.errors import SetupError
+
+
+@pytest.mark.parametrize(("has_gpu", "expected"), [(True, "cuda:0"), (False, "cpu")])
+def test_auto_is_the_first_gpu_or_else_the_cpu(monkeypatch, has_gpu, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: has_gpu)
+    assert choose_device() == torch.device(expected)
+
+
+def test_the_cpu_can_be_asked_for_where_there_is_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "", "cuda:99", "cpu:x"])
+def test_a_device_that_is_not_here_is_refused_by_name(name):
+    with pytest.raises(SetupError, match="auto, cpu or cuda:N") as caught:
+        choose_device(name)
+    assert repr(name) in str(caught.value)
+    assert caught.value.exit_code == 78
