@@ -19,6 +19,8 @@ from bundle.regions import REGIONS
 
 SEED = 7
 HIDDEN = ("t1n", "t2w")
+EXAMS, RESULTS = "exams", "results"
+DRAWING, WHOLE, PARTIAL = "drawing", "all-four", "two-missing"
 
 
 def run_demo(out: Path, echo: Callable[[str], None]) -> None:
@@ -31,29 +33,37 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> None:
     Raises:
         UsageError: ``out`` holds something else.
     """
-    if out.exists() and any(out.iterdir()) and not (out / "exams").is_dir():
+    if out.exists() and not _is_free(out):
         raise UsageError("E_OUTPUT", f"The demo folder must be new or an earlier demo; got {out}. Choose another.")
-    exams = _draw_exams(out / "exams")
+    exams = _draw_exams(out / EXAMS)
     echo(f"Drew one exam and hid {' and '.join(HIDDEN)} in a copy: {exams}")
-    outcomes = segment_cases(list_cases(exams), out / "results", settings={"preview": True})
+    outcomes = segment_cases(list_cases(exams), out / RESULTS, settings={"preview": True})
     failed = [outcome.reason for outcome in outcomes if outcome.result is None]
     if failed:
         raise UsageError("E_DEMO", f"The demo must segment its own exams; got {failed[0]}")
-    for line in _table([_row(exams, out / "results", outcome.case_id) for outcome in outcomes]):
+    for line in _table([_row(exams, out / RESULTS, outcome.case_id) for outcome in outcomes]):
         echo(line)
     echo("Dice compares with the drawn truth; weights are means over brain and regions.")
     for outcome in outcomes:
         echo(f"Picture: {out / 'results' / outcome.case_id / outcome.case_id}_preview.png")
 
 
+def _is_free(out: Path) -> bool:
+    """Tell whether a folder is empty or an earlier demo and nothing else: the exams in it will be deleted."""
+    names = {path.name for path in out.iterdir()} if out.is_dir() else {out.name}
+    if not (out / EXAMS).is_dir():
+        return not names
+    return names <= {EXAMS, RESULTS} and {path.name for path in (out / EXAMS).iterdir()} <= {DRAWING, WHOLE, PARTIAL}
+
+
 def _draw_exams(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
-    (drawn,) = write_phantoms(folder / "drawing", n_cases=1, seed=SEED)
-    shutil.copytree(drawn, folder / "all-four")
-    shutil.copytree(drawn, folder / "two-missing")
+    (drawn,) = write_phantoms(folder / DRAWING, n_cases=1, seed=SEED)
+    shutil.copytree(drawn, folder / WHOLE)
+    shutil.copytree(drawn, folder / PARTIAL)
     for modality in HIDDEN:
-        (folder / "two-missing" / f"{drawn.name}-{modality}.nii.gz").unlink()
-    shutil.rmtree(folder / "drawing")
+        (folder / PARTIAL / f"{drawn.name}-{modality}.nii.gz").unlink()
+    shutil.rmtree(folder / DRAWING)
     return folder
 
 

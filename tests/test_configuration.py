@@ -33,7 +33,7 @@ def test_text_that_the_parser_would_evaluate_is_refused(text, nest):
 
 @CODE
 def test_text_that_the_parser_would_evaluate_is_refused_as_an_option(text):
-    for option in (f"checkpoint='{text}'", f"roi_size=['{text}']", f"expert={{a: '{text}'}}"):
+    for option in (f'checkpoint="{text}"', f'roi_size=["{text}"]', f'expert={{a: "{text}"}}'):
         with pytest.raises(UsageError, match="plain data"):
             parse_settings([option])
 
@@ -63,7 +63,7 @@ def test_the_root_of_the_bundle_is_where_the_package_lies():
 
 @pytest.mark.parametrize("key", ["overlapp", "", "inferer#overlap", "settings"])
 def test_an_unknown_setting_is_refused(key):
-    with pytest.raises(SetupError, match="inference.yaml must have the setting") as caught:
+    with pytest.raises(SetupError, match="must have the setting") as caught:
         load_config("inference.yaml", {key: 1})
     assert caught.value.exit_code == 78
 
@@ -77,14 +77,13 @@ def test_a_package_without_its_configs_says_how_to_install(monkeypatch, tmp_path
 def test_what_a_user_can_mend_comes_through_the_parser_unwrapped(tmp_path):
     parser = load_config("inference.yaml", {"checkpoint": tmp_path / "nowhere.pt"})
     with pytest.raises(SetupError, match=r"nowhere\.pt"):
-        parser.get_parsed_content("inferer")
         parser.get_parsed_content("handlers")
     with pytest.raises(SetupError, match="gpu"):
         load_config("inference.yaml", {"device_name": "gpu"}).get_parsed_content("device")
 
 
 def test_other_errors_of_a_component_keep_their_cause():
-    parser = load_config("inference.yaml", {"roi_size": "x"})
+    parser = load_config("inference.yaml", {})
     parser["inferer"]["mode"] = "no such mode"
     with pytest.raises(RuntimeError) as caught:
         parser.get_parsed_content("inferer")

@@ -136,7 +136,8 @@ def _item(folder: Path, patterns: Mapping[str, str] | None) -> dict[str, Any]:
 
 
 def _named_files(folder: Path, case_id: str) -> dict[str, Path]:
-    matches = [(match, path) for path in sorted(folder.iterdir()) if (match := _FILE_NAME.match(path.name))]
+    images = sorted(path for path in folder.iterdir() if _is_image(path))
+    matches = [(match, path) for path in images if (match := _FILE_NAME.match(path.name))]
     stems = sorted({(match.group("stem") or "") for match, _ in matches})
     if len(stems) > 1:
         raise CaseError(
@@ -167,7 +168,8 @@ def _no_image_message(folder: Path, case_id: str) -> str:
 
 
 def _is_image(path: Path) -> bool:
-    return path.name.lower().endswith(_ENDINGS)
+    # Hidden ones are no images: macOS leaves a "._CASE-t1c.nii.gz" beside each file that it copies.
+    return path.name.lower().endswith(_ENDINGS) and not path.name.startswith(".")
 
 
 def _check_names(names: Iterable[str]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Hashable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bundle.data.cases import find_images, find_label, label_convention, match_p
 from bundle.data.exam_record import ExamRecord
 from bundle.data.geometry import Grid, grid_from_affine, same_grid
 from bundle.data.intensities import check_intensities
+from bundle.data.nifti_forms import place
 from bundle.data.nifti_reading import Volume, check_distinct, check_grids, read_label, read_volume
 from bundle.errors import CaseError
 from bundle.modalities import MODALITIES, canonical_modality, presence_flags
@@ -153,11 +155,17 @@ def array_volume(values: Any, affine: Any, case_id: str, modality: str) -> Volum
             "E_AFFINE", f"{where}: affine must be an invertible 4 x 4 matrix; got {affine!r}. Pass affine=."
         )
     try:
+        grid, grid_warnings = _place_array((data.shape[0], data.shape[1], data.shape[2]), matrix)
         data, warnings = check_intensities(data)
     except CaseError as error:
         raise CaseError(error.code, f"{where}: {error}") from error
-    grid = grid_from_affine((data.shape[0], data.shape[1], data.shape[2]), matrix)
-    return Volume(data, grid, Path("array"), hashlib.sha256(data.tobytes()).hexdigest(), warnings)
+    return Volume(data, grid, Path("array"), hashlib.sha256(data.tobytes()).hexdigest(), grid_warnings + warnings)
+
+
+def _place_array(shape: tuple[int, int, int], affine: NDArray[np.float64]) -> tuple[Grid, tuple[str, ...]]:
+    """Hold an affine to the rules for an sform: voxel sizes that MRI has, and perpendicular axes."""
+    placed, warnings = place(replace(grid_from_affine(shape, affine).header, qform_code=0), shape)
+    return grid_from_affine(shape, placed.affine), warnings
 
 
 def _background_warning(image: NDArray[np.float32]) -> tuple[str, ...]:

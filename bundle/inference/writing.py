@@ -204,6 +204,7 @@ def _publish(stage: Path, folder: Path, case_id: str) -> None:
     """Move the files of a case into place: the old JSON goes first, the new one comes last."""
     done = folder / f"{case_id}.json"
     done.unlink(missing_ok=True)
+    (folder / f"{case_id}_preview.png").unlink(missing_ok=True)  # it shows the old maps, also if no new one is drawn
     for old in (*folder.glob("*_seg.nii.gz"), *folder.glob("*_entropy*.nii.gz"), *folder.glob("*_weight-*.nii.gz")):
         if old.name.startswith(f"{case_id}_") and not (stage / old.name).exists() and _is_ours(old.name, case_id):
             old.unlink()

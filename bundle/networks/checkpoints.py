@@ -46,10 +46,7 @@ def load_experts(network: DMoME, path: Path | str) -> DMoME:
             "E_EXPERTS",
             f"Stage 2 must start from trained experts; got no file {file}. Run stage 1 with this output first.",
         )
-    state = {name: value for name, value in _read(file).items() if name.startswith("experts.")}
-    _check_names(set(state), {name for name in network.state_dict() if name.startswith("experts.")}, file)
-    network.load_state_dict(state, strict=False)
-    return network
+    return _load_into(network, file, prefix="experts.")
 
 
 def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str) -> None:
@@ -108,11 +105,12 @@ def _expected_sha256(file: Path) -> str:
         ) from None
 
 
-def _load_into(network: Network, file: Path) -> Network:
-    state = _read(file)
-    _check_names(set(state), set(network.state_dict()), file)
+def _load_into(network: Network, file: Path, prefix: str = "") -> Network:
+    """Load the weights whose names start with ``prefix``; all of these must be in the file, and no others."""
+    state = {name: value for name, value in _read(file).items() if name.startswith(prefix)}
+    _check_names(set(state), {name for name in network.state_dict() if name.startswith(prefix)}, file)
     try:
-        network.load_state_dict(state)
+        network.load_state_dict(state, strict=False)
     except RuntimeError as error:
         raise SetupError("E_WEIGHTS", f"The weights {file} must fit the configured network; {error}") from None
     return network

@@ -86,7 +86,7 @@ def test_logits_and_weights_are_blended_as_monai_blends_any_network(inferer, tin
 
     def trust(window):
         _, weights = tiny_network.mix(tiny_network.expert_logits(window, presence), window, presence)
-        return weights.flatten(1)[..., None, None, None].expand(-1, -1, 64, 64, 64)
+        return weights.flatten(1)[..., None, None, None].expand(-1, -1, 64, 64, 64).clone()
 
     output = run(inferer, tiny_network, image, presence)
     for part, predict in ((output[:, :R], logits), (output[:, R:], trust)):

@@ -1,5 +1,7 @@
 import json
+import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -136,6 +138,20 @@ def test_cases_with_absent_modalities_train(phantom_folder, tmp_path):
     train(data, tmp_path / "out", TINY)
     mixture = torch.load(tmp_path / "out" / "mixture.pt", weights_only=True)
     assert all(value.isfinite().all() for value in mixture.values())
+
+
+def test_each_epoch_of_both_stages_tells_its_loss_and_its_validation_dice(phantom_folder, tmp_path, caplog):
+    with caplog.at_level(logging.INFO, logger="simmlm"):
+        train(phantom_folder, tmp_path / "out", {**TINY, "epochs": 2, "val_interval": 2})
+    lines = [record.getMessage() for record in caplog.records if record.name == "simmlm"]
+    expected = [
+        rf"{stage}: epoch {epoch}, loss \d+\.\d{{3}}{dice}, 0:\d\d:\d\d left"
+        for stage in ("experts", "mixture")
+        for epoch, dice in (("1/2", ""), ("2/2", r", validation Dice 0\.\d{3}"))
+    ]
+    assert len(lines) == len(expected)
+    for line, pattern in zip(lines, expected, strict=True):
+        assert re.fullmatch(pattern, line)
 
 
 def test_two_runs_with_one_seed_leave_the_same_weights(trained, phantom_folder, tmp_path):

@@ -1,0 +1,77 @@
+"""What phantoms cannot show: exams from scanners, which a fresh clone does not have."""
+
+import numpy as np
+import pytest
+
+from bundle.data.exam_record import ExamRecord
+from bundle.data.loading import LoadExamd
+from bundle.data.nifti_reading import check_grids, read_volume
+from bundle.errors import CaseError
+from bundle.inference.segmenter import Segmenter
+from bundle.modalities import MODALITIES, modality_sets
+
+pytestmark = pytest.mark.slow
+
+EXAM = "unlabelled/BraTS-GLI-00001-000"
+MS_EXAM = {"t1n": "study1_T1W.nii.gz", "t2w": "study1_T2W.nii.gz", "t2f": "study1_FLAIR.nii.gz"}
+N_VOXELS = {
+    "00006": (25506, 85957, 26448),
+    "01476": (23189, 27760, 224),
+    "01477": (77985, 117448, 0),
+    "01478": (110787, 118819, 1276),
+    "01479": (93298, 7407, 89546),
+    "01482": (1441, 27169, 1463),
+    "01484": (135025, 27678, 0),
+    "01485": (135, 38411, 691),
+}
+
+
+@pytest.fixture(scope="module")
+def segmenter(tiny_settings):
+    return Segmenter(**{**tiny_settings, "overlap": 0.0})
+
+
+@pytest.mark.parametrize("modalities", modality_sets(), ids=" ".join)
+def test_every_modality_set_of_a_brats_exam_gives_whole_maps(shared_data, segmenter, modalities):
+    folder = shared_data / EXAM
+    files = {modality: folder / f"{folder.name}-{modality}.nii.gz" for modality in modalities}
+    exam = segmenter(files, case_id=folder.name)
+    weights = [exam.maps[f"weight-{modality}"] for modality in modalities]
+    assert set(exam.maps) == {"seg", "entropy", *(f"weight-{modality}" for modality in modalities)}
+    assert np.abs(sum(weights) - 1).max() < 1e-5
+    assert all(np.isfinite(values).all() for values in exam.maps.values())
+    assert all(values.shape == (240, 240, 155) for values in exam.maps.values())
+    assert 0 <= exam.maps["entropy"].min() <= exam.maps["entropy"].max() <= 1
+    assert exam.result["missing"] == [modality for modality in MODALITIES if modality not in modalities]
+
+
+def test_raw_modalities_on_different_grids_are_refused_with_what_to_do(shared_data):
+    folder = shared_data / "raw" / "ms_patient01_study1"
+    with pytest.raises(CaseError, match="Register and resample") as caught:
+        LoadExamd()({"image": {modality: folder / name for modality, name in MS_EXAM.items()}, "case_id": "ms"})
+    assert caught.value.code == "E_GRID"
+
+
+@pytest.mark.parametrize("modality", MS_EXAM)
+def test_a_raw_modality_alone_is_read(shared_data, modality):
+    file = shared_data / "raw" / "ms_patient01_study1" / MS_EXAM[modality]
+    case = LoadExamd()({"image": {modality: file}})
+    assert case["presence"].sum() == 1
+    assert ExamRecord.from_json(case["record"]).grid.shape == case["image"].shape[1:]
+
+
+@pytest.mark.parametrize("number", N_VOXELS)
+def test_labels_of_brats_2021_are_read_voxel_by_voxel(shared_data, number):
+    """The counts of necrotic core, oedema and enhancing tumour stand in the README of the data."""
+    case = LoadExamd(with_label=True)({"image": shared_data / "brats2021" / f"BraTS2021_{number}"})
+    core, whole, enhancing = (int(region.sum()) for region in case["label"].as_tensor())
+    assert (core - enhancing, whole - core, enhancing) == N_VOXELS[number]
+    assert case["presence"].all()
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_a_real_exam_is_read_without_a_warning(shared_data, modality):
+    folder = shared_data / EXAM
+    volume = read_volume(folder / f"{folder.name}-{modality}.nii.gz", case_id="x", modality=modality)
+    check_grids({modality: volume}, case_id="x")
+    assert volume.warnings == ()

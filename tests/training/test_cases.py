@@ -1,0 +1,56 @@
+import shutil
+
+import pytest
+
+from bundle.data.cases import list_cases
+from bundle.errors import CaseError, UsageError
+from bundle.modalities import MODALITIES
+from bundle.training.cases import labelled_cases
+
+
+@pytest.fixture
+def folder(phantom_folder, tmp_path):
+    """A copy that may be changed."""
+    return shutil.copytree(phantom_folder, tmp_path / "data")
+
+
+def test_every_labelled_case_comes_with_its_files(folder):
+    cases = labelled_cases(folder)
+    assert [case["case_id"] for case in cases] == sorted(path.name for path in folder.iterdir())
+    for case in cases:
+        own = folder / case["case_id"]
+        assert case["label"] == own / f"{case['case_id']}-seg.nii.gz"
+        assert case["image"] == {modality: own / f"{case['case_id']}-{modality}.nii.gz" for modality in MODALITIES}
+
+
+def test_a_case_without_a_label_is_left_out(folder):
+    first, second = sorted(folder.iterdir())
+    (first / f"{first.name}-seg.nii.gz").unlink()
+    assert [case["case_id"] for case in labelled_cases(folder)] == [second.name]
+    assert len(list_cases(folder)) == 2
+
+
+def test_a_modality_that_is_not_there_is_not_among_the_files(folder):
+    first = sorted(folder.iterdir())[0]
+    (first / f"{first.name}-t1c.nii.gz").unlink()
+    assert list(labelled_cases(folder)[0]["image"]) == ["t1n", "t2w", "t2f"]
+
+
+def test_a_folder_may_be_named_by_text(folder):
+    assert labelled_cases(str(folder)) == labelled_cases(folder)
+
+
+def test_no_label_at_all_is_refused_and_the_folder_named(folder):
+    for label in folder.glob("*/*-seg.nii.gz"):
+        label.unlink()
+    with pytest.raises(UsageError, match="labelled") as caught:
+        labelled_cases(folder)
+    assert str(folder) in str(caught.value)
+    assert caught.value.code == "E_NO_LABEL"
+
+
+def test_a_modality_with_two_files_is_refused_and_the_case_named(folder):
+    first = sorted(folder.iterdir())[0]
+    shutil.copy(first / f"{first.name}-t1c.nii.gz", first / f"{first.name}-t1ce.nii.gz")
+    with pytest.raises(CaseError, match=first.name):
+        labelled_cases(folder)
