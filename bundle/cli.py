@@ -16,7 +16,7 @@ from bundle import __version__
 from bundle.batch.runner import OK, CaseOutcome, describe, log_outcome
 from bundle.batch.segmenting import segment_cases
 from bundle.configuration import parse_settings
-from bundle.data.cases import check_case_id, list_cases, parse_patterns
+from bundle.data.cases import case_name, check_case_id, list_cases, parse_patterns
 from bundle.data.phantoms import write_phantoms
 from bundle.demo import run_demo
 from bundle.errors import UsageError, find_user_error
@@ -144,7 +144,7 @@ def _cases(
         return list_cases(source, parse_patterns(pattern or []))
     if pattern:
         raise UsageError("E_USAGE", "--pattern goes with a folder; named files need none.")
-    name = case_id or next(iter(files.values())).name.split(".")[0] or "case"
+    name = case_id or case_name(next(iter(files.values())))
     return ({"case_id": check_case_id(name), "image": files},)
 
 

@@ -55,6 +55,12 @@ def check_case_id(case_id: str) -> str:
     return case_id
 
 
+def case_name(image: Path) -> str:
+    """Name a case after one of its files, without the modality: ``exam-t1c.nii.gz`` is of ``exam``."""
+    match = _FILE_NAME.match(image.name)
+    return (match.group("stem") if match else None) or image.name.split(".")[0] or "case"
+
+
 def find_images(folder: Path, case_id: str) -> dict[str, Path]:
     """Find the modalities of one case by file name.
 

@@ -12,7 +12,7 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from numpy.typing import NDArray
 
-from bundle.data.cases import find_images, find_label, label_convention, match_patterns
+from bundle.data.cases import case_name, find_images, find_label, label_convention, match_patterns
 from bundle.data.exam_record import ExamRecord
 from bundle.data.geometry import Grid, grid_from_affine, same_grid
 from bundle.data.intensities import check_intensities
@@ -189,7 +189,7 @@ def _case_id(source: Any) -> str:
     if not isinstance(source, Mapping):
         return Path(source).name
     files = [Path(value) for value in source.values() if isinstance(value, str | Path)]
-    return files[0].name.split(".")[0] if files else "case"
+    return case_name(files[0]) if files else "case"
 
 
 def _name(value: Any) -> str:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from bundle.data.cases import (
+    case_name,
     check_case_id,
     find_images,
     find_label,
@@ -217,3 +218,17 @@ def test_a_case_name_that_is_no_plain_file_name_is_a_usage_error(case_id):
 @pytest.mark.parametrize("case_id", ["a", "a b", "$(x)", "-n", "größe", "a.b"])
 def test_any_plain_file_name_is_a_case_name(case_id):
     assert check_case_id(case_id) == case_id
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("BraTS-GLI-00001-000-t1c.nii.gz", "BraTS-GLI-00001-000"),
+        ("BraTS2021_00006_flair.nii.gz", "BraTS2021_00006"),
+        ("T1_post.nii.gz", "T1_post"),
+        ("t1.nii", "t1"),
+        ("scan.v2.nii.gz", "scan"),
+    ],
+)
+def test_a_case_is_named_after_its_files_without_the_modality(file, name):
+    assert case_name(Path(file)) == name
