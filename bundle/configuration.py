@@ -48,7 +48,7 @@ class BundleConfig(ConfigParser):
             raise known from None
 
 
-def load_config(name: str, values: Mapping[str, Any]) -> ConfigParser:
+def load_config(name: str, values: Mapping[str, Any]) -> BundleConfig:
     """Open a config of the bundle with some settings replaced.
 
     Args:
@@ -71,21 +71,6 @@ def load_config(name: str, values: Mapping[str, Any]) -> ConfigParser:
         _refuse_code(key, value)
         parser[key] = value
     return parser
-
-
-def build(parser: ConfigParser, name: str) -> Any:
-    """Build a component; what a user can mend comes out as it is, not inside MONAI's ``RuntimeError``.
-
-    Raises:
-        UserError: weights, device or settings are unusable.
-    """
-    try:
-        return parser.get_parsed_content(name)
-    except RuntimeError as error:
-        known = find_user_error(error)
-        if known is None:
-            raise
-        raise known from None
 
 
 def parse_settings(options: Iterable[str]) -> dict[str, Any]:

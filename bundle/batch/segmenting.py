@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.batch.runner import CaseOutcome, CaseRunner
-from bundle.configuration import build, load_config
+from bundle.configuration import load_config
 from bundle.inference.writing import check_writable
 
 Report = Callable[[CaseOutcome], None]
@@ -32,7 +32,7 @@ def segment_cases(
     """
     check_writable(out)
     parser = load_config("inference.yaml", {**(settings or {}), "cases": tuple(cases), "output_dir": out})
-    runner: CaseRunner = build(parser, "case_runner")
+    runner: CaseRunner = parser.get_parsed_content("case_runner")
     if report is not None:
         runner.report = report
     return runner.run()

@@ -11,8 +11,8 @@ Item = dict[str, Any]
 
 
 def patient_of(case_id: str) -> str:
-    """Name the patient of a case: BraTS numbers a patient's visits with a last group of three digits."""
-    return re.sub(r"-\d{3}$", "", case_id)
+    """Name the patient of a case: from 2023 on, BraTS writes ``-PPPPP-VVV``, patient and visit."""
+    return re.sub(r"(?<=-\d{5})-\d{3}$", "", case_id)
 
 
 def split_cases(cases: Sequence[Item], validation_share: float, seed: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:

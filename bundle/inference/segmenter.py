@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bundle.configuration import build, load_config
+from bundle.configuration import load_config
 from bundle.data.exam_record import ExamRecord
 from bundle.errors import find_user_error
 from bundle.inference.writing import collect_maps
@@ -45,12 +45,12 @@ class Segmenter:
 
     def __init__(self, **settings: Any) -> None:
         parser = load_config("inference.yaml", settings)
-        self.network = build(parser, "network")
-        self.device = build(parser, "device")
-        self.preprocessing = build(parser, "preprocessing")
-        self.inferer = build(parser, "inferer")
-        self.postprocessing = build(parser, "postprocessing")
-        self.label_convention = build(parser, "label_convention")
+        self.network = parser.get_parsed_content("network")
+        self.device = parser.get_parsed_content("device")
+        self.preprocessing = parser.get_parsed_content("preprocessing")
+        self.inferer = parser.get_parsed_content("inferer")
+        self.postprocessing = parser.get_parsed_content("postprocessing")
+        self.label_convention = parser.get_parsed_content("label_convention")
 
     def __call__(
         self,

@@ -137,9 +137,9 @@ def _check_names(found: set[str], wanted: set[str], file: Path) -> None:
 
 
 def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Convert to half precision; a tensor that stands under two names (DynUNet's skip layers) is stored once."""
+    """Convert to half precision on the CPU; a tensor of two names (DynUNet's skip layers) is stored once."""
     converted: dict[int, Tensor] = {}
     for value in state.values():
         half = value.half() if value.is_floating_point() else value
-        converted.setdefault(value.data_ptr(), half)
+        converted.setdefault(value.data_ptr(), half.cpu())
     return {name: converted[value.data_ptr()] for name, value in state.items()}

@@ -28,6 +28,7 @@ def patients(cases) -> set[str]:
         ("BraTS2021_00012", "BraTS2021_00012"),
         ("BraTS-GLI-00012", "BraTS-GLI-00012"),
         ("site-7-1234", "site-7-1234"),
+        ("site-001", "site-001"),
     ],
 )
 def test_a_visit_is_the_last_group_of_three_digits(case_id, patient):
