@@ -17,7 +17,7 @@ from bundle.evaluation.overlap import region_dice
 from bundle.modalities import MODALITIES
 from bundle.regions import REGIONS
 
-SEED = 7
+SEED, SHAPE = 6, (144, 176, 144)
 HIDDEN = ("t1n", "t2w")
 EXAMS, RESULTS = "exams", "results"
 DRAWING, WHOLE, PARTIAL = "drawing", "all-four", "two-missing"
@@ -58,7 +58,7 @@ def _is_free(out: Path) -> bool:
 
 def _draw_exams(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
-    (drawn,) = write_phantoms(folder / DRAWING, n_cases=1, seed=SEED)
+    (drawn,) = write_phantoms(folder / DRAWING, n_cases=1, seed=SEED, shape=SHAPE)
     shutil.copytree(drawn, folder / WHOLE)
     shutil.copytree(drawn, folder / PARTIAL)
     for modality in HIDDEN:

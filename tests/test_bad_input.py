@@ -219,7 +219,7 @@ def test_the_order_of_flags_and_the_aliases_change_no_byte_of_the_maps(tiny_sett
     t1c, t2f = folder / "case-t1c.nii.gz", folder / "case-t2f.nii.gz"
     one, two = tmp_path / "one", tmp_path / "two"
     assert call("segment", "--t1c", t1c, "--t2f", t2f, "-o", one, *options(tiny_settings)).exit_code == 0
-    again = ["-o", two, *options(tiny_settings), "--case-id", "case-t1c", "--flair", t2f, "--t1ce", t1c]
+    again = ["-o", two, *options(tiny_settings), "--case-id", "case", "--flair", t2f, "--t1ce", t1c]
     assert call("segment", *again).exit_code == 0
     maps = sorted(path.relative_to(one) for path in one.rglob("*.nii.gz"))
     assert len(maps) == 4
