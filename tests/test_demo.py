@@ -39,7 +39,7 @@ def test_both_exams_are_cases_with_a_label(exams):
 
 
 def test_drawing_again_replaces_the_exams(tmp_path, monkeypatch):
-    def write(folder: Path, n_cases: int, seed: int) -> list[Path]:
+    def write(folder: Path, n_cases: int, seed: int, shape: tuple[int, int, int]) -> list[Path]:
         case = folder / "P-1"
         case.mkdir(parents=True)
         for name in MODALITIES:
