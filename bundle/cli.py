@@ -108,7 +108,6 @@ def train(
         values: dict[str, Any] = {"device_name": device, **parse_settings(settings or [])}
         if epochs is not None:
             values["epochs"] = epochs
-            values.setdefault("val_interval", min(epochs, 10))
         typer.echo(f"weights: {train_stages(data, out, values)}")
 
 
