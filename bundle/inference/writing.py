@@ -28,6 +28,12 @@ from bundle.regions import CONVENTIONS, LABEL_NAMES, REGIONS, to_convention
 
 Maps = dict[str, NDArray[Any]]
 
+_OPTIONAL_MAPS = (
+    *(f"entropy-{region}" for region in REGIONS),
+    *(f"weight-{modality}" for modality in MODALITIES),
+    *(f"weight-{modality}-{region}" for modality in MODALITIES for region in REGIONS),
+)
+
 
 class MapWriter:
     """Ignite handler that writes ``OUT/CASE/CASE_*.nii.gz`` and, last, ``OUT/CASE/CASE.json``.
@@ -205,16 +211,10 @@ def _publish(stage: Path, folder: Path, case_id: str) -> None:
     done = folder / f"{case_id}.json"
     done.unlink(missing_ok=True)
     (folder / f"{case_id}_preview.png").unlink(missing_ok=True)  # it shows the old maps, also if no new one is drawn
-    for old in (*folder.glob("*_seg.nii.gz"), *folder.glob("*_entropy*.nii.gz"), *folder.glob("*_weight-*.nii.gz")):
-        if old.name.startswith(f"{case_id}_") and not (stage / old.name).exists() and _is_ours(old.name, case_id):
-            old.unlink()
+    for kind in _OPTIONAL_MAPS:  # of an earlier run with other modalities or settings
+        name = f"{case_id}_{kind}.nii.gz"
+        if not (stage / name).exists():
+            (folder / name).unlink(missing_ok=True)
     for path in sorted((*stage.glob("*.nii.gz"), *stage.glob("*.png"))):
         path.replace(folder / path.name)
     (stage / done.name).replace(done)
-
-
-def _is_ours(name: str, case_id: str) -> bool:
-    """Tell a map of an earlier run with other settings from a file that only looks like one."""
-    kind = name.removeprefix(f"{case_id}_").removesuffix(".nii.gz")
-    weights = {f"weight-{modality}{ending}" for modality in MODALITIES for ending in ("", *(f"-{r}" for r in REGIONS))}
-    return kind in weights | {f"entropy-{region}" for region in REGIONS}
