@@ -9,7 +9,7 @@ import bundle
 ROOT = Path(bundle.__file__).parent
 LAYERS = (
     ("errors", "modalities", "regions"),
-    ("configuration", "devices", "mixing"),
+    ("atomic_file", "configuration", "devices", "mixing"),
     ("networks", "losses", "data"),
     ("training", "inference", "evaluation"),
     ("batch",),

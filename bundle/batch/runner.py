@@ -1,8 +1,6 @@
 """Runs an evaluator case by case: a failing case is recorded and the rest goes on."""
 
-import csv
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +10,7 @@ from typing import Any
 from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 
+from bundle.atomic_file import write_csv
 from bundle.errors import OutputError, find_user_error
 from bundle.inference.writing import check_writable
 from bundle.regions import LABEL_NAMES
@@ -77,7 +76,7 @@ class CaseRunner:
         outcomes: list[CaseOutcome] = []
         for case in self.cases:
             outcomes.append(self._run_one(case))
-            write_table(self.output_dir / "cases.csv", outcomes)
+            write_csv(self.output_dir / "cases.csv", COLUMNS, [outcome.row() for outcome in outcomes])
             self.report(outcomes[-1])
         return outcomes
 
@@ -126,26 +125,6 @@ def _input_folders(source: Any) -> set[Path]:
     if isinstance(source, Mapping):
         return {Path(value).parent.resolve() for value in source.values() if isinstance(value, str | Path)}
     return {Path(source).resolve()}
-
-
-def write_table(path: Path, outcomes: Sequence[CaseOutcome]) -> None:
-    """Write ``cases.csv`` as a whole, so that a reader never sees half a row.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            table = csv.DictWriter(file, COLUMNS)
-            table.writeheader()
-            table.writerows(outcome.row() for outcome in outcomes)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(
-            "E_WRITE", f"{path} must be writable; got: {error.strerror}. Mend that and run again."
-        ) from None
 
 
 def describe(outcome: CaseOutcome) -> str:

@@ -1,21 +1,16 @@
 """Write a result on its input's grid: the same geometry fields, whole or not at all."""
 
-import contextlib
-import errno
 import gzip
-import os
-import secrets
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 from numpy.typing import NDArray
 
+from bundle.atomic_file import appearing_at_once
 from bundle.data.geometry import Grid, HeaderGeometry
-from bundle.errors import OutputError
 
 # On a probability map of 240 x 240 x 155 voxels level 6 is 1 % smaller and up to 30 % slower.
 GZIP_LEVEL = 1
@@ -23,17 +18,6 @@ GZIP_LEVEL = 1
 _MAX_NIFTI1_SIZE = 32767
 _MAX_DESCRIPTION_BYTES = 79
 _NO_EXTENSIONS = bytes(4)
-
-_CAUSES = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the quota is used up",
-    errno.EACCES: "no permission to write there",
-    errno.EPERM: "no permission to write there",
-    errno.EROFS: "the file system is read-only",
-    errno.ENOENT: "the folder does not exist",
-    errno.ENOTDIR: "a part of the path is a file, not a folder",
-    errno.EISDIR: "a folder has that name",
-}
 
 
 def write_volume(path: Path, data: NDArray, grid: Grid, *, description: str = "") -> None:
@@ -55,7 +39,7 @@ def write_volume(path: Path, data: NDArray, grid: Grid, *, description: str = ""
     if data.shape != grid.shape or data.dtype not in (np.uint8, np.float32):
         raise ValueError(f"data must be uint8 or float32 of shape {grid.shape}; got {data.dtype} of {data.shape}.")
     header = _header(data, grid, description)
-    with _appearing_at_once(path) as file, gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as stream:
+    with appearing_at_once(path) as file, gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as stream:
         stream.write(header.binaryblock + _NO_EXTENSIONS)
         # One slice after the other: the voxels are never copied as a whole.
         for index in range(data.shape[2]):
@@ -86,37 +70,3 @@ def _repeat_geometry(header: Any, geometry: HeaderGeometry) -> None:
     header["sform_code"] = geometry.sform_code
     header["qform_code"] = geometry.qform_code
     header["xyzt_units"] = geometry.units
-
-
-@contextlib.contextmanager
-def _appearing_at_once(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write to that gets its name only if everything went well."""
-    # A short name of its own: the final one may already be as long as the file system allows.
-    temporary = path.with_name(f".simmlm-{secrets.token_hex(8)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
-        raise OutputError(
-            "E_WRITE",
-            f"{path} must be writable; got an error: {cause}. Mend that and run again; nothing was left behind.",
-        ) from error
-    finally:
-        # Also after an interrupt. After success the name is gone already.
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power failure, where the system can."""
-    with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

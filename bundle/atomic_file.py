@@ -1,0 +1,78 @@
+"""Files that are there as a whole or not at all."""
+
+import contextlib
+import csv
+import errno
+import io
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from bundle.errors import OutputError
+
+_CAUSES = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota is used up",
+    errno.EACCES: "no permission to write there",
+    errno.EPERM: "no permission to write there",
+    errno.EROFS: "the file system is read-only",
+    errno.ENOENT: "the folder does not exist",
+    errno.ENOTDIR: "a part of the path is a file, not a folder",
+    errno.EISDIR: "a folder has that name",
+}
+
+
+@contextlib.contextmanager
+def appearing_at_once(path: Path) -> Iterator[BinaryIO]:
+    """Give a file to write to that gets its name only if everything went well, and then lasts.
+
+    An older file of that name stays until then. After ``kill -9`` a hidden ``.simmlm-….tmp`` may be left.
+
+    Raises:
+        OutputError: E_WRITE, nothing is left behind.
+    """
+    # A short name of its own: the final one may already be as long as the file system allows.
+    temporary = path.with_name(f".simmlm-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
+        raise OutputError(
+            "E_WRITE",
+            f"{path} must be writable; got an error: {cause}. Mend that and run again; nothing was left behind.",
+        ) from error
+    finally:
+        # Also after an interrupt. After success the name is gone already.
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the new name last through a power failure, where the system can."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a table as a whole, so that a reader never sees half a row; a missing value is an empty field.
+
+    Raises:
+        OutputError: E_WRITE, nothing is left behind.
+    """
+    text = io.StringIO(newline="")
+    table = csv.DictWriter(text, columns)
+    table.writeheader()
+    table.writerows(rows)
+    with appearing_at_once(path) as file:
+        file.write(text.getvalue().encode())
