@@ -30,6 +30,21 @@ def bundle_root() -> Path:
     return root
 
 
+def find_overlay(name: str) -> Path:
+    """Find a config to merge over another: a file, or the name of one in ``configs/ablations`` or ``configs``.
+
+    Raises:
+        UsageError: there is none.
+    """
+    folders = [bundle_root() / "configs" / "ablations", bundle_root() / "configs"]
+    candidates = [Path(name), *(folder / f"{name}.yaml" for folder in folders)]
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        known = ", ".join(sorted(path.stem for path in folders[0].glob("*.yaml")))
+        raise UsageError("E_OVERLAY", f"An overlay must be a YAML file or one of {known}; got {name}.")
+    return found
+
+
 class BundleConfig(ConfigParser):
     """A parsed config whose components can say what a user can mend: MONAI wraps their errors in its own."""
 
@@ -48,13 +63,14 @@ class BundleConfig(ConfigParser):
             raise known from None
 
 
-def load_config(name: str, values: Mapping[str, Any]) -> BundleConfig:
+def load_config(name: str, values: Mapping[str, Any], overlays: Iterable[Path] = ()) -> BundleConfig:
     """Open a config of the bundle with some settings replaced.
 
     Args:
         name: file in ``configs``, for example ``inference.yaml``.
         values: setting to value. Folders go in as ``Path`` and lists of cases as tuples, which MONAI's
             parser passes on untouched; text that it would evaluate is refused.
+        overlays: configs that are merged over it, one after the other, as MONAI merges several config files.
 
     Raises:
         SetupError: the config is missing or has no such setting.
@@ -62,7 +78,7 @@ def load_config(name: str, values: Mapping[str, Any]) -> BundleConfig:
     """
     root = bundle_root()
     parser = BundleConfig()
-    parser.read_config(root / "configs" / name)
+    parser.read_config([root / "configs" / name, *overlays])
     for key, value in {"bundle_root": root, **values}.items():
         if key not in parser.get():
             raise SetupError(
@@ -88,7 +104,7 @@ def parse_settings(options: Iterable[str]) -> dict[str, Any]:
             raise UsageError(
                 "E_SETTING", f"--set must be KEY=VALUE with a YAML value; got {option!r}. {error}"
             ) from None
-        if not (key and separator and key.isidentifier()):
+        if not (separator and all(part.isidentifier() for part in key.split("."))):
             raise UsageError("E_SETTING", f"--set must be KEY=VALUE; got {option!r}. See the settings in configs/.")
         _refuse_code(key, settings[key])
     return settings

@@ -43,9 +43,10 @@ def presence_flags(present: Iterable[str]) -> tuple[bool, ...]:
     return tuple(modality in chosen for modality in MODALITIES)
 
 
-def single_sets() -> list[list[bool]]:
-    """List the presence flags of the sets with one modality."""
-    return [list(presence_flags(chosen)) for chosen in modality_sets() if len(chosen) == 1]
+def single_sets(modalities: Iterable[str] = MODALITIES) -> list[list[bool]]:
+    """List the presence flags of the sets with one modality, for some of them or all."""
+    chosen = set(modalities)
+    return [list(presence_flags([modality])) for modality in MODALITIES if modality in chosen]
 
 
 def all_sets() -> list[list[bool]]:

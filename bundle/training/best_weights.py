@@ -1,0 +1,91 @@
+"""Keeps the weights that were best on the validation cases."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from torch import Tensor, nn
+
+from bundle.modalities import MODALITIES
+from bundle.state_file import load_state, save_state
+from bundle.training.processes import is_first_process
+
+LOGGER = logging.getLogger("simmlm")
+
+
+class BestWeights:
+    """After each validation, keep every part of the network whose own score is the best so far.
+
+    In stage 1 each expert is a part with a score of its own, so that no expert's best epoch depends on another
+    expert. In stage 2 the mixture is the only part and its score the mean over all modality sets.
+
+    Args:
+        network: the network that is validated.
+        path: the file of weights, a state dict with the tensors of all parts.
+        parts: name of a part to the positions of its channels in the Dice scores; the name is the prefix of
+            its tensors (``experts.t1c``). None is the whole network with all channels.
+        score_name: the metric, which must keep its details: (N, C) Dice of N cases, NaN where not defined.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        path: Path | str,
+        parts: Mapping[str, list[int]] | None = None,
+        score_name: str = "val_mean_dice",
+    ) -> None:
+        self.network = network
+        self.path = Path(path)
+        self.parts: dict[str, list[int] | slice] = {"": slice(None)} if parts is None else dict(parts)
+        self.score_name = score_name
+        self.scores: dict[str, float] = {}
+
+    def attach(self, engine: Engine) -> None:
+        """Follow a validation engine."""
+        engine.add_event_handler(Events.COMPLETED, self._keep)
+
+    def state_dict(self) -> dict[str, float]:
+        """Give the best scores so far; the weights are in the file."""
+        return dict(self.scores)
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Go on from ``state_dict``."""
+        self.scores = dict(state)
+
+    def _keep(self, engine: Engine) -> None:
+        state: Any = engine.state
+        details: Tensor = state.metric_details[self.score_name]
+        now = {part: mean_score(details[:, channels]) for part, channels in self.parts.items()}
+        better = [part for part, score in now.items() if score > self.scores.get(part, -1.0)]
+        if not better:
+            return
+        self.scores |= {part: now[part] for part in better}
+        if is_first_process():
+            self._store(better)
+
+    def _store(self, better: list[str]) -> None:
+        """Replace the better parts in the file; a part that is not better stays as the file has it."""
+        current = {name: value for name, value in self.network.state_dict().items() if self._part_of(name) is not None}
+        kept = load_state(self.path) if set(better) != set(self.parts) else {}
+        save_state(
+            {name: value if self._part_of(name) in better else kept[name] for name, value in current.items()}, self.path
+        )
+
+    def _part_of(self, name: str) -> str | None:
+        return next((part for part in self.parts if name.startswith(f"{part}." if part else "")), None)
+
+
+def expert_parts(names: Sequence[str], n_regions: int) -> dict[str, list[int]]:
+    """Give the parts of stage 1: each expert with its channels among R * S, regions outermost, one set per expert."""
+    ordered = [modality for modality in MODALITIES if modality in names]
+    n_sets = len(ordered)
+    return {f"experts.{name}": list(range(s, n_regions * n_sets, n_sets)) for s, name in enumerate(ordered)}
+
+
+def mean_score(dice: Tensor) -> float:
+    """Average Dice scores, leaving out those that are not defined; 0 if none is."""
+    mean = torch.nanmean(dice.float())
+    return 0.0 if mean.isnan() else float(mean)
