@@ -27,6 +27,16 @@ def canonical_modality(name: str) -> str:
     return _CANONICAL[key]
 
 
+def parse_modalities(text: str) -> tuple[str, ...]:
+    """Read a list such as ``t1ce,flair`` into entries of ``MODALITIES``, in their order.
+
+    Raises:
+        ValueError: a name is not known.
+    """
+    chosen = {canonical_modality(name) for name in text.split(",")}
+    return tuple(modality for modality in MODALITIES if modality in chosen)
+
+
 def modality_names(modality: str) -> tuple[str, ...]:
     """Give all lower-case names under which files of a modality are found."""
     return _ALIASES[modality]

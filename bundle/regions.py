@@ -18,8 +18,12 @@ CONVENTIONS: Mapping[str, Mapping[int, int]] = {
     "brats2023": {0: 0, 1: 1, 2: 2, 3: 3},
     "brats2021": {0: 0, 1: 1, 2: 2, 4: 3},
     "msd": {0: 0, 1: 2, 2: 1, 3: 3},
+    "brats2024": {0: 0, 1: 1, 2: 2, 3: 3, 4: 0},
 }
 """Value on disk to value here, by the data set that introduced the numbering."""
+
+NO_TUMOUR: Mapping[str, Mapping[int, str]] = {"brats2024": {4: "resection cavity"}}
+"""Values on disk that name something else than tumour: they belong to no region and are read as background."""
 
 
 def from_convention(label: NDArray[np.integer], convention: str) -> NDArray[np.uint8]:
@@ -46,10 +50,11 @@ def from_convention(label: NDArray[np.integer], convention: str) -> NDArray[np.u
 
 
 def to_convention(label: NDArray[np.integer], convention: str) -> NDArray[np.uint8]:
-    """Renumber a label map of this project for a convention; the inverse of ``from_convention``."""
+    """Renumber a label map of this project for a convention; ``from_convention`` brings it back."""
     lookup = np.zeros(len(LABEL_NAMES), np.uint8)
     for disk, here in _table(convention).items():
-        lookup[here] = disk
+        if disk not in NO_TUMOUR.get(convention, {}):
+            lookup[here] = disk
     return lookup[label.astype(np.int64)]
 
 

@@ -14,7 +14,7 @@ LAYERS = (
     ("networks", "losses", "data"),
     ("training", "inference", "evaluation"),
     ("batch",),
-    ("demo",),
+    ("commands", "demo"),
     ("cli",),
 )
 DEPTH = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}

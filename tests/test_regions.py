@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bundle.regions import CONVENTIONS, REGIONS, from_convention, labels_to_regions, regions_to_labels, to_convention
+from bundle.regions import (
+    CONVENTIONS,
+    NO_TUMOUR,
+    REGIONS,
+    from_convention,
+    labels_to_regions,
+    regions_to_labels,
+    to_convention,
+)
 
 SHAPE = (5, 6, 7)
 
@@ -51,3 +59,12 @@ def test_a_value_that_a_convention_does_not_have_is_refused():
 def test_an_unknown_convention_is_refused():
     with pytest.raises(ValueError, match="got 'brats1999'"):
         to_convention(labels(0), "brats1999")
+
+
+def test_a_resection_cavity_is_background_and_is_never_written():
+    assert from_convention(np.array([0, 1, 2, 3, 4]), "brats2024").tolist() == [0, 1, 2, 3, 0]
+    assert to_convention(np.array([0, 1, 2, 3]), "brats2024").tolist() == [0, 1, 2, 3]
+
+
+def test_what_is_no_tumour_is_read_as_background():
+    assert all(CONVENTIONS[name][value] == 0 for name, values in NO_TUMOUR.items() for value in values)

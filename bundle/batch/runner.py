@@ -11,6 +11,7 @@ from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 
 from bundle.atomic_file import write_csv
+from bundle.data.msd import Channel
 from bundle.errors import OutputError, find_user_error
 from bundle.inference.writing import check_writable
 from bundle.regions import LABEL_NAMES
@@ -123,7 +124,8 @@ def check_apart(cases: Sequence[Mapping[str, Any]], output_dir: Path) -> None:
 
 def _input_folders(source: Any) -> set[Path]:
     if isinstance(source, Mapping):
-        return {Path(value).parent.resolve() for value in source.values() if isinstance(value, str | Path)}
+        values = [value.file if isinstance(value, Channel) else value for value in source.values()]
+        return {Path(value).parent.resolve() for value in values if isinstance(value, str | Path)}
     return {Path(source).resolve()}
 
 

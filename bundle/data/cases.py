@@ -1,10 +1,16 @@
-"""Finds the files of cases in folders, by the names that the BraTS data sets use or by explicit patterns."""
+"""Lists the cases of a data set, whatever its layout, and finds the files of a case by the names that BraTS uses."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from bundle.data.case_ids import check_distinct_ids, is_case_id
+from bundle.data.datalists import read_datalist
+from bundle.data.json_reading import read_json
+from bundle.data.msd import DESCRIPTION, is_msd, list_msd_cases
+from bundle.data.patterns import match_patterns
 from bundle.errors import CaseError, UsageError
 from bundle.modalities import MODALITIES, canonical_modality, modality_names
 
@@ -18,30 +24,69 @@ LABEL = "seg"
 """What the label file of a case is called where a modality's name would stand."""
 
 
-def list_cases(folder: Path | str, patterns: Mapping[str, str] | None = None) -> tuple[dict[str, Any], ...]:
-    """List the cases of a folder: the folder itself if it holds images, else one per subfolder.
+class Layout(StrEnum):
+    """Ways in which people keep cases."""
 
-    Subfolders without images are listed too: they become failed cases instead of silent gaps.
+    case = "a case folder"
+    folders = "a folder of case folders"
+    msd = "a Medical Segmentation Decathlon folder (dataset.json, 4D images)"
+    table = "a CSV list"
+    objects = "a JSON list"
+
+
+def list_cases(source: Path | str, patterns: Mapping[str, str] | None = None) -> tuple[dict[str, Any], ...]:
+    """List the cases of a data set; of its images nothing is read.
+
+    In a folder of folders, subfolders without images are listed too: they become failed cases instead of silent gaps.
 
     Args:
-        folder: a case folder or a folder of case folders.
-        patterns: glob per modality, relative to the case folder, instead of the BraTS names.
+        source: anything that `find_layout` knows.
+        patterns: glob per modality, relative to the case folder, instead of the BraTS names; folders only.
 
     Returns:
-        One dictionary per case with ``case_id`` and ``image`` (the case folder, or files if ``patterns``).
-        A tuple, because MONAI's config parser would evaluate strings inside a list.
+        One dictionary per case with ``case_id`` and ``image``: the case folder (``patterns`` travel with it), or a
+        mapping from modality to file or `Channel`. Where the source says so also ``label`` (file),
+        ``label_convention``, ``patient`` and ``part``. A tuple, because MONAI's config parser would evaluate
+        strings inside a list.
 
     Raises:
-        UsageError: the folder does not exist, or two case names differ only in case.
+        UsageError: the source does not exist or is malformed, or two case names differ only in case.
     """
-    root = Path(folder).expanduser().resolve()
-    if not root.is_dir():
-        raise UsageError("E_FOLDER", f"The data folder must exist; got {root}. Give a case folder or a folder of them.")
-    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-    if not folders or any(_is_image(path) for path in root.iterdir()):
-        folders = [root]
-    _check_names(path.name for path in folders)
+    root = Path(source).expanduser().resolve()
+    layout = find_layout(root)
+    if patterns and layout not in (Layout.case, Layout.folders):
+        raise UsageError("E_PATTERN", f"--pattern must go with case folders; got {layout} in {root}. Leave it out.")
+    match layout:
+        case Layout.table | Layout.objects:
+            return read_datalist(root)
+        case Layout.msd:
+            return list_msd_cases(root if root.is_file() else root / DESCRIPTION)
+    folders = [root] if layout == Layout.case else _subfolders(root)
+    check_distinct_ids(path.name for path in folders)
     return tuple(_item(path, patterns) for path in folders)
+
+
+def find_layout(source: Path | str) -> Layout:
+    """Tell how a data set is kept.
+
+    Raises:
+        UsageError: there is nothing, or a file that is no list of cases.
+    """
+    root = Path(source).expanduser().resolve()
+    suffix = root.suffix.lower()
+    if root.is_file() and suffix == ".csv":
+        return Layout.table
+    if root.is_file() and suffix == ".json":
+        return Layout.msd if is_msd(read_json(root)) else Layout.objects
+    if not root.is_dir():
+        raise UsageError(
+            "E_FOLDER",
+            f"The data must be a folder or a list of cases; got {root}. Give a case folder, a folder of them, a "
+            "Decathlon folder, or a .csv or .json list.",
+        )
+    if (root / DESCRIPTION).is_file() and is_msd(read_json(root / DESCRIPTION)):
+        return Layout.msd
+    return Layout.case if not _subfolders(root) or any(map(_is_image, root.iterdir())) else Layout.folders
 
 
 def check_case_id(case_id: str) -> str:
@@ -50,9 +95,35 @@ def check_case_id(case_id: str) -> str:
     Raises:
         UsageError: it cannot, for example ``..`` or a path.
     """
-    if not case_id or case_id in (".", "..") or case_id != Path(case_id).name or case_id.startswith("."):
+    if not is_case_id(case_id):
         raise UsageError("E_CASE_ID", f"A case name must be a plain file name; got {case_id!r}. Set --case-id.")
     return case_id
+
+
+def case_files(item: Mapping[Any, Any]) -> dict[str, Any]:
+    """Name the files of a listed case, also if it is given as a folder.
+
+    Returns:
+        Modality to file (or `Channel`, or array), in ``MODALITIES`` order, at least one.
+
+    Raises:
+        CaseError: there is no folder, no image, or no single file for a modality.
+    """
+    source, case_id = item["image"], str(item["case_id"])
+    if isinstance(source, Mapping):
+        return _given_files(source, case_id)
+    folder = Path(source)
+    if not folder.is_dir():
+        raise CaseError("E_MISSING", f"Case {case_id}: the case folder must exist; got {folder}. Check the path.")
+    patterns = item.get("patterns")
+    return match_patterns(folder, case_id, patterns) if patterns else find_images(folder, case_id)
+
+
+def case_label(item: Mapping[Any, Any]) -> Path | None:
+    """Name the label file of a listed case, None if it has none."""
+    if item.get("label") is not None:
+        return Path(item["label"])
+    return None if isinstance(item["image"], Mapping) else find_label(Path(item["image"]), str(item["case_id"]))
 
 
 def case_name(image: Path) -> str:
@@ -93,48 +164,14 @@ def label_convention(label: Path) -> str | None:
     return {"_": "brats2021", "-": "brats2023"}.get(separator or "")
 
 
-def match_patterns(folder: Path, case_id: str, patterns: Mapping[str, str]) -> dict[str, Path]:
-    """Find the modalities of one case by explicit globs; a pattern without a match is an absent modality.
-
-    Raises:
-        CaseError: a pattern matches several files, or none of them matches anything.
-    """
-    images: dict[str, Path] = {}
-    for modality in MODALITIES:
-        found = sorted(folder.glob(patterns[modality])) if modality in patterns else []
-        if len(found) > 1:
-            names = ", ".join(path.name for path in found)
-            raise CaseError(
-                "E_AMBIGUOUS",
-                f"Case {case_id}: the pattern {patterns[modality]!r} of {modality} must match one file; "
-                f"got {names} in {folder}. Make the pattern narrower.",
-            )
-        if found:
-            images[modality] = found[0]
-    if not images:
-        raise CaseError("E_NO_MODALITY", f"Case {case_id}: no file in {folder} matches a pattern. Check the patterns.")
-    return images
-
-
-def parse_patterns(options: Iterable[str]) -> dict[str, str]:
-    """Read ``MODALITY=GLOB`` options.
-
-    Raises:
-        UsageError: an option has another form or names an unknown or repeated modality.
-    """
-    patterns: dict[str, str] = {}
-    for option in options:
-        name, _, glob = option.partition("=")
-        try:
-            modality = canonical_modality(name)
-        except ValueError as error:
-            raise UsageError("E_PATTERN", f"--pattern must be MODALITY=GLOB; got {option!r}. {error}") from error
-        if not glob or modality in patterns or Path(glob).is_absolute():
-            raise UsageError(
-                "E_PATTERN", f"--pattern must give one glob, relative to the case folder, per modality; got {option!r}."
-            )
-        patterns[modality] = glob
-    return patterns
+def _given_files(source: Mapping[str, Any], case_id: str) -> dict[str, Any]:
+    given = {name: value for name, value in source.items() if value is not None}
+    named = {canonical_modality(str(name)): value for name, value in given.items()}
+    if len(named) < len(given):
+        raise CaseError("E_AMBIGUOUS", f"Case {case_id}: every modality must be given once; got {list(source)}.")
+    if not named:
+        raise CaseError("E_NO_MODALITY", f"Case {case_id}: at least one modality must be given; got none.")
+    return {modality: named[modality] for modality in MODALITIES if modality in named}
 
 
 def _item(folder: Path, patterns: Mapping[str, str] | None) -> dict[str, Any]:
@@ -178,12 +215,5 @@ def _is_image(path: Path) -> bool:
     return path.name.lower().endswith(_ENDINGS) and not path.name.startswith(".")
 
 
-def _check_names(names: Iterable[str]) -> None:
-    seen: dict[str, str] = {}
-    for name in names:
-        if name.lower() in seen:
-            raise UsageError(
-                "E_CASE_ID",
-                f"Case names must differ in more than case; got {seen[name.lower()]} and {name}. Rename one.",
-            )
-        seen[name.lower()] = name
+def _subfolders(root: Path) -> list[Path]:
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))

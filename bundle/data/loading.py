@@ -12,15 +12,17 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from numpy.typing import NDArray
 
-from bundle.data.cases import case_name, find_images, find_label, label_convention, match_patterns
+from bundle.data.cases import case_files, case_label, case_name
 from bundle.data.exam_record import ExamRecord
 from bundle.data.geometry import Grid, grid_from_affine, same_grid
 from bundle.data.intensities import check_intensities
+from bundle.data.labels import LabelMap, read_label_map
+from bundle.data.msd import Channel
 from bundle.data.nifti_forms import place
-from bundle.data.nifti_reading import Volume, check_distinct, check_grids, read_label, read_volume
+from bundle.data.nifti_reading import Volume, check_distinct, check_grids, read_channels, read_volume
 from bundle.errors import CaseError
-from bundle.modalities import MODALITIES, canonical_modality, presence_flags
-from bundle.regions import CONVENTIONS, from_convention, labels_to_regions
+from bundle.modalities import MODALITIES, presence_flags
+from bundle.regions import CONVENTIONS, labels_to_regions
 
 AUTO = "auto"
 
@@ -33,7 +35,8 @@ class LoadExamd(Transform):
 
     Args:
         with_label: also read the expert segmentation into ``label``, (R, H, W, D) regions.
-        label_convention: a key of ``regions.CONVENTIONS``, or ``auto`` to take it from the BraTS file name.
+        label_convention: a key of ``regions.CONVENTIONS``, or ``auto`` to take the case's own, or else to tell it
+            from the BraTS file name and the values in the file.
     """
 
     def __init__(self, with_label: bool = False, label_convention: str = AUTO) -> None:
@@ -47,8 +50,9 @@ class LoadExamd(Transform):
         """Load one case.
 
         Args:
-            data: ``image`` is a case folder, or a mapping from modality to file or to an array (H, W, D);
-                arrays need ``affine`` (4, 4), voxel to world in RAS+ mm. ``case_id`` is optional with files.
+            data: ``image`` is a case folder, or a mapping from modality to file, to `Channel` of a 4D file or to an
+                array (H, W, D); arrays need ``affine`` (4, 4), voxel to world in RAS+ mm. ``case_id`` is optional
+                with files; ``label`` and ``label_convention`` are the expert segmentation and its numbering.
 
         Returns:
             ``case_id``, ``image`` (M, H, W, D) float32 with metadata, ``presence`` (M,) bool, ``record``
@@ -57,80 +61,72 @@ class LoadExamd(Transform):
         Raises:
             CaseError: a file cannot be used; the message names case, file and way out.
         """
-        source = data["image"]
-        case_id = str(data.get("case_id") or _case_id(source))
-        files = _files(source, case_id, data.get("patterns"))
-        volumes = {modality: _volume(value, case_id, modality, data) for modality, value in files.items()}
+        case_id = str(data.get("case_id") or _case_id(data["image"]))
+        item = {**data, "case_id": case_id}
+        files = case_files(item)
+        volumes = _volumes(files, case_id, data.get("affine"))
         check_grids(volumes, case_id=case_id)
         check_distinct(volumes, case_id=case_id)
-        case = _case(case_id, files, volumes)
-        if self.with_label:
-            grid = next(iter(volumes.values())).grid
-            case["label"] = self._label(data.get("label") or _label_file(source, case_id), grid, case)
+        label = self._label(item, next(iter(volumes.values())).grid) if self.with_label else None
+        case = _case(case_id, files, volumes, label.warnings if label else ())
+        if label is not None:
+            regions = torch.from_numpy(labels_to_regions(label.values))
+            case["label"] = MetaTensor(regions, affine=case["image"].affine)
         return case
 
-    def _label(self, path: Path | None, grid: Grid, case: Mapping[Hashable, Any]) -> MetaTensor:
-        case_id = str(case["case_id"])
+    def _label(self, item: Mapping[Any, Any], grid: Grid) -> LabelMap:
+        case_id, path = item["case_id"], case_label(item)
         if path is None:
             raise CaseError("E_NO_LABEL", f"Case {case_id}: a label file CASE-seg.nii.gz must exist. Add it.")
-        label, label_grid = read_label(Path(path), case_id=case_id)
-        if not same_grid(grid, label_grid):
+        label = read_label_map(path, case_id=case_id, declared=self.convention_of(item))
+        if not same_grid(grid, label.grid):
             raise CaseError(
                 "E_GRID", f"Case {case_id}: the label {path} must lie on the grid of the images. Resample it."
             )
-        regions = labels_to_regions(self._renumber(label, Path(path), case_id))
-        return MetaTensor(torch.from_numpy(regions), affine=case["image"].affine)
+        return label
 
-    def _renumber(self, label: NDArray[np.integer], path: Path, case_id: str) -> NDArray[np.uint8]:
-        convention = label_convention(path) if self.label_convention == AUTO else self.label_convention
-        if convention is None:
-            known = ", ".join(CONVENTIONS)
-            raise CaseError(
-                "E_LABELS",
-                f"Case {case_id}: the numbering of {path} must be known; its name does not say. "
-                f"Declare it (label_convention, --labels): one of {known}.",
-            )
-        try:
-            return from_convention(label, convention)
-        except ValueError as error:
-            raise CaseError("E_LABELS", f"Case {case_id}: {path}: {error} Declare the right convention.") from error
+    def convention_of(self, item: Mapping[Any, Any]) -> str | None:
+        """Give the numbering that is declared for a case's label: for all cases, or by the case; None if neither."""
+        return item.get("label_convention") if self.label_convention == AUTO else self.label_convention
 
 
-def _case(case_id: str, files: Mapping[str, Any], volumes: Mapping[str, Volume]) -> dict[Hashable, Any]:
+def _case(
+    case_id: str, files: Mapping[str, Any], volumes: Mapping[str, Volume], label_warnings: tuple[str, ...]
+) -> dict[Hashable, Any]:
     grid = next(iter(volumes.values())).grid
     image = np.zeros((len(MODALITIES), *grid.shape), np.float32)
     for modality, volume in volumes.items():
         image[MODALITIES.index(modality)] = volume.data
     warnings = tuple(f"{modality}: {text}" for modality, volume in volumes.items() for text in volume.warnings)
-    inputs = {modality: {"file": _name(files[modality]), "sha256": volumes[modality].sha256} for modality in volumes}
+    warnings += _background_warning(image) + tuple(f"label: {text}" for text in label_warnings)
+    inputs = {modality: _input(files[modality], volume.sha256) for modality, volume in volumes.items()}
     first = _name(next(iter(files.values())))
     meta = {"filename_or_obj": first, "original_affine": grid.affine.copy(), "spatial_shape": np.array(grid.shape)}
     return {
         "case_id": case_id,
         "image": MetaTensor(torch.from_numpy(image), affine=torch.from_numpy(grid.affine), meta=meta),
         "presence": torch.tensor(presence_flags(volumes)),
-        "record": ExamRecord(case_id, inputs, warnings + _background_warning(image), grid).to_json(),
+        "record": ExamRecord(case_id, inputs, warnings, grid).to_json(),
     }
 
 
-def _files(source: Any, case_id: str, patterns: Mapping[str, str] | None) -> dict[str, Any]:
-    if isinstance(source, Mapping):
-        named = {canonical_modality(str(name)): value for name, value in source.items() if value is not None}
-        if len(named) < sum(value is not None for value in source.values()):
-            raise CaseError("E_AMBIGUOUS", f"Case {case_id}: every modality must be given once; got {list(source)}.")
-        if not named:
-            raise CaseError("E_NO_MODALITY", f"Case {case_id}: at least one modality must be given; got none.")
-        return {modality: named[modality] for modality in MODALITIES if modality in named}
-    folder = Path(source)
-    if not folder.is_dir():
-        raise CaseError("E_MISSING", f"Case {case_id}: the case folder must exist; got {folder}. Check the path.")
-    return dict(match_patterns(folder, case_id, patterns) if patterns else find_images(folder, case_id))
+def _volumes(files: Mapping[str, Any], case_id: str, affine: Any) -> dict[str, Volume]:
+    """Read the files of a case, a 4D file only once."""
+    channels = {modality: value for modality, value in files.items() if isinstance(value, Channel)}
+    volumes: dict[str, Volume] = {}
+    for file, n_volumes in {(channel.file, channel.n_volumes) for channel in channels.values()}:
+        places = {modality: channel.position for modality, channel in channels.items() if channel.file == file}
+        volumes |= read_channels(file, places, n_volumes, case_id=case_id)
+    for modality, value in files.items():
+        if modality not in channels:
+            volumes[modality] = _volume(value, affine, case_id, modality)
+    return {modality: volumes[modality] for modality in files}
 
 
-def _volume(value: Any, case_id: str, modality: str, data: Mapping[Hashable, Any]) -> Volume:
+def _volume(value: Any, affine: Any, case_id: str, modality: str) -> Volume:
     if isinstance(value, str | Path):
         return read_volume(Path(value), case_id=case_id, modality=modality)
-    return array_volume(value, data.get("affine"), case_id, modality)
+    return array_volume(value, affine, case_id, modality)
 
 
 def array_volume(values: Any, affine: Any, case_id: str, modality: str) -> Volume:
@@ -181,16 +177,19 @@ def _background_warning(image: NDArray[np.float32]) -> tuple[str, ...]:
     )
 
 
-def _label_file(source: Any, case_id: str) -> Path | None:
-    return None if isinstance(source, Mapping) else find_label(Path(source), case_id)
-
-
 def _case_id(source: Any) -> str:
     if not isinstance(source, Mapping):
         return Path(source).name
-    files = [Path(value) for value in source.values() if isinstance(value, str | Path)]
-    return case_name(files[0]) if files else "case"
+    names = (_name(value) for value in source.values() if isinstance(value, str | Path | Channel))
+    return next((case_name(Path(name)) for name in names), "case")
+
+
+def _input(value: Any, sha256: str) -> dict[str, Any]:
+    channel = {"channel": value.position, "n_channels": value.n_volumes} if isinstance(value, Channel) else {}
+    return {"file": _name(value), "sha256": sha256, **channel}
 
 
 def _name(value: Any) -> str:
+    if isinstance(value, Channel):
+        return str(value.file)
     return str(value) if isinstance(value, str | Path) else "array"

@@ -24,7 +24,7 @@ from bundle.data.nifti_header import (
     parse_header,
     voxel_layout,
 )
-from bundle.data.nifti_rules import MAX_VOXEL_OFFSET, MAX_VOXELS, check_header
+from bundle.data.nifti_rules import MAX_VOXEL_OFFSET, MAX_VOXELS, check_header, check_volume_count
 from bundle.errors import CaseError
 
 # No accepted volume is longer, at 8 bytes a voxel.
@@ -48,10 +48,20 @@ class StoredVolume:
 
 
 def read_stored(path: Path) -> StoredVolume:
-    """Read and check everything about a file but its intensities.
+    """Read and check everything about a file of one volume but its intensities.
 
     Raises:
         CaseError: the file is damaged or its header cannot be that of an MRI volume; the message does not name it.
+        OSError: the file cannot be read.
+    """
+    return read_stored_series(path, 1)[0]
+
+
+def read_stored_series(path: Path, n_volumes: int) -> tuple[StoredVolume, ...]:
+    """Read a 4D file whose volumes somebody has named; they share grid, hash and warnings.
+
+    Raises:
+        CaseError: as `read_stored`, or E_4D if the file holds another number of volumes.
         OSError: the file cannot be read.
     """
     header_path, voxel_path = _halves(path)
@@ -60,7 +70,7 @@ def read_stored(path: Path) -> StoredVolume:
     warnings = _name_warnings(header_path, file_bytes)
     stream = open_stream(file_bytes)
     start = read_up_to(stream, MAX_HEADER_BYTES)
-    layout, grid, parse_warnings = _parse(start, is_pair=is_pair)
+    layout, grid, parse_warnings = _parse(start, n_volumes, is_pair=is_pair)
     digest = hashlib.sha256(file_bytes)
     if is_pair:
         finish(stream)  # checks the header's own checksum
@@ -68,13 +78,17 @@ def read_stored(path: Path) -> StoredVolume:
         digest.update(file_bytes)
         stream = open_stream(file_bytes)
     voxels = _read_voxels(stream, start, layout, len(file_bytes))
-    return StoredVolume(voxels, layout, grid, digest.hexdigest(), warnings + parse_warnings + finish(stream))
+    warnings += parse_warnings + finish(stream)
+    return tuple(
+        StoredVolume(voxels[..., index], layout, grid, digest.hexdigest(), warnings) for index in range(n_volumes)
+    )
 
 
-def _parse(start: bytes, *, is_pair: bool) -> tuple[VoxelLayout, Grid, tuple[str, ...]]:
+def _parse(start: bytes, n_volumes: int, *, is_pair: bool) -> tuple[VoxelLayout, Grid, tuple[str, ...]]:
     header = parse_header(start)
     check_magic(header, is_pair=is_pair)
     check_header(header)
+    check_volume_count(header, n_volumes)
     layout = voxel_layout(header)
     grid, warnings = place(header_geometry(header), layout.shape)
     return layout, grid, header_warnings(header) + warnings
@@ -110,7 +124,7 @@ def _read_bytes(path: Path) -> bytes:
 
 
 def _read_voxels(stream: Stream, start: bytes, layout: VoxelLayout, n_file_bytes: int) -> NDArray:
-    """Read exactly the voxels that the header declares; `start` are the bytes already taken from the stream."""
+    """Read exactly the declared voxels, (H, W, D, volumes); `start` are the bytes already taken from the stream."""
     # Refuses a small file with a large claim before memory is reserved for it.
     most = n_file_bytes if isinstance(stream, io.BytesIO) else n_file_bytes * MAX_DEFLATE_RATIO
     _check_length(layout, most, f"a file that can hold at most {most}")
@@ -119,7 +133,8 @@ def _read_voxels(stream: Stream, start: bytes, layout: VoxelLayout, n_file_bytes
     buffer[: len(start)] = start
     n_read = len(start) + stream.readinto(memoryview(buffer)[len(start) :])
     _check_length(layout, n_read, str(n_read))
-    return np.frombuffer(buffer, layout.dtype, offset=layout.offset).reshape(layout.shape, order="F")
+    voxels = np.frombuffer(buffer, layout.dtype, offset=layout.offset)
+    return voxels.reshape((*layout.shape, layout.n_volumes), order="F")
 
 
 def _check_length(layout: VoxelLayout, n_bytes: int, got: str) -> None:

@@ -39,12 +39,13 @@ _SIGNATURES = (
 
 @dataclass(frozen=True)
 class VoxelLayout:
-    """How the voxels of one volume lie in the bytes of its file.
+    """How voxels lie in the bytes of a file.
 
     Attributes:
         shape: (H, W, D), first axis fastest.
         offset: of the first voxel, bytes.
         slope: value = slope * stored + intercept.
+        n_volumes: volumes of that shape, one after the other.
     """
 
     shape: tuple[int, int, int]
@@ -52,11 +53,12 @@ class VoxelLayout:
     offset: int
     slope: float
     intercept: float
+    n_volumes: int = 1
 
     @property
     def n_bytes(self) -> int:
         """Bytes up to the end of the last voxel."""
-        return self.offset + math.prod(self.shape) * self.dtype.itemsize
+        return self.offset + math.prod(self.shape) * self.n_volumes * self.dtype.itemsize
 
     @property
     def is_scaled(self) -> bool:
@@ -152,14 +154,15 @@ def voxel_layout(header: Nifti1Header) -> VoxelLayout:
     slope, intercept = (
         (1.0, 0.0) if has_no_scaling(header) else (float(header["scl_slope"]), float(header["scl_inter"]))
     )
-    return VoxelLayout((height, width, depth), dtype, int(header["vox_offset"]), slope, intercept)
+    n_volumes = math.prod(dimensions(header)[3:])
+    return VoxelLayout((height, width, depth), dtype, int(header["vox_offset"]), slope, intercept, n_volumes)
 
 
 def header_warnings(header: Nifti1Header) -> tuple[str, ...]:
     """List what in a checked header is legal but often a mistake."""
     warnings = []
     slope, intercept = float(header["scl_slope"]), float(header["scl_inter"])
-    if len(dimensions(header)) > 3:
+    if len(dimensions(header)) > 3 and math.prod(dimensions(header)[3:]) == 1:
         warnings.append(f"dimensions {dimensions(header)} were read as one volume")
     if slope == 0 and intercept != 0 and not math.isnan(intercept):
         warnings.append(f"scl_slope is 0, so scl_inter {intercept:g} was ignored as NIfTI says; some programs add it")

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bundle.data.geometry import GRID_TOLERANCE_VOXELS, Grid, corner_shift_voxels, same_grid, spacing_mm
 from bundle.data.intensities import check_intensities
-from bundle.data.nifti_file import StoredVolume, read_stored
+from bundle.data.nifti_file import StoredVolume, read_stored, read_stored_series
 from bundle.errors import CaseError
 
 MAX_LABEL = np.iinfo(np.int32).max
@@ -42,9 +43,45 @@ def read_volume(path: Path, *, case_id: str, modality: str) -> Volume:
         CaseError: the file cannot be read, is damaged, or cannot be an MRI volume.
     """
     with _naming(case_id, modality, path):
-        stored = read_stored(path)
-        data, warnings = check_intensities(_scaled(stored))
-        return Volume(data, stored.grid, path, stored.sha256, stored.warnings + warnings)
+        return _checked(read_stored(path), path)
+
+
+def read_channels(path: Path, channels: Mapping[str, int], n_volumes: int, *, case_id: str) -> dict[str, Volume]:
+    """Read the MRI volumes of one 4D file, whose channels are known by name; the file is read once.
+
+    Args:
+        path: a file that holds exactly ``n_volumes``.
+        channels: modality to its place among the volumes, from 0.
+        n_volumes: how many the file must hold, named here or not.
+        case_id: for messages.
+
+    Raises:
+        CaseError: as `read_volume`, or E_4D if the file holds another number of volumes.
+    """
+    with _naming(case_id, " ".join(channels), path):
+        stored = read_stored_series(path, n_volumes)
+    volumes = {}
+    for modality, index in channels.items():
+        with _naming(case_id, modality, path):
+            volumes[modality] = _checked(stored[index], path)
+    return volumes
+
+
+def read_input(entry: Mapping[str, Any], *, case_id: str, modality: str) -> Volume:
+    """Read again what an exam's record says was read: ``file`` and, of a 4D file, ``channel`` and ``n_channels``.
+
+    Raises:
+        CaseError: as `read_volume`.
+    """
+    path = Path(entry["file"])
+    if "channel" not in entry:
+        return read_volume(path, case_id=case_id, modality=modality)
+    return read_channels(path, {modality: entry["channel"]}, entry["n_channels"], case_id=case_id)[modality]
+
+
+def _checked(stored: StoredVolume, path: Path) -> Volume:
+    data, warnings = check_intensities(_scaled(stored))
+    return Volume(data, stored.grid, path, stored.sha256, stored.warnings + warnings)
 
 
 def read_label(path: Path, *, case_id: str) -> tuple[NDArray[np.integer], Grid]:
@@ -89,11 +126,13 @@ def _scaled(stored: StoredVolume) -> NDArray[np.float32]:
 def check_distinct(volumes: Mapping[str, Volume], case_id: str) -> None:
     """Refuse one scan given as two modalities, also if it was compressed anew in between.
 
+    The voxels decide, not the hashes: the channels of a 4D file share one.
+
     Raises:
         CaseError: E_DUPLICATE.
     """
     for (name_a, a), (name_b, b) in combinations(volumes.items(), 2):
-        if a.sha256 == b.sha256 or np.array_equal(a.data, b.data):
+        if np.array_equal(a.data, b.data):
             raise CaseError(
                 "E_DUPLICATE",
                 f"{case_id}: every modality must have its own scan; got the same voxels for {name_a} "

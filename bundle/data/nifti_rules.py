@@ -82,13 +82,6 @@ _RULES = (
         "Use the whole volume, not one slice.",
     ),
     _Rule(
-        "E_4D",
-        lambda h: math.prod(dimensions(h)[3:]) == 1,
-        "one file must hold one volume",
-        dimensions,
-        "Split it and give each modality its own file, for example with nibabel.four_to_three.",
-    ),
-    _Rule(
         "E_TOO_LARGE",
         lambda h: math.prod(dimensions(h)) <= MAX_VOXELS,
         f"a volume must have at most {MAX_VOXELS} voxels",
@@ -128,3 +121,23 @@ def check_header(header: Nifti1Header) -> None:
     for rule in _RULES:
         if not rule.holds(header):
             raise CaseError(rule.code, f"{rule.must}; got {rule.got(header)}. {rule.remedy}")
+
+
+def check_volume_count(header: Nifti1Header, n_volumes: int) -> None:
+    """Refuse a checked header with another number of volumes than somebody has names for.
+
+    Raises:
+        CaseError: E_4D.
+    """
+    sizes = dimensions(header)[3:] or [1]
+    if math.prod(sizes) == 1 == n_volumes or (sizes[0] == n_volumes and math.prod(sizes[1:]) == 1):
+        return
+    if n_volumes == 1:
+        must, remedy = (
+            "one file must hold one volume",
+            "Split it and give each modality its own file, for example with nibabel.four_to_three, or name the "
+            "volumes in the dataset.json of a Decathlon folder.",
+        )
+    else:
+        must, remedy = f"the file must hold the {n_volumes} volumes that the data set names", "Correct the names."
+    raise CaseError("E_4D", f"{must}; got {dimensions(header)}. {remedy}")

@@ -1,18 +1,70 @@
-"""Divides cases into training and validation, the same way every time."""
+"""Divides cases into training, validation and test by patient, the same way every time."""
 
 import random
-import re
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
+from bundle.data.case_ids import case_patient
+from bundle.data.split_files import (
+    FOLD,
+    TEST,
+    TRAINING,
+    VALIDATION,
+    Item,
+    Split,
+    assign_parts,
+    check_patients,
+    read_split,
+)
 from bundle.errors import UsageError
 
-Item = dict[str, Any]
+
+def divide(
+    cases: Sequence[Item],
+    split_file: Path | str | None = None,
+    fold: int = 0,
+    validation_share: float = 0.2,
+    seed: int = 0,
+) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Give the training and the validation cases; test cases are in neither.
+
+    Args:
+        cases: dictionaries with ``case_id``.
+        split_file: a file of ``split_files.write_split``. None: the parts that a list gives to its cases
+            (``part``); without a validation part among them, one is drawn from the training cases.
+        fold: the fold to validate on; the others train.
+        validation_share: 0 to 1, of the patients, if drawn.
+        seed: draws the patients.
+
+    Raises:
+        UsageError: split and cases do not fit together, or the fold does not exist.
+    """
+    if split_file is None:
+        if fold != 0:
+            raise UsageError("E_SPLIT", f"fold must be 0 without a split file of folds; got {fold}. Set split_file.")
+        return _divide_listed(cases, validation_share, seed)
+    split = read_split(split_file)
+    if not 0 <= fold < max(1, split.n_folds):
+        raise UsageError(
+            "E_SPLIT", f"fold must be one of the {split.n_folds} folds of {split_file}, from 0; got {fold}. Correct it."
+        )
+    parts = assign_parts(cases, split, str(split_file))
+    if not split.n_folds:
+        return parts[TRAINING], parts[VALIDATION]
+    held_out = {TEST, f"{FOLD}{fold}"}
+    training = {case["case_id"] for part, members in parts.items() if part not in held_out for case in members}
+    return tuple(case for case in cases if case["case_id"] in training), parts[f"{FOLD}{fold}"]
 
 
-def patient_of(case_id: str) -> str:
-    """Name the patient of a case: from 2023 on, BraTS writes ``-PPPPP-VVV``, patient and visit."""
-    return re.sub(r"(?<=-\d{5})-\d{3}$", "", case_id)
+def _divide_listed(
+    cases: Sequence[Item], validation_share: float, seed: int
+) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    names = (TRAINING, VALIDATION, TEST)
+    parts = {name: tuple(case for case in cases if case.get("part", TRAINING) == name) for name in names}
+    check_patients(parts, "The list of cases")
+    if parts[TRAINING] and parts[VALIDATION]:
+        return parts[TRAINING], parts[VALIDATION]
+    return split_cases(parts[TRAINING], validation_share, seed)
 
 
 def split_cases(cases: Sequence[Item], validation_share: float, seed: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
@@ -29,7 +81,7 @@ def split_cases(cases: Sequence[Item], validation_share: float, seed: int) -> tu
     Raises:
         UsageError: fewer than two patients.
     """
-    patients = sorted({patient_of(case["case_id"]) for case in cases})
+    patients = _patients(cases)
     if len(patients) < 2:
         raise UsageError(
             "E_SPLIT",
@@ -37,5 +89,94 @@ def split_cases(cases: Sequence[Item], validation_share: float, seed: int) -> tu
         )
     count = min(max(1, round(validation_share * len(patients))), len(patients) - 1)
     chosen = set(random.Random(seed).sample(patients, count))
-    validation = tuple(case for case in cases if patient_of(case["case_id"]) in chosen)
-    return tuple(case for case in cases if patient_of(case["case_id"]) not in chosen), validation
+    validation = tuple(case for case in cases if case_patient(case) in chosen)
+    return tuple(case for case in cases if case_patient(case) not in chosen), validation
+
+
+def draw_split(
+    cases: Sequence[Item], *, validation_share: float = 0.1, test_share: float = 0.2, seed: int = 0
+) -> Split:
+    """Draw training, validation and test patients.
+
+    Args:
+        cases: dictionaries with ``case_id``.
+        validation_share: above 0; of the patients, at least one.
+        test_share: of the patients, at least one; 0 for no test part.
+        seed: draws the patients, whatever the order of the cases.
+
+    Raises:
+        UsageError: the shares leave no patient to train.
+    """
+    _check_share("validation", validation_share, may_be_zero=False)
+    _check_share("test", test_share, may_be_zero=True)
+    patients = _shuffled(cases, seed)
+    n_test, n_validation = (_count(share, len(patients)) for share in (test_share, validation_share))
+    if n_test + n_validation >= len(patients):
+        raise UsageError(
+            "E_SPLIT",
+            f"A split must leave patients to train; got {n_validation} to validate and {n_test} to test of "
+            f"{len(patients)}. Choose smaller shares or add cases.",
+        )
+    drawn = {
+        TRAINING: patients[n_test + n_validation :],
+        VALIDATION: patients[n_test : n_test + n_validation],
+        TEST: patients[:n_test],
+    }
+    return Split(seed, {VALIDATION: validation_share, TEST: test_share}, _case_ids(cases, drawn))
+
+
+def draw_folds(cases: Sequence[Item], *, n_folds: int, test_share: float = 0.2, seed: int = 0) -> Split:
+    """Draw folds for cross-validation, of equal numbers of patients up to one, and test patients apart from them.
+
+    Args:
+        cases: dictionaries with ``case_id``.
+        n_folds: 2 or more.
+        test_share: of the patients, at least one; 0 for no test part.
+        seed: draws the patients, whatever the order of the cases.
+
+    Raises:
+        UsageError: there are fewer patients than folds.
+    """
+    _check_share("test", test_share, may_be_zero=True)
+    patients = _shuffled(cases, seed)
+    n_test = _count(test_share, len(patients))
+    if not 2 <= n_folds <= len(patients) - n_test:
+        raise UsageError(
+            "E_SPLIT",
+            f"The number of folds must be 2 or more and at most that of the patients; got {n_folds} folds, "
+            f"{len(patients)} patients and {n_test} of them to test. Choose fewer folds or add cases.",
+        )
+    drawn = {f"{FOLD}{fold}": patients[n_test + fold :: n_folds] for fold in range(n_folds)}
+    return Split(seed, {TEST: test_share}, _case_ids(cases, {**drawn, TEST: patients[:n_test]}))
+
+
+def _patients(cases: Sequence[Item]) -> list[str]:
+    return sorted({case_patient(case) for case in cases})
+
+
+def _shuffled(cases: Sequence[Item], seed: int) -> list[str]:
+    listed = sorted({case.get("part", TRAINING) for case in cases} - {TRAINING})
+    if listed:
+        raise UsageError(
+            "E_SPLIT",
+            f"A split must be drawn from undivided cases; got a list with parts of its own, also {', '.join(listed)}. "
+            "Train with that list as it is, or remove its parts.",
+        )
+    patients = _patients(cases)
+    random.Random(seed).shuffle(patients)
+    return patients
+
+
+def _count(share: float, n_patients: int) -> int:
+    return max(1, round(share * n_patients)) if share else 0
+
+
+def _case_ids(cases: Sequence[Item], patients: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    part_of = {patient: part for part, members in patients.items() for patient in members}
+    ids = sorted((case["case_id"], part_of[case_patient(case)]) for case in cases)
+    return {part: tuple(case_id for case_id, own in ids if own == part) for part in patients if patients[part]}
+
+
+def _check_share(name: str, share: float, *, may_be_zero: bool) -> None:
+    if not (0 <= share < 1) or (share == 0 and not may_be_zero):
+        raise UsageError("E_SPLIT", f"The {name} share must be between 0 and 1; got {share:g}. Give 0.2 for 20 %.")

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from bundle import __version__
 from bundle.data.exam_record import ExamRecord
-from bundle.data.nifti_reading import read_volume
+from bundle.data.nifti_reading import read_input
 from bundle.data.nifti_writing import write_volume
 from bundle.errors import OutputError
 from bundle.inference.preview import draw_preview
@@ -168,9 +168,9 @@ def check_writable(folder: Path | str) -> None:
 
 def _draw(path: Path, maps: Maps, record: ExamRecord) -> None:
     """Draw the case on the intensities of its files; those in memory are normalised and cropped by now."""
-    files = {modality: Path(record.inputs[modality]["file"]) for modality in record.modalities}
     images = {
-        modality: read_volume(file, case_id=record.case_id, modality=modality).data for modality, file in files.items()
+        modality: read_input(record.inputs[modality], case_id=record.case_id, modality=modality).data
+        for modality in record.modalities
     }
     draw_preview(path, images, maps, record.grid.affine, title=record.case_id)
 

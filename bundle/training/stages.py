@@ -1,42 +1,131 @@
-"""Runs both training stages from the bundle's configs."""
+"""Runs the training stages from the bundle's configs."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.configuration import load_config
+from monai.bundle import ConfigWorkflow
+from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
+from monai.utils import path_to_sqlite_uri
+
+from bundle.configuration import BundleConfig, find_overlay, load_config
 from bundle.errors import OutputError, UsageError
+from bundle.training.processes import is_launched
+from bundle.training.time_limit import is_finished
 
-STAGES = ("train_experts.yaml", "train.yaml")
-RESULTS = ("experts.pt", "mixture.pt", "model.pt")
+EXPERTS, MIXTURE = "train_experts.yaml", "train.yaml"
+RESULTS = {EXPERTS: "experts.pt", MIXTURE: "model.pt"}
+STATES = {EXPERTS: "experts.state", MIXTURE: "mixture.state"}
 
 
-def train(data: Path, out: Path, settings: Mapping[str, Any] | None = None) -> Path:
-    """Train the experts alone, then gate and experts together.
+def train(
+    data: Path,
+    out: Path,
+    settings: Mapping[str, Any] | None = None,
+    *,
+    experts: Sequence[str] = (),
+    start_from: Sequence[Path] = (),
+    overlays: Sequence[str] = (),
+    tracking: str | None = None,
+    minutes: float | None = None,
+) -> Path | None:
+    """Train the experts alone, then gate and experts together; go on where an interrupted run of the same stopped.
 
     Args:
-        data: folder with one subfolder per labelled case.
-        out: receives ``experts.pt``, ``mixture.pt`` and ``model.pt`` with its SHA-256.
-        settings: replaced settings of both configs, for example ``epochs``.
+        data: labelled cases, anything that ``labelled_cases`` takes.
+        out: receives ``experts.pt``, ``mixture.pt`` and ``model.pt`` with its SHA-256, and per stage a table and
+            a curve of the epochs and the state to go on from.
+        settings: replaced settings of the configs, for example ``epochs``, or of one: ``experts.epochs``.
+        experts: train only these experts, and stop after stage 1.
+        start_from: weights to begin stage 2 with instead of a stage 1: a mixture, or files of experts.
+        overlays: configs to merge over those of the stages, such as the ablations.
+        tracking: ``tensorboard`` or ``mlflow``.
+        minutes: stop at the end of an epoch before this time is over.
 
     Returns:
-        The file of the final weights, ready for inference.
+        The file of the final weights, ready for inference; with ``experts`` that of the experts. None if the time
+        was over before that.
 
     Raises:
-        UsageError: the data have no labelled cases, or ``out`` holds weights already.
+        UsageError: the data have no labelled cases, or ``out`` holds another training.
         OutputError: ``out`` cannot be made.
     """
-    existing = [name for name in RESULTS if (out / name).exists()]
-    if existing:
+    if experts and start_from:
+        raise UsageError("E_USAGE", "--experts is for stage 1, --start-from replaces it. Give one of the two.")
+    values: dict[str, Any] = {"dataset_dir": data, "output_dir": out, **(settings or {})}
+    files = [find_overlay(name) for name in overlays]
+    if tracking == "tensorboard":
+        files.append(find_overlay("tensorboard"))
+    if is_launched():
+        files.append(find_overlay("multi_gpu_train"))
+    _check_output(out)
+    plan = _plan(values, experts, start_from, files)
+    if tracking == "mlflow":
+        for _, parser in plan:
+            _track_with_mlflow(parser, out)
+    finished = _run([parser for _, parser in plan], minutes)
+    return out / RESULTS[plan[-1][0]] if finished else None
+
+
+def _run(stages: Sequence[BundleConfig], minutes: float | None) -> bool:
+    """Run one stage after the other; False if the time is over."""
+    started_s = time.monotonic()
+    finished = True
+    for parser in stages:
+        if minutes is not None:
+            parser["time_limit_minutes"] = max(0.0, minutes - (time.monotonic() - started_s) / 60)
+        parser.get_parsed_content("initialize")
+        parser.get_parsed_content("run")
+        finished = is_finished(parser.get_parsed_content("train#trainer"))
+        if not finished:
+            break
+    stages[-1].get_parsed_content("finalize", default=None)
+    return finished
+
+
+def _plan(
+    values: Mapping[str, Any], experts: Sequence[str], start_from: Sequence[Path], overlays: Sequence[Path]
+) -> list[tuple[str, BundleConfig]]:
+    """List the stages that are to run, each with its config."""
+    if experts:
+        return [(EXPERTS, _open(EXPERTS, {**values, "trained_experts": list(experts)}, overlays))]
+    if start_from:
+        return [(MIXTURE, _open(MIXTURE, {**values, "start_from": tuple(start_from)}, overlays))]
+    second = _open(MIXTURE, values, overlays)
+    if second.get("start_from") is None:
+        return [(MIXTURE, second)]
+    return [(EXPERTS, _open(EXPERTS, values, overlays)), (MIXTURE, second)]
+
+
+def _open(stage: str, values: Mapping[str, Any], overlays: Sequence[Path]) -> BundleConfig:
+    """Open the config of a stage with its values; ``experts.`` or ``mixture.`` before a name says for which it is."""
+    own, other = (_settings(name, overlays) for name in (stage, *(RESULTS.keys() - {stage})))
+    prefix = "experts." if stage == EXPERTS else "mixture."
+    common = {key: value for key, value in values.items() if "." not in key and (key in own or key not in other)}
+    special = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    return load_config(stage, {**common, **special}, overlays)
+
+
+def _settings(stage: str, overlays: Sequence[Path]) -> set[str]:
+    return set(load_config(stage, {}, overlays).get())
+
+
+def _check_output(out: Path) -> None:
+    """Refuse weights that no state belongs to: a training would overwrite what it did not make."""
+    stray = [name for stage, name in RESULTS.items() if (out / name).exists() and not (out / STATES[stage]).exists()]
+    if stray:
         raise UsageError(
-            "E_OUTPUT", f"{out} must not hold weights yet; got {', '.join(existing)}. Choose another --out."
+            "E_OUTPUT", f"{out} must not hold weights of other origin; got {', '.join(stray)}. Choose another --out."
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError("E_OUTPUT", f"{out} must be a folder to write to; got: {error.strerror}.") from None
-    for stage in STAGES:
-        parser = load_config(stage, {"dataset_dir": data, "output_dir": out, **(settings or {})})
-        parser.get_parsed_content("initialize")
-        parser.get_parsed_content("run")
-    return out / RESULTS[-1]
+
+
+def _track_with_mlflow(parser: BundleConfig, out: Path) -> None:
+    """Add MLflow's handlers as `monai.bundle run --tracking mlflow` does."""
+    parser["save_execute_config"] = False
+    parser["tracking_uri"] = path_to_sqlite_uri(out / "mlruns.db")
+    ConfigWorkflow.patch_bundle_tracking(parser, DEFAULT_EXP_MGMT_SETTINGS["mlflow"])

@@ -10,9 +10,8 @@ from bundle.data.cases import (
     find_label,
     label_convention,
     list_cases,
-    match_patterns,
-    parse_patterns,
 )
+from bundle.data.patterns import match_patterns, parse_patterns
 from bundle.errors import CaseError, UsageError
 from bundle.modalities import MODALITIES
 

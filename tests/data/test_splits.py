@@ -1,9 +1,14 @@
+import json
+import logging
+
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from bundle.data.splits import patient_of, split_cases
-from bundle.errors import UsageError
+from bundle.data.case_ids import case_patient, patient_of
+from bundle.data.split_files import Split, assign_parts, read_split, write_split
+from bundle.data.splits import divide, draw_folds, draw_split, split_cases
+from bundle.errors import OutputError, UsageError
 
 VISITS = st.sets(st.tuples(st.integers(0, 12), st.integers(0, 3)), min_size=2)
 
@@ -17,7 +22,7 @@ def names(cases) -> list[str]:
 
 
 def patients(cases) -> set[str]:
-    return {patient_of(case["case_id"]) for case in cases}
+    return {case_patient(case) for case in cases}
 
 
 @pytest.mark.parametrize(
@@ -74,3 +79,225 @@ def test_another_seed_divides_another_way():
 def test_fewer_than_two_patients_are_refused(visits):
     with pytest.raises(UsageError, match="at least two patients"):
         split_cases(cases_of(visits), 0.2, seed=0)
+
+
+SHARES = st.floats(0.01, 0.35)
+MANY_VISITS = st.dictionaries(st.integers(0, 30), st.integers(1, 3), min_size=8, max_size=12).map(
+    lambda counts: [(patient, visit) for patient, count in counts.items() for visit in range(count)]
+)
+
+
+def members(split: Split) -> list[str]:
+    return [case_id for ids in split.parts.values() for case_id in ids]
+
+
+def by_part(split: Split) -> list[set[str]]:
+    return [{patient_of(case_id) for case_id in ids} for ids in split.parts.values()]
+
+
+def share_no_patient(split: Split) -> bool:
+    return sum(map(len, by_part(split))) == len(set().union(*by_part(split)))
+
+
+@settings(deadline=None, max_examples=40)
+@given(visits=MANY_VISITS, validation=SHARES, test=SHARES, seed=st.integers(0, 1000))
+def test_a_drawn_split_holds_every_case_once_and_no_patient_twice(visits, validation, test, seed):
+    cases = cases_of(visits)
+    split = draw_split(cases, validation_share=validation, test_share=test, seed=seed)
+    assert sorted(members(split)) == sorted(names(cases))
+    assert share_no_patient(split)
+    assert set(split.parts) == {"training", "validation", "test"}
+    assert all(split.parts.values())
+
+
+@settings(deadline=None, max_examples=40)
+@given(visits=MANY_VISITS, n_folds=st.integers(2, 5), test=st.sampled_from([0, 0.2]), seed=st.integers(0, 1000))
+def test_folds_partition_the_cases_by_patient_and_differ_by_one_patient_at_most(visits, n_folds, test, seed):
+    cases = cases_of(visits)
+    split = draw_folds(cases, n_folds=n_folds, test_share=test, seed=seed)
+    assert split.n_folds == n_folds
+    assert ("test" in split.parts) == (test > 0)
+    assert sorted(members(split)) == sorted(names(cases))
+    assert share_no_patient(split)
+    sizes = [len(own) for own, part in zip(by_part(split), split.parts, strict=True) if part != "test"]
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_every_case_but_those_to_test_validates_in_one_fold_and_trains_in_the_others(tmp_path):
+    cases = cases_of([(patient, visit) for patient in range(11) for visit in range(2)])
+    split = draw_folds(cases, n_folds=3, seed=1)
+    write_split(tmp_path / "folds.json", split)
+    divided = [divide(cases, tmp_path / "folds.json", fold=fold) for fold in range(3)]
+    validated = [name for _, validation in divided for name in names(validation)]
+    assert sorted(validated) == sorted(set(names(cases)) - set(split.parts["test"]))
+    for training, validation in divided:
+        assert sorted(names(training + validation)) == sorted(validated)
+        assert not patients(training) & patients(validation)
+
+
+def test_a_split_comes_back_from_its_file_and_divides_as_it_says(tmp_path):
+    cases = cases_of([(patient, 0) for patient in range(10)])
+    split = draw_split(cases, validation_share=0.3, test_share=0.2, seed=5)
+    write_split(tmp_path / "split.json", split)
+    assert read_split(tmp_path / "split.json") == split
+    training, validation = divide(cases, str(tmp_path / "split.json"))
+    assert (names(training), names(validation)) == tuple(list(split.parts[part]) for part in ("training", "validation"))
+    assert [len(ids) for ids in split.parts.values()] == [5, 3, 2]
+
+
+def test_a_split_file_can_be_read_by_people(tmp_path):
+    write_split(tmp_path / "split.json", draw_split(cases_of([(p, 0) for p in range(5)]), seed=3))
+    content = json.loads((tmp_path / "split.json").read_text(encoding="utf-8"))
+    assert content["seed"] == 3
+    assert content["shares"] == {"validation": 0.1, "test": 0.2}
+    assert sorted(map(len, content["parts"].values())) == [1, 1, 3]
+
+
+def test_the_order_of_the_cases_does_not_matter_and_the_seed_does():
+    cases = cases_of([(patient, 0) for patient in range(20)])
+    assert draw_split(cases, seed=4) == draw_split(cases[::-1], seed=4)
+    assert draw_split(cases, seed=4).parts != draw_split(cases, seed=5).parts
+    assert draw_folds(cases, n_folds=4, seed=4) == draw_folds(cases[::-1], n_folds=4, seed=4)
+
+
+def test_without_a_file_cases_are_divided_as_drawn():
+    cases = cases_of([(patient, 0) for patient in range(20)])
+    assert divide(cases, None, 0, 0.3, 7) == split_cases(cases, 0.3, 7)
+
+
+def test_the_patients_that_a_list_names_stay_together():
+    cases = tuple({"case_id": f"scan{n}", "patient": f"p{n // 2}"} for n in range(12))
+    training, validation = divide(cases, validation_share=0.3)
+    assert not patients(training) & patients(validation)
+    assert len(validation) == 4
+    assert share_no_patient_of(draw_split(cases, seed=1), cases)
+
+
+def share_no_patient_of(split, cases) -> bool:
+    owner = {case["case_id"]: case["patient"] for case in cases}
+    owners = [{owner[case_id] for case_id in ids} for ids in split.parts.values()]
+    return sum(map(len, owners)) == len(set().union(*owners))
+
+
+def test_the_same_split_may_be_written_again_and_another_one_may_not(tmp_path):
+    cases = cases_of([(patient, 0) for patient in range(9)])
+    path = tmp_path / "split.json"
+    write_split(path, draw_split(cases, seed=1))
+    before = path.read_bytes()
+    write_split(path, draw_split(cases, seed=1))
+    with pytest.raises(UsageError, match="must not be replaced") as caught:
+        write_split(path, draw_split(cases, seed=2))
+    assert caught.value.code == "E_OUTPUT"
+    assert path.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["split.json"]
+
+
+def test_a_split_that_cannot_be_written_leaves_nothing(tmp_path):
+    with pytest.raises(OutputError):
+        write_split(tmp_path / "nowhere" / "split.json", draw_split(cases_of([(p, 0) for p in range(9)])))
+    assert list(tmp_path.iterdir()) == []
+
+
+PARTS = {"training": ["a", "b"], "validation": ["c"], "test": ["d"]}
+CASES = tuple({"case_id": name} for name in "abcd")
+
+
+def refusal(tmp_path, cases=CASES, fold=0, **content) -> str:
+    path = tmp_path / "split.json"
+    path.write_text(json.dumps({"seed": 0, "shares": {}, "parts": PARTS, **content}), encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        divide(cases, path, fold)
+    assert "split.json" in str(caught.value)
+    return str(caught.value)
+
+
+BAD_PARTS = {
+    "case in two parts": ({**PARTS, "test": ["a"]}, "a in training and test"),
+    "case twice in a part": ({**PARTS, "test": ["d", "d"]}, "d in test and test"),
+    "no validation": ({"training": ["a"]}, "must have training and validation"),
+    "empty validation": ({**PARTS, "validation": []}, "none in validation"),
+    "unknown part": ({**PARTS, "valid": ["e"]}, "'valid'"),
+    "folds and training": ({**PARTS, "fold-0": ["e"]}, "fold-0"),
+    "one fold": ({"fold-0": ["a"]}, "fold-0"),
+    "a fold left out": ({"fold-0": ["a"], "fold-2": ["b"]}, "fold-0"),
+    "an empty fold": ({"fold-0": ["a"], "fold-1": []}, "none in fold-1"),
+    "no lists": ({**PARTS, "test": "d"}, "list of case ids"),
+    "numbers": ({**PARTS, "test": [1]}, "list of case ids"),
+    "a list": ([], "list of case ids"),
+}
+
+
+@pytest.mark.parametrize("defect", BAD_PARTS)
+def test_a_file_that_is_no_split_is_refused_with_what_is_wrong(tmp_path, defect):
+    parts, words = BAD_PARTS[defect]
+    assert words in refusal(tmp_path, parts=parts)
+
+
+def test_a_seed_that_is_no_number_is_refused(tmp_path):
+    assert "'x'" in refusal(tmp_path, seed="x")
+
+
+def test_cases_that_the_data_lack_are_refused_by_name(tmp_path):
+    assert "a, d that the data lack" in refusal(tmp_path, cases=CASES[1:3])
+
+
+def test_a_patient_in_two_parts_is_refused_also_if_only_a_list_knows_it(tmp_path):
+    cases = tuple({"case_id": name, "patient": "p1" if name in "ad" else name} for name in "abcd")
+    assert "p1 in training and test" in refusal(tmp_path, cases=cases)
+    visits = {"training": ["x-00001-000"], "validation": ["x-00001-001"]}
+    cases = tuple({"case_id": name} for (name,) in visits.values())
+    assert "x-00001 in training and validation" in refusal(tmp_path, cases=cases, parts=visits)
+
+
+def test_cases_that_the_split_does_not_name_are_left_out_with_a_warning(caplog):
+    split = Split(0, {}, {"training": ("a",), "validation": ("b",)})
+    with caplog.at_level(logging.WARNING, "simmlm"):
+        parts = assign_parts(CASES, split, "split.json")
+    assert [names(cases) for cases in parts.values()] == [["a"], ["b"]]
+    assert "c, d" in caplog.text
+
+
+def test_a_fold_that_does_not_exist_is_refused(tmp_path):
+    assert "0 folds" in refusal(tmp_path, fold=1)
+    folds = {"fold-0": ["a", "b"], "fold-1": ["c", "d"]}
+    assert "2 folds" in refusal(tmp_path, fold=2, parts=folds)
+    assert "got -1" in refusal(tmp_path, fold=-1, parts=folds)
+    with pytest.raises(UsageError, match="without a split file"):
+        divide(CASES, fold=1)
+
+
+def test_the_parts_of_a_list_are_kept_and_its_test_cases_never_train_or_validate():
+    parts = ("training", "training", "validation", "test")
+    cases = tuple({"case_id": name, "part": part} for name, part in zip("abcd", parts, strict=True))
+    training, validation = divide(cases)
+    assert (names(training), names(validation)) == (["a", "b"], ["c"])
+    drawn = divide([case for case in cases if case["part"] != "validation"], validation_share=0.5)
+    assert sorted(names(drawn[0] + drawn[1])) == ["a", "b"]
+
+
+def test_a_list_with_a_patient_in_two_parts_is_refused():
+    cases = [{"case_id": c, "part": p, "patient": "p1"} for c, p in (("a", "training"), ("b", "validation"))]
+    with pytest.raises(UsageError, match="p1 in training and validation"):
+        divide(cases)
+
+
+def test_a_list_with_parts_of_its_own_cannot_be_drawn_again():
+    cases = [{"case_id": str(n), "part": "training" if n else "test"} for n in range(9)]
+    with pytest.raises(UsageError, match="also test"):
+        draw_split(cases)
+    assert draw_split(cases[1:]).parts["training"]
+
+
+@pytest.mark.parametrize(
+    "shares", [(0.0, 0.2), (-0.1, 0.2), (1.0, 0.0), (0.1, 1.0), (0.5, 0.5), (float("nan"), 0.1)], ids=str
+)
+def test_shares_that_leave_nothing_are_refused(shares):
+    with pytest.raises(UsageError) as caught:
+        draw_split(cases_of([(p, 0) for p in range(10)]), validation_share=shares[0], test_share=shares[1])
+    assert caught.value.code == "E_SPLIT"
+
+
+@pytest.mark.parametrize("n_folds", [-1, 0, 1, 9])
+def test_folds_that_cannot_be_are_refused(n_folds):
+    with pytest.raises(UsageError, match=f"got {n_folds} folds"):
+        draw_folds(cases_of([(p, 0) for p in range(10)]), n_folds=n_folds)

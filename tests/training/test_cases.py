@@ -1,11 +1,14 @@
 import shutil
 
 import pytest
+from monai.data import DataLoader, Dataset
 
 from bundle.data.cases import list_cases
+from bundle.data.loading import LoadExamd
 from bundle.errors import CaseError, UsageError
 from bundle.modalities import MODALITIES
 from bundle.training.cases import labelled_cases
+from tests.data.datasets import rows_of, write_msd, write_table
 
 
 @pytest.fixture
@@ -54,3 +57,19 @@ def test_a_modality_with_two_files_is_refused_and_the_case_named(folder):
     shutil.copy(first / f"{first.name}-t1c.nii.gz", first / f"{first.name}-t1ce.nii.gz")
     with pytest.raises(CaseError, match=first.name):
         labelled_cases(folder)
+
+
+def test_a_table_and_a_decathlon_folder_give_their_labelled_cases(folder, tmp_path):
+    rows = rows_of(folder, tmp_path)
+    of_table = labelled_cases(write_table(tmp_path / "list.csv", [rows[0], {**rows[1], "label": ""}]))
+    assert of_table == labelled_cases(folder)[:1]
+    (of_msd,) = labelled_cases(write_msd(tmp_path / "msd", folder))
+    assert (of_msd["case_id"], of_msd["label_convention"]) == ("BRATS_000", "msd")
+
+
+def test_labelled_cases_of_a_decathlon_folder_reach_a_loaders_workers(folder, tmp_path):
+    cases = labelled_cases(write_msd(tmp_path / "msd", folder))
+    dataset = Dataset(cases, LoadExamd(with_label=True))
+    (batch,) = DataLoader(dataset, batch_size=1, num_workers=1)
+    assert batch["label"].any()
+    assert batch["presence"].all()

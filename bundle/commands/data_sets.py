@@ -1,0 +1,97 @@
+"""Draws, describes and divides data sets."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from bundle.atomic_file import appearing_at_once
+from bundle.commands.options import ERRORS, SOURCE_HELP, PatternOption, exit_codes
+from bundle.data.cases import find_layout, list_cases
+from bundle.data.describing import describe_case, summarise
+from bundle.data.description_tables import description_tables
+from bundle.data.patterns import parse_patterns
+from bundle.data.phantoms import write_phantoms
+from bundle.data.split_files import write_split
+from bundle.data.splits import draw_folds, draw_split
+from bundle.errors import OutputError, UsageError
+from bundle.training.cases import labelled_cases
+
+
+class Naming(StrEnum):
+    """File names and label values of generated exams."""
+
+    brats2021 = "brats2021"
+    brats2023 = "brats2023"
+
+
+class Numbering(StrEnum):
+    """Numbering of expert label maps that are read."""
+
+    auto = "auto"
+    brats2021 = "brats2021"
+    brats2023 = "brats2023"
+    brats2024 = "brats2024"
+    msd = "msd"
+
+
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder for the exams.")],
+    cases: Annotated[int, typer.Option(help="How many.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same exams.")] = 0,
+    shape: Annotated[tuple[int, int, int], typer.Option(help="Voxels of 1 mm.")] = (96, 112, 80),
+    naming: Annotated[Naming, typer.Option(help="File names and label values.")] = Naming.brats2023,
+) -> None:
+    """Draw exams with labels, so that everything can be tried without a download."""
+    with exit_codes():
+        for folder in write_phantoms(out, n_cases=cases, seed=seed, shape=shape, naming=naming.value):
+            typer.echo(folder)
+
+
+def data(
+    source: Annotated[Path, typer.Argument(help=SOURCE_HELP)],
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write everything that is found.")] = None,
+    labels: Annotated[Numbering, typer.Option(help="Numbering of the label maps on disk.")] = Numbering.auto,
+    pattern: PatternOption = None,
+) -> None:
+    """Describe a data set, reading every case as training would. Exit status 1 if a case cannot be used."""
+    with exit_codes():
+        cases = list_cases(source, parse_patterns(pattern or []))
+        if json_file is not None and not json_file.absolute().parent.is_dir():
+            raise OutputError("E_OUTPUT", f"--json must lie in a folder that exists; got {json_file}. Make it first.")
+        reading = track(cases, "reading", console=ERRORS, transient=True, disable=not ERRORS.is_terminal)
+        facts = [describe_case(case, labels.value) for case in reading]
+        description = {"source": str(source), "layout": find_layout(source).value, **summarise(facts)}
+        for table in description_tables(description):
+            Console().print(table)
+        if json_file is not None:
+            with appearing_at_once(json_file) as file:
+                file.write(json.dumps(description, indent=2, ensure_ascii=False).encode() + b"\n")
+        if description["unusable"]:
+            raise typer.Exit(1)
+
+
+def split(
+    source: Annotated[Path, typer.Option("--data", help=SOURCE_HELP)],
+    out: Annotated[Path, typer.Option(help="JSON file for the split; never replaced by another one.")],
+    validation: Annotated[float | None, typer.Option(help="Share of the patients; 0.1 if left out.")] = None,
+    test: Annotated[float, typer.Option(help="Share of the patients; 0 for none.")] = 0.2,
+    folds: Annotated[int | None, typer.Option(help="Folds for cross-validation instead of a validation part.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same patients.")] = 0,
+) -> None:
+    """Divide the labelled cases by patient into training, validation and test, or into folds and test."""
+    with exit_codes():
+        if folds is not None and validation is not None:
+            raise UsageError("E_USAGE", "Give --folds or --validation, not both: each fold validates once.")
+        cases = labelled_cases(source)
+        if folds is not None:
+            drawn = draw_folds(cases, n_folds=folds, test_share=test, seed=seed)
+        else:
+            share = 0.1 if validation is None else validation
+            drawn = draw_split(cases, validation_share=share, test_share=test, seed=seed)
+        write_split(out, drawn)
+        typer.echo(f"{out}: " + ", ".join(f"{len(ids)} {part}" for part, ids in drawn.parts.items()))

@@ -1,0 +1,87 @@
+"""Segments exams."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bundle.batch.runner import OK, CaseOutcome, describe, log_outcome
+from bundle.batch.segmenting import segment_cases
+from bundle.commands.options import ERRORS, SOURCE_HELP, DeviceOption, PatternOption, SetOption, exit_codes
+from bundle.configuration import parse_settings
+from bundle.data.cases import case_name, check_case_id, list_cases
+from bundle.data.patterns import parse_patterns
+from bundle.errors import UsageError
+from bundle.modalities import MODALITIES
+
+
+class Convention(StrEnum):
+    """Numbering of label maps on disk."""
+
+    brats2023 = "brats2023"
+    brats2021 = "brats2021"
+    msd = "msd"
+
+
+def segment(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results, one subfolder per case.")],
+    source: Annotated[Path | None, typer.Argument(help=SOURCE_HELP)] = None,
+    t1n: Annotated[Path | None, typer.Option("--t1n", "--t1", help="T1 image.")] = None,
+    t1c: Annotated[Path | None, typer.Option("--t1c", "--t1ce", help="T1 image with contrast agent.")] = None,
+    t2w: Annotated[Path | None, typer.Option("--t2w", "--t2", help="T2 image.")] = None,
+    t2f: Annotated[Path | None, typer.Option("--t2f", "--flair", help="T2-FLAIR image.")] = None,
+    case_id: Annotated[str | None, typer.Option(help="Name of the case, with named files.")] = None,
+    pattern: PatternOption = None,
+    labels: Annotated[Convention, typer.Option(help="Numbering of the label map on disk.")] = Convention.brats2023,
+    preview: Annotated[bool, typer.Option("--preview", help="Also draw a PNG per case.")] = False,
+    device: DeviceOption = "auto",
+    settings: SetOption = None,
+) -> None:
+    """Segment one case from named files, a case folder, or every case of a data set folder.
+
+    Writes the label map, the entropy map and one weight map per acquired modality on the case's own grid.
+    """
+    files = dict(zip(MODALITIES, (t1n, t1c, t2w, t2f), strict=True))
+    with exit_codes():
+        cases = _cases(source, {name: path for name, path in files.items() if path}, case_id, pattern)
+        values = {"label_convention": labels.value, "device_name": device, "preview": preview}
+        outcomes = _run(cases, out, {**values, **parse_settings(settings or [])})
+        _summarise(outcomes, out)
+
+
+def _cases(
+    source: Path | None, files: dict[str, Path], case_id: str | None, pattern: list[str] | None
+) -> tuple[dict[str, Any], ...]:
+    if (source is None) == (not files):
+        raise UsageError("E_USAGE", "Give a folder or else named files (--t1n, --t1c, --t2w, --t2f), one of the two.")
+    if source is not None:
+        if case_id is not None:
+            raise UsageError("E_USAGE", "--case-id goes with named files; folders give their own names.")
+        return list_cases(source, parse_patterns(pattern or []))
+    if pattern:
+        raise UsageError("E_USAGE", "--pattern goes with a folder; named files need none.")
+    name = case_id or case_name(next(iter(files.values())))
+    return ({"case_id": check_case_id(name), "image": files},)
+
+
+def _run(cases: tuple[dict[str, Any], ...], out: Path, values: dict[str, Any]) -> list[CaseOutcome]:
+    if not ERRORS.is_terminal:
+        return segment_cases(cases, out, settings=values, report=log_outcome)
+    columns = (TextColumn("{task.description}"), *Progress.get_default_columns()[1:2], MofNCompleteColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=ERRORS, transient=True) as progress:
+        task = progress.add_task("segmenting", total=len(cases))
+
+        def advance(outcome: CaseOutcome) -> None:
+            progress.advance(task)
+            progress.console.print(describe(outcome), highlight=False, markup=False)
+
+        return segment_cases(cases, out, settings=values, report=advance)
+
+
+def _summarise(outcomes: list[CaseOutcome], out: Path) -> None:
+    failed = sum(outcome.status != OK for outcome in outcomes)
+    typer.echo(f"{len(outcomes)} cases: {len(outcomes) - failed} ok, {failed} failed. Results: {out / 'cases.csv'}")
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,78 @@
+"""Trains."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bundle.commands.options import SOURCE_HELP, DeviceOption, SetOption, exit_codes
+from bundle.configuration import parse_settings
+from bundle.errors import UsageError
+from bundle.modalities import parse_modalities
+from bundle.training.stages import train as train_stages
+
+TIME_OVER = 75  # EX_TEMPFAIL: try again
+
+
+class Tracking(StrEnum):
+    """Where a training can be followed besides its own table and curve."""
+
+    tensorboard = "tensorboard"
+    mlflow = "mlflow"
+
+
+def train(
+    data: Annotated[Path, typer.Option(help="Labelled cases: " + SOURCE_HELP)],
+    out: Annotated[Path, typer.Option(help="Folder for the weights. The same command again goes on in it.")],
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each stage.")] = None,
+    experts: Annotated[
+        str | None, typer.Option(help="Train only these experts, such as t1c or t1n,t2w; stop after stage 1.")
+    ] = None,
+    start_from: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="Weights to begin stage 2 with instead of a stage 1: a mixture, or experts; may be repeated."
+        ),
+    ] = None,
+    overlay: Annotated[
+        list[str] | None,
+        typer.Option(help="Config to merge over both stages: a file, or one of configs/ablations; may be repeated."),
+    ] = None,
+    split_file: Annotated[Path | None, typer.Option("--split", help="Split of the cases, by `simmlm split`.")] = None,
+    tracking: Annotated[Tracking | None, typer.Option(help="Where else to follow the training.")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(min=0, help="Stop before this time is over, at the end of an epoch; exit status 75.")
+    ] = None,
+    device: DeviceOption = "auto",
+    settings: SetOption = None,
+) -> None:
+    """Train the experts alone, then gate and experts together with the More-vs-Fewer loss.
+
+    A training that was stopped or killed goes on after its last finished epoch when the same command is given again.
+    """
+    with exit_codes():
+        values: dict[str, Any] = {"device_name": device, **parse_settings(settings or [])}
+        given = {"epochs": epochs, "split_file": split_file}
+        values |= {name: value for name, value in given.items() if value is not None}
+        weights = train_stages(
+            data,
+            out,
+            values,
+            experts=_modalities(experts),
+            start_from=tuple(start_from or ()),
+            overlays=tuple(overlay or ()),
+            tracking=tracking.value if tracking else None,
+            minutes=minutes,
+        )
+        if weights is None:
+            typer.echo("Time is over; the same command goes on.")
+            raise typer.Exit(TIME_OVER)
+        typer.echo(f"weights: {weights}")
+
+
+def _modalities(names: str | None) -> tuple[str, ...]:
+    try:
+        return parse_modalities(names) if names else ()
+    except ValueError as error:
+        raise UsageError("E_EXPERTS", f"--experts must be modalities, separated by commas; {error}") from None
