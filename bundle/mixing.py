@@ -1,6 +1,7 @@
 """The mixture itself: pure functions of tensors that turn scores and presence into one prediction."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -33,7 +34,7 @@ def mixing_weights(scores: Tensor, presence: Tensor) -> Tensor:
 
     Source: Li et al., SimMLM, arXiv:2507.19264, softmax with -inf where a modality is missing.
     """
-    present = presence.to(scores.device).unsqueeze(-1)
+    present = on_device(presence, scores).unsqueeze(-1)
     scores = scores.float().masked_fill(~present, torch.finfo(torch.float32).min)
     return torch.softmax(scores, dim=1) * present
 
@@ -47,30 +48,42 @@ def uniform_weights(presence: Tensor, n_regions: int) -> Tensor:
 def weighted_sum(maps: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
     """Sum maps over modalities without ever reading those of absent ones, which may be NaN.
 
+    Case by case, so that nothing is masked and autograd keeps views of ``maps`` only: several sums of the
+    same maps, as the two of a training step, hold them in memory once.
+
     Args:
-        maps: (B, M, R, H, W, D).
-        weights: (B, M, R).
-        presence: (B, M) bool.
+        maps: (B, M, R, H, W, D), of any floating type.
+        weights: (B, M, R), or (B, M, 1) to weigh all channels of a modality alike.
+        presence: (B, M) bool; on the CPU it costs no device sync.
 
     Returns:
-        (B, R, H, W, D) float32.
+        (B, R, H, W, D) float32; 0 for a case without any modality.
     """
-    present, shares = presence.cpu(), weights.to(maps.device)[..., None, None, None]
-    total = torch.zeros_like(maps[:, 0], dtype=torch.float32)
-    for m in range(maps.shape[1]):
-        if present[:, m].any():
-            keep = presence[:, m, None, None, None, None].to(maps.device)
-            part = maps[:, m].float()
-            total = total + shares[:, m] * (part if present[:, m].all() else torch.where(keep, part, 0.0))
-    return total
+    weights = weights.to(maps.device, torch.float32)[..., None, None, None]
+    factors = [row.unbind() for row in weights.unbind()]
+    rows = [row.unbind() for row in maps.unbind()]
+    return torch.stack([_sum_of_case(*case) for case in zip(rows, factors, presence.tolist(), strict=True)])
 
 
 def hide_absent(image: Tensor, presence: Tensor) -> Tensor:
     """Set the channels of absent modalities to 0, whatever they hold: (B, M, H, W, D) to the same shape."""
-    return torch.where(presence.to(image.device)[:, :, None, None, None], image, 0.0)
+    return torch.where(on_device(presence, image)[:, :, None, None, None], image, 0.0)
+
+
+def on_device(flags: Tensor, like: Tensor) -> Tensor:
+    """Bring presence flags to where another tensor lies, without waiting for that device."""
+    return flags.to(like.device, non_blocking=True)
 
 
 def binary_entropy(probabilities: Tensor) -> Tensor:
     """Entropy of yes-or-no decisions in bits, 0 (sure) to 1 (even odds), elementwise."""
     p = probabilities.clamp(0.0, 1.0)
     return (0.0 - torch.xlogy(p, p) - torch.xlogy(1 - p, 1 - p)) / math.log(2.0)
+
+
+def _sum_of_case(maps: Sequence[Tensor], weights: Sequence[Tensor], present: Sequence[bool]) -> Tensor:
+    """Sum M maps (R, H, W, D) with weights (R, 1, 1, 1) over the present modalities."""
+    total = torch.zeros_like(maps[0], dtype=torch.float32)
+    for part, weight, flag in zip(maps, weights, present, strict=True):
+        total = total + weight * part if flag else total
+    return total

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bundle.data.preprocessing import plain_tensor
 from bundle.mixing import derive_presence
-from bundle.networks.dmome import DMoME
+from bundle.networks.modality_network import ModalityNetwork
 
 
 class MixtureInferer(SlidingWindowInferer):
@@ -28,7 +28,7 @@ class MixtureInferer(SlidingWindowInferer):
         self.amp = amp
 
     def __call__(  # type: ignore[override]
-        self, inputs: Tensor, network: DMoME, presence: Tensor | None = None
+        self, inputs: Tensor, network: ModalityNetwork, presence: Tensor | None = None
     ) -> Tensor:
         """Predict whole exams.
 
@@ -47,7 +47,7 @@ class MixtureInferer(SlidingWindowInferer):
         blended: Tensor = convert_to_dst_type(torch.cat(cases), inputs, dtype=torch.float32)[0]
         return blended
 
-    def _one(self, image: Tensor, presence: Tensor, network: DMoME) -> Tensor:
+    def _one(self, image: Tensor, presence: Tensor, network: ModalityNetwork) -> Tensor:
         """Blend one case; weights of absent modalities are 0 everywhere, so they need no blending."""
 
         def predict(window: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,7 +74,7 @@ class ModalitySetsInferer(SlidingWindowInferer):
         self.sets = torch.tensor(modality_sets, dtype=torch.bool)
         self.amp = amp
 
-    def __call__(self, inputs: Tensor, network: DMoME, presence: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def __call__(self, inputs: Tensor, network: ModalityNetwork, presence: Tensor | None = None) -> Tensor:  # type: ignore[override]
         """Predict one case from every set, restricted to the modalities that it has.
 
         Args:
@@ -100,7 +100,7 @@ class ModalitySetsInferer(SlidingWindowInferer):
         return blended
 
 
-def _logits_and_weights(network: DMoME, window: Tensor, presence: Tensor, amp: bool) -> tuple[Tensor, Tensor]:
+def _logits_and_weights(network: ModalityNetwork, window: Tensor, presence: Tensor, amp: bool) -> tuple[Tensor, Tensor]:
     """Give logits (B, R, ...) of windows of one case, and the weights of its P modalities as maps (B, P * R, ...)."""
     with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=amp):
         flags = presence.expand(len(window), -1)

@@ -1,7 +1,8 @@
 """Losses of the two training stages, built on a task loss that gives one value per case and region."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import ignite.distributed as idist
 import torch
 from torch import Tensor, nn
 
@@ -11,31 +12,51 @@ TaskLoss = Callable[[Tensor, Tensor], Tensor]
 class ExpertsLoss(nn.Module):
     """Stage 1: the sum of the experts' own task losses.
 
-    A sum of terms that share no parameter: every expert is trained exactly as if it were alone.
+    A sum of terms that share no parameter: every expert is trained exactly as if it were alone. With several
+    processes, gradients averaged over them are those of one process that has all their cases, also where
+    modalities are missing; the processes then exchange M numbers per call, so all of them must call.
+
+    Args:
+        task_loss: (logits, target) to (B, R).
+        names: of the experts, for ``parts``; left out, they are called ``expert_0`` and so on.
+
+    Attributes:
+        parts: detached terms of the last call by expert; those without a case are left out.
     """
 
-    def __init__(self, task_loss: TaskLoss) -> None:
+    def __init__(self, task_loss: TaskLoss, names: Sequence[str] | None = None) -> None:
         super().__init__()
         self.task_loss = task_loss
+        self.names = None if names is None else tuple(names)
+        self.parts: dict[str, Tensor] = {}
 
     def forward(self, pred: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
         """Add up the losses of the experts whose modality is present.
 
         Args:
-            pred: expert logits (B, M, R, H, W, D) and presence (B, M) bool.
+            pred: expert logits (B, M, R, H, W, D) and presence (B, M) bool; on the CPU it costs no device sync.
             target: (B, R, H, W, D), 0 or 1.
 
         Returns:
-            A scalar; each expert contributes the mean over the cases that have its modality.
+            A scalar; each expert contributes the mean over the cases that have its modality. Without any such
+            case it is a zero whose backward pass touches no parameter.
         """
         expert_logits, presence = pred
-        presence = presence.cpu()
-        terms = [
-            self.task_loss(expert_logits[presence[:, m], m], target[presence[:, m]]).mean()
-            for m in range(expert_logits.shape[1])
-            if presence[:, m].any()
-        ]
-        return torch.stack(terms).sum()
+        present, target = presence.cpu(), _plain_float(target)
+        shares = _shares_of_cases(present)
+        terms = {}
+        for m, logits in enumerate(expert_logits.unbind(1)):
+            cases = present[:, m].nonzero().flatten()
+            if len(cases):
+                loss = self.task_loss(_rows(logits, cases), _rows(target, cases)).mean()
+                terms[self._name(m)] = loss if shares is None else loss * shares[m]
+        self.parts = {name: term.detach() for name, term in terms.items()}
+        if not terms:
+            return torch.zeros((), device=target.device, requires_grad=True)
+        return torch.stack(list(terms.values())).sum()
+
+    def _name(self, m: int) -> str:
+        return f"expert_{m}" if self.names is None else self.names[m]
 
 
 class MoFeLoss(nn.Module):
@@ -46,15 +67,25 @@ class MoFeLoss(nn.Module):
     Args:
         task_loss: (logits, target) to (B, R).
         weight: lambda, the weight of the hinge.
+        per_region: take the hinge per case and region, then average; else per case, on the mean over regions.
+        stop_fewer_gradient: let the hinge pull the larger set's loss down without pushing the smaller set's up.
+
+    Attributes:
+        parts: detached means of the last call: ``more``, ``fewer`` and the unweighted ``hinge``.
 
     Source: Li et al., SimMLM, arXiv:2507.19264, More-vs-Fewer ranking loss:
         l(o+, y) + l(o-, y) + lambda * max(0, l(o+, y) - l(o-, y)).
     """
 
-    def __init__(self, task_loss: TaskLoss, weight: float = 0.1) -> None:
+    def __init__(
+        self, task_loss: TaskLoss, weight: float = 0.1, *, per_region: bool = False, stop_fewer_gradient: bool = False
+    ) -> None:
         super().__init__()
         self.task_loss = task_loss
         self.weight = weight
+        self.per_region = per_region
+        self.stop_fewer_gradient = stop_fewer_gradient
+        self.parts: dict[str, Tensor] = {}
 
     def forward(self, pred: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
         """Compute the loss of a batch.
@@ -64,7 +95,33 @@ class MoFeLoss(nn.Module):
             target: (B, R, H, W, D), 0 or 1.
 
         Returns:
-            A scalar, the mean over cases. The hinge is taken per case, on the mean over regions.
+            A scalar, the mean over cases.
         """
-        more, fewer = (self.task_loss(logits, target).mean(dim=1) for logits in pred)
-        return (more + fewer + self.weight * torch.relu(more - fewer)).mean()
+        target = _plain_float(target)
+        more, fewer = (self.task_loss(logits, target) for logits in pred)
+        if not self.per_region:
+            more, fewer = more.mean(dim=1), fewer.mean(dim=1)
+        hinge = torch.relu(more - (fewer.detach() if self.stop_fewer_gradient else fewer))
+        named = {"more": more, "fewer": fewer, "hinge": hinge}
+        self.parts = {name: value.detach().mean() for name, value in named.items()}
+        return (more + fewer + self.weight * hinge).mean()
+
+
+def _plain_float(target: Tensor) -> Tensor:
+    """Convert a label once for all comparisons, without MONAI's metadata, whose bookkeeping costs time."""
+    return target.as_subclass(Tensor).float()
+
+
+def _rows(batch: Tensor, cases: Tensor) -> Tensor:
+    """Take some cases of a batch; all of them are not copied."""
+    return batch if len(cases) == len(batch) else batch.index_select(0, cases.to(batch.device, non_blocking=True))
+
+
+def _shares_of_cases(present: Tensor) -> Tensor | None:
+    """Give, per expert, W x own cases / cases of all W processes, as (M,); None where there is one process."""
+    n_processes = idist.get_world_size()
+    if n_processes == 1:
+        return None
+    own = present.sum(dim=0).to(idist.device(), torch.float32)
+    everyone = torch.as_tensor(idist.all_reduce(own.clone()))
+    return n_processes * own / everyone.clamp(min=1)

@@ -2,14 +2,18 @@
 
 import hashlib
 import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bundle.errors import OutputError, SetupError
-from bundle.networks.dmome import DMoME
+from bundle.networks.experts import OUTPUT_BLOCK
+from bundle.networks.weight_files import State, on_cpu, read_weights
+from bundle.state_file import save_state
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -31,22 +35,64 @@ def load_verified(network: Network, path: Path | str) -> Network:
             "E_WEIGHTS_CHECKSUM",
             f"The weights {file} must have the SHA-256 {expected}; got {actual}. Fetch the file again; do not use it.",
         )
-    return _load_into(network, file).eval()
+    return _load_into(network, read_weights(file), file).eval()
 
 
-def load_experts(network: DMoME, path: Path | str) -> DMoME:
-    """Take the experts of a stage-1 checkpoint, each under the name of its modality; gate and mixer stay as they are.
+def initial_weights(network: Network, source: Path | str | Sequence[Path | str] | None) -> Network:
+    """Give a network what its training starts from.
+
+    Args:
+        network: receives the weights.
+        source: one file that holds a whole network, in any precision; or one file or several that hold experts
+            only, together each of the network's experts once, while all else stays as it is built. None
+            leaves the network as it is built.
+
+    Returns:
+        The network. An output layer of experts that the network does without, because it mixes feature maps,
+        is left out; everything else must fit.
 
     Raises:
-        SetupError: the file is missing or holds other experts.
+        SetupError: a file is missing, damaged or of another network; an expert is missing or comes twice.
     """
-    file = Path(path)
-    if not file.is_file():
+    if source is None:
+        return network
+    files = [Path(path) for path in ([source] if isinstance(source, str | Path) else source)]
+    states = {file: _read_start(file) for file in files}
+    whole = [file for file, state in states.items() if not all(_is_of_expert(name) for name in state)]
+    if whole and len(files) == 1:
+        return _load_into(network, states[whole[0]], whole[0])
+    if whole:
         raise SetupError(
             "E_EXPERTS",
-            f"Stage 2 must start from trained experts; got no file {file}. Run stage 1 with this output first.",
+            f"Of several files to start from, each must hold experts only; got more in {whole[0]}. "
+            "Start from that file alone, or leave it out.",
         )
-    return _load_into(network, file, prefix="experts.")
+    return _load_parts(network, states)
+
+
+def save_weights(network: nn.Module, path: Path | str, only: Sequence[str] | None = None) -> None:
+    """Store weights as they are, as a plain state dict; an older file stays until the new one is complete.
+
+    Args:
+        network: a mixture of experts if ``only`` is given.
+        path: where the weights go.
+        only: names of the experts to store; left out, the whole network is.
+
+    Raises:
+        SetupError: the network has no expert of such a name.
+        OutputError: the weights cannot be written.
+    """
+    state = network.state_dict()
+    if only is not None:
+        unknown = [name for name in only if name not in _experts_in(state)]
+        if unknown or not only:
+            raise SetupError(
+                "E_EXPERTS",
+                f"Experts to store must be among {_listed(_experts_in(state))}; got {_listed(unknown)}. "
+                "Correct the names.",
+            )
+        state = {name: value for name, value in state.items() if _is_of_expert(name) and _expert_of(name) in only}
+    save_state(on_cpu(state), Path(path))
 
 
 def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str) -> None:
@@ -61,7 +107,8 @@ def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str)
         SetupError: the checkpoint is missing or of another network.
         OutputError: the weights cannot be written.
     """
-    state = _halved(_load_into(network, Path(checkpoint)).state_dict())
+    file = Path(checkpoint)
+    state = on_cpu(_load_into(network, read_weights(file), file).state_dict(), half=True)
     target = Path(path)
     sidecar = _sidecar(target)
     temporary, checksum = (file.with_name(f".{file.name}.{os.getpid()}") for file in (target, sidecar))
@@ -105,10 +152,37 @@ def _expected_sha256(file: Path) -> str:
         ) from None
 
 
-def _load_into(network: Network, file: Path, prefix: str = "") -> Network:
-    """Load the weights whose names start with ``prefix``; all of these must be in the file, and no others."""
-    state = {name: value for name, value in _read(file).items() if name.startswith(prefix)}
-    _check_names(set(state), {name for name in network.state_dict() if name.startswith(prefix)}, file)
+def _load_parts(network: Network, states: Mapping[Path, State]) -> Network:
+    """Join the experts of several files, each needed once, and load them."""
+    wanted = [name for name in network.state_dict() if _is_of_expert(name)]
+    _check_experts(_experts_in(wanted), {file: _experts_in(state) for file, state in states.items()})
+    for file, state in states.items():
+        mine = {name for name in wanted if _expert_of(name) in _experts_in(state)}
+        _check_names({name for name in state if not _is_spare_output(name, mine)}, mine, file)
+        _copy(network, {name: state[name] for name in mine}, file)
+    return network
+
+
+def _check_experts(needed: Collection[str], held: Mapping[Path, Collection[str]]) -> None:
+    """Refuse files that together do not hold each needed expert once, and no others."""
+    for expert in dict.fromkeys([*needed, *chain(*held.values())]):
+        found = [file for file, experts in held.items() if expert in experts]
+        if expert not in needed or len(found) != 1:
+            place = f"{expert} in {_listed(found)}" if found else f"no {expert} in {_listed(held)}"
+            raise SetupError(
+                "E_EXPERTS",
+                f"The experts to start from must be {_listed(needed)}, each once; got {place}. "
+                "Name the files that hold each expert once.",
+            )
+
+
+def _load_into(network: Network, state: State, file: Path) -> Network:
+    """Load a whole network; all of its names must be in the file, and no others."""
+    _check_names(set(state), set(network.state_dict()), file)
+    return _copy(network, state, file)
+
+
+def _copy(network: Network, state: State, file: Path) -> Network:
     try:
         network.load_state_dict(state, strict=False)
     except RuntimeError as error:
@@ -116,14 +190,13 @@ def _load_into(network: Network, file: Path, prefix: str = "") -> Network:
     return network
 
 
-def _read(file: Path) -> dict[str, Tensor]:
-    try:
-        state: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds for what is not a checkpoint
-        raise SetupError("E_WEIGHTS", f"The weights {file} must be a PyTorch state dict; got: {error}") from None
-    if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        raise SetupError("E_WEIGHTS", f"The weights {file} must be a PyTorch state dict; got {type(state).__name__}.")
-    return state
+def _read_start(file: Path) -> State:
+    if not file.is_file():
+        raise SetupError(
+            "E_EXPERTS",
+            f"Stage 2 must start from trained experts; got no file {file}. Run stage 1 with this output first.",
+        )
+    return read_weights(file)
 
 
 def _check_names(found: set[str], wanted: set[str], file: Path) -> None:
@@ -136,10 +209,23 @@ def _check_names(found: set[str], wanted: set[str], file: Path) -> None:
         )
 
 
-def _halved(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Convert to half precision on the CPU; a tensor of two names (DynUNet's skip layers) is stored once."""
-    converted: dict[int, Tensor] = {}
-    for value in state.values():
-        half = value.half() if value.is_floating_point() else value
-        converted.setdefault(value.data_ptr(), half.cpu())
-    return {name: converted[value.data_ptr()] for name, value in state.items()}
+def _is_of_expert(name: str) -> bool:
+    return name.startswith("experts.")
+
+
+def _expert_of(name: str) -> str:
+    return name.split(".")[1]
+
+
+def _experts_in(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(_expert_of(name) for name in names if _is_of_expert(name)))
+
+
+def _is_spare_output(name: str, wanted: set[str]) -> bool:
+    """Tell whether a tensor belongs to the output layer of an expert that has none in the network."""
+    layer = f"experts.{_expert_of(name)}.{OUTPUT_BLOCK}."
+    return name.startswith(layer) and not any(other.startswith(layer) for other in wanted)
+
+
+def _listed(items: Iterable[object]) -> str:
+    return ", ".join(str(item) for item in items) or "none"

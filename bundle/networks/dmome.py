@@ -5,19 +5,20 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from bundle.mixing import derive_presence, hide_absent
+from bundle.mixing import hide_absent, on_device
+from bundle.networks.modality_network import ModalityNetwork
 
 
-class DMoME(nn.Module):
+class DMoME(ModalityNetwork):
     """Dynamic mixture of modality experts.
 
     Experts of absent modalities are not run, and nothing that their channels hold, NaN included, can
-    reach the result. Expert logits do not depend on the modality set, so ``expert_logits`` is called
-    once per window and ``mix`` once per modality set, at the cost of the gate alone.
+    reach the result. What an expert says does not depend on the modality set, so ``expert_logits`` is
+    called once per window and ``mix`` once per modality set, at the cost of the gate alone.
 
     Args:
-        experts: one network per modality, (B, 1, H, W, D) to (B, R, H, W, D) logits; the order of the
-            mapping is the channel order of the image.
+        experts: one network per modality, (B, 1, H, W, D) to (B, R, H, W, D) logits, or to feature maps if
+            the mixer makes logits of them; the order of the mapping is the channel order of the image.
         gate: (B, M, H, W, D) to (B, M, R) scores.
         mixer: (expert logits, scores, presence) to (logits, weights).
 
@@ -35,21 +36,6 @@ class DMoME(nn.Module):
         """Names of the experts, in channel order."""
         return tuple(self.experts)
 
-    def forward(self, image: Tensor, presence: Tensor | None = None) -> Tensor:
-        """Predict one window or volume.
-
-        Args:
-            image: (B, M, H, W, D), z-scored per modality.
-            presence: (B, M) bool, True = acquired. Left out, it is read off the image, which is right for
-                whole volumes only.
-
-        Returns:
-            (B, R, H, W, D) logits of overlapping regions.
-        """
-        presence = derive_presence(image) if presence is None else presence
-        logits, _ = self.mix(self.expert_logits(image, presence), image, presence)
-        return logits
-
     def expert_logits(self, image: Tensor, presence: Tensor) -> Tensor:
         """Run the experts of present modalities, each on its own channel.
 
@@ -61,16 +47,21 @@ class DMoME(nn.Module):
             (B, M, R, H, W, D); entries of absent modalities are 0 and mean nothing.
         """
         present = presence.cpu()
-        outputs = [
-            _run_where(expert, image[:, m : m + 1], present[:, m]) for m, expert in enumerate(self.experts.values())
-        ]
-        run = next(output for output in outputs if output is not None) if present.any() else None
-        if run is None:
+        if not present.any():
             raise ValueError("presence must have at least one modality; got none. Give one modality of the case.")
-        return torch.stack([torch.zeros_like(run) if output is None else output for output in outputs], dim=1)
+        outputs: dict[tuple[int, int], Tensor] = {}
+        for m, expert in enumerate(self.experts.values()):
+            cases = present[:, m].nonzero().flatten()
+            if len(cases):
+                output = expert(_rows(image[:, m : m + 1], cases))
+                outputs |= {(b, m): case for b, case in zip(cases.tolist(), output.unbind(), strict=True)}
+        one = next(iter(outputs.values()))
+        nothing = one.new_zeros(()).expand_as(one)
+        places = [(b, m) for b in range(len(image)) for m in range(len(self.experts))]
+        return torch.stack([outputs.get(place, nothing) for place in places]).reshape(*present.shape, *one.shape)
 
     def mix(self, expert_logits: Tensor, image: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:
-        """Weigh and sum the experts' logits for one modality set.
+        """Weigh and sum what the experts say for one modality set.
 
         Args:
             expert_logits: (B, M, R, H, W, D) from ``expert_logits`` for this set or a superset of it.
@@ -85,14 +76,6 @@ class DMoME(nn.Module):
         return logits, weights
 
 
-def _run_where(expert: nn.Module, channel: Tensor, present: Tensor) -> Tensor | None:
-    """Run an expert on those cases of a batch that have its modality; None where none has."""
-    if not present.any():
-        return None
-    if present.all():
-        output: Tensor = expert(channel)
-        return output
-    rows = present.nonzero().squeeze(1).to(channel.device)
-    some: Tensor = expert(channel[rows])
-    everything = some.new_zeros((channel.shape[0], *some.shape[1:]))
-    return everything.index_copy(0, rows, some)
+def _rows(channel: Tensor, cases: Tensor) -> Tensor:
+    """Take some cases of a batch; all of them are not copied."""
+    return channel if len(cases) == len(channel) else channel.index_select(0, on_device(cases, channel))

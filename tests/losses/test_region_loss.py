@@ -5,6 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from bundle.errors import SetupError
 from bundle.losses.region_loss import DiceBCELoss
 
 B, R, VOXELS = 2, 3, (5, 6, 7)
@@ -85,3 +86,38 @@ def test_half_precision_logits_are_summed_in_single_precision(logits, target):
     loss = DiceBCELoss()(short, target)
     assert loss.dtype == torch.float32
     assert torch.equal(loss, DiceBCELoss()(short.float(), target))
+
+
+def soft_dice(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    probabilities = torch.sigmoid(logits)
+    return 1 - (2 * (probabilities * target).sum() + 1e-5) / (probabilities.sum() + target.sum() + 1e-5)
+
+
+def cross_entropies(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    return binary_cross_entropy_with_logits(logits, target.float(), reduction="none").flatten(2).mean(dim=2)
+
+
+def test_soft_dice_of_an_empty_region_can_be_left_as_it_comes(logits, target):
+    target[1, 2] = 0
+    dice = DiceBCELoss("one")(logits, target) - cross_entropies(logits, target)
+    assert dice[1, 2] == pytest.approx(1, abs=1e-4)
+    assert dice[0, 1] == pytest.approx(float(soft_dice(logits[0, 1], target[0, 1])), abs=1e-5)
+
+
+def test_dice_of_the_batch_is_that_of_all_cases_as_one_and_the_same_for_each(logits, target):
+    target[1, 2] = 0
+    dice = DiceBCELoss("batch")(logits, target) - cross_entropies(logits, target)
+    expected = [float(soft_dice(logits[:, r], target[:, r])) for r in range(R)]
+    assert dice.tolist() == [pytest.approx(expected, abs=1e-5)] * B
+
+
+def test_a_region_that_is_empty_in_the_whole_batch_has_no_dice_of_the_batch(logits, target):
+    target[:, 2] = 0
+    dice = DiceBCELoss("batch")(logits, target) - cross_entropies(logits, target)
+    assert dice[:, 2].tolist() == pytest.approx([0, 0], abs=1e-6)
+    assert (dice[:, :2] > 0.1).all()
+
+
+def test_an_unknown_treatment_of_empty_regions_is_refused():
+    with pytest.raises(SetupError, match="skip, one, batch; got 'zero'"):
+        DiceBCELoss("zero")

@@ -8,11 +8,18 @@ from torch import nn
 
 from bundle.errors import OutputError, SetupError, UserError
 from bundle.modalities import MODALITIES
-from bundle.networks.checkpoints import export_weights, file_sha256, load_experts, load_verified
+from bundle.networks.checkpoints import (
+    export_weights,
+    file_sha256,
+    initial_weights,
+    load_verified,
+    save_weights,
+)
 from bundle.networks.dmome import DMoME
 from bundle.networks.gate import GateCNN
 from bundle.networks.mixers import LogitMixer
 from bundle.regions import REGIONS
+from tests.networks.networks import feature_mixture, mixture
 
 
 def build() -> DMoME:
@@ -151,32 +158,19 @@ def test_weights_of_another_shape_are_refused(tiny_network, tmp_path):
         load_verified(build(), tmp_path / "model.pt")
 
 
-def test_stage_two_takes_the_experts_and_nothing_else(tiny_network, tmp_path):
-    torch.save(tiny_network.state_dict(), tmp_path / "experts.pt")
-    network = build()
-    gate = {name: value.clone() for name, value in network.gate.state_dict().items()}
-    loaded = load_experts(network, tmp_path / "experts.pt")
-    for modality in MODALITIES:
-        assert torch.equal(loaded.experts[modality].weight, tiny_network.experts[modality].weight)
-    assert all(torch.equal(value, gate[name]) for name, value in loaded.gate.state_dict().items())
-
-
 def test_experts_of_other_modalities_are_refused(tiny_network, tmp_path):
-    state = {name.replace("experts.t2f", "experts.pet"): value for name, value in tiny_network.state_dict().items()}
-    torch.save(state, tmp_path / "experts.pt")
-    with pytest.raises(SetupError, match=r"experts\.(pet|t2f)"):
-        load_experts(build(), tmp_path / "experts.pt")
+    state = {f"experts.{name}": value for name, value in tiny_network.experts.state_dict().items()}
+    renamed = {name.replace("t2f", "pet"): value for name, value in state.items()}
+    torch.save(renamed, tmp_path / "experts.pt")
+    refused_start(tmp_path / "experts.pt", r"got no t2f in .*experts\.pt")
+    torch.save({**state, **renamed}, tmp_path / "experts.pt")
+    refused_start(tmp_path / "experts.pt", r"got pet in .*experts\.pt")
 
 
 def test_experts_of_another_shape_are_refused(tiny_network, tmp_path):
     torch.save({**tiny_network.state_dict(), "experts.t1n.bias": torch.zeros(4)}, tmp_path / "experts.pt")
     with pytest.raises(SetupError, match=r"experts\.t1n\.bias"):
-        load_experts(build(), tmp_path / "experts.pt")
-
-
-def test_missing_experts_say_which_stage_comes_first(tmp_path):
-    with pytest.raises(SetupError, match="stage 1"):
-        load_experts(build(), tmp_path / "experts.pt")
+        initial_weights(build(), tmp_path / "experts.pt")
 
 
 def test_an_export_into_a_missing_folder_is_refused(exported):
@@ -213,3 +207,143 @@ def test_a_checkpoint_of_another_network_is_not_exported(tmp_path):
         export_weights(build(), tmp_path / "mixture.pt", tmp_path / "model.pt")
     assert caught.value.exit_code == 78
     assert [path.name for path in tmp_path.iterdir()] == ["mixture.pt"]
+
+
+def expert_names(path: Path) -> set[str]:
+    return {name.split(".")[1] for name in torch.load(path, weights_only=True)}
+
+
+@pytest.fixture
+def halves(tiny_network, tmp_path) -> list[Path]:
+    """Two files of two experts each."""
+    files = [tmp_path / "first.pt", tmp_path / "second.pt"]
+    for file, names in zip(files, (MODALITIES[:2], MODALITIES[2:]), strict=True):
+        save_weights(tiny_network, file, only=names)
+    return files
+
+
+def refused_start(source: Path | list[Path], match: str) -> None:
+    network = build()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with pytest.raises(SetupError, match=match):
+        initial_weights(network, source)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_saved_weights_come_back_bit_by_bit_and_nothing_else_is_left(tiny_network, tmp_path):
+    save_weights(tiny_network, tmp_path / "mixture.pt")
+    state = torch.load(tmp_path / "mixture.pt", weights_only=True)
+    assert state.keys() == tiny_network.state_dict().keys()
+    assert all(torch.equal(value, tiny_network.state_dict()[name]) for name, value in state.items())
+    assert [path.name for path in tmp_path.iterdir()] == ["mixture.pt"]
+
+
+def test_only_the_named_experts_are_saved(tiny_network, tmp_path):
+    save_weights(tiny_network, tmp_path / "experts.pt", only=["t1c", "t2f"])
+    state = torch.load(tmp_path / "experts.pt", weights_only=True)
+    assert set(state) == {f"experts.{name}.{part}" for name in ("t1c", "t2f") for part in ("weight", "bias")}
+
+
+def test_saving_stores_a_tensor_of_two_names_once(tmp_path):
+    save_weights(SharedSkip(), tmp_path / "checkpoint.pt")
+    assert (tmp_path / "checkpoint.pt").stat().st_size < 1.5 * 4 * 100 * 100
+
+
+@pytest.mark.parametrize("only", [["pet"], []], ids=str)
+def test_experts_that_are_not_there_are_not_saved(tiny_network, tmp_path, only):
+    with pytest.raises(SetupError, match=r"t1n, t1c, t2w, t2f; got (pet|none)"):
+        save_weights(tiny_network, tmp_path / "experts.pt", only=only)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_that_cannot_be_saved_leave_nothing_behind(tiny_network, tmp_path):
+    (tmp_path / "mixture.pt").mkdir()
+    with pytest.raises(OutputError, match=r"mixture\.pt"):
+        save_weights(tiny_network, tmp_path / "mixture.pt")
+    assert [path.name for path in tmp_path.iterdir()] == ["mixture.pt"]
+
+
+def test_a_start_from_nothing_leaves_the_network_as_it_is_built():
+    network = build()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    assert initial_weights(network, None) is network
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_start_from_a_whole_mixture_takes_all_of_it_in_any_precision(exported, tiny_network, kind):
+    loaded = initial_weights(build(), kind(exported)).state_dict()
+    for name, value in tiny_network.state_dict().items():
+        assert loaded[name].dtype == torch.float32
+        assert torch.equal(loaded[name], value.half().float())
+
+
+def test_a_start_from_several_files_joins_their_experts_and_leaves_the_gate(halves, tiny_network):
+    network = build()
+    gate = {name: value.clone() for name, value in network.gate.state_dict().items()}
+    loaded = initial_weights(network, [halves[0], str(halves[1])])
+    for name, value in loaded.experts.state_dict().items():
+        assert torch.equal(value, tiny_network.experts.state_dict()[name])
+    assert all(torch.equal(value, gate[name]) for name, value in loaded.gate.state_dict().items())
+
+
+def test_a_missing_expert_and_the_file_without_it_are_named(halves):
+    refused_start(halves[0], r"got no t2w in .*first\.pt")
+
+
+def test_an_expert_in_two_files_is_refused_and_both_are_named(halves, tiny_network, tmp_path):
+    save_weights(tiny_network, tmp_path / "third.pt", only=["t2f"])
+    refused_start([*halves, tmp_path / "third.pt"], r"got t2f in .*second\.pt, .*third\.pt")
+
+
+def test_a_whole_mixture_among_several_files_is_refused(halves, tiny_network, tmp_path):
+    save_weights(tiny_network, tmp_path / "mixture.pt")
+    refused_start([*halves, tmp_path / "mixture.pt"], r"experts only; got more in .*mixture\.pt")
+
+
+def test_a_start_from_a_missing_file_says_which_stage_comes_first(halves, tmp_path):
+    refused_start([halves[0], tmp_path / "nowhere.pt"], r"no file .*nowhere\.pt. Run stage 1")
+
+
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
+def test_a_half_written_file_is_refused(halves, share):
+    content = halves[1].read_bytes()
+    halves[1].write_bytes(content[: int(share * len(content))])
+    refused_start(halves, r"second\.pt must be a complete PyTorch state dict")
+
+
+def test_a_file_of_full_length_with_a_hole_is_refused(tiny_network, tmp_path):
+    """As a power failure leaves it: torch itself would read zeros."""
+    save_weights(tiny_network, tmp_path / "mixture.pt")
+    content = bytearray((tmp_path / "mixture.pt").read_bytes())
+    weight = tiny_network.gate.linear.weight.detach().numpy().tobytes()
+    place = bytes(content).index(weight)
+    content[place : place + 512] = bytes(512)
+    (tmp_path / "mixture.pt").write_bytes(content)
+    assert torch.load(tmp_path / "mixture.pt", weights_only=True)["gate.linear.weight"].eq(0).any()
+    refused_start(tmp_path / "mixture.pt", r"mixture\.pt must be a complete .* is damaged")
+
+
+def test_experts_of_stage_one_start_the_mixture_of_features_without_their_output_layers(tmp_path):
+    first, second = mixture(LogitMixer()), feature_mixture()
+    save_weights(first, tmp_path / "experts.pt", only=MODALITIES)
+    assert expert_names(tmp_path / "experts.pt") == set(MODALITIES)
+    loaded = initial_weights(second, tmp_path / "experts.pt").experts.state_dict()
+    assert all(torch.equal(value, first.experts.state_dict()[name]) for name, value in loaded.items())
+    assert not any("output_block" in name for name in loaded)
+
+
+@pytest.mark.parametrize("layer", ["output_block", "input_block"])
+def test_no_other_layer_may_be_left_out_nor_an_output_layer_that_the_network_has(tmp_path, layer):
+    network = mixture(LogitMixer())
+    state = {name: value for name, value in network.state_dict().items() if name.startswith("experts.")}
+    torch.save({name: value for name, value in state.items() if f".{layer}." not in name}, tmp_path / "experts.pt")
+    with pytest.raises(SetupError, match=layer):
+        initial_weights(network, tmp_path / "experts.pt")
+
+
+def test_an_unknown_layer_of_an_expert_is_not_left_out(tmp_path):
+    state = {name: value for name, value in mixture(LogitMixer()).state_dict().items() if name.startswith("experts.")}
+    torch.save({**state, "experts.t1c.extra.weight": torch.zeros(1)}, tmp_path / "experts.pt")
+    with pytest.raises(SetupError, match=r"experts\.t1c\.extra\.weight"):
+        initial_weights(feature_mixture(), tmp_path / "experts.pt")

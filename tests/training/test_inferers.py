@@ -3,9 +3,16 @@ from collections import Counter
 import pytest
 import torch
 from monai.data import MetaTensor
+from torch import Tensor
 
-from bundle.modalities import MODALITIES
-from bundle.training.inferers import ExpertsInferer, PairInferer
+from bundle.errors import SetupError
+from bundle.losses.mixture_losses import MoFeLoss
+from bundle.losses.region_loss import DiceBCELoss
+from bundle.modalities import MODALITIES, all_sets
+from bundle.networks.dmome import DMoME
+from bundle.training.inferers import ExpertsInferer, PairInferer, PrepareBatchFlags
+from tests.networks.networks import NETWORKS
+from tests.networks.networks import SHAPE as SMALL
 
 SHAPE = (64, 72, 80)
 MORE = torch.tensor([[True, True, False, True], [True, False, False, True]])
@@ -103,3 +110,73 @@ def test_the_network_never_sees_metadata(tiny_network, image):
     logits, _ = ExpertsInferer()(MetaTensor(image), tiny_network, MORE)
     pair = PairInferer()(MetaTensor(image), tiny_network, MORE, FEWER)
     assert {type(result) for result in (logits, *pair)} == {torch.Tensor}
+
+
+def all_pairs() -> list[tuple[list[bool], list[bool]]]:
+    """List every set with every proper superset: (more, fewer), 50 of them."""
+    contained = [(more, fewer) for more in all_sets() for fewer in all_sets() if more != fewer]
+    return [(more, fewer) for more, fewer in contained if all(m or not f for m, f in zip(more, fewer, strict=True))]
+
+
+PAIRS = all_pairs()
+BATCHES = [(PAIRS[i], PAIRS[-1 - i]) for i in range(len(PAIRS) // 2)]
+"""All 50 pairs, two different ones in a batch."""
+
+
+@pytest.fixture(scope="module")
+def small_unets() -> DMoME:
+    """A mixture whose experts are small DynUNets, in double precision, where rounding hides no difference."""
+    torch.manual_seed(0)
+    network = NETWORKS["logits"]()
+    assert isinstance(network, DMoME)
+    return network.double()
+
+
+def separate(image: Tensor, network: DMoME, more: Tensor, fewer: Tensor) -> tuple[Tensor, Tensor]:
+    return network(image, more), network(image, fewer)
+
+
+def test_there_are_50_pairs_and_each_is_in_one_batch():
+    assert len(PAIRS) == 3**4 - 2**4 - (2**4 - 1) == 50
+    assert sorted(pair for batch in BATCHES for pair in batch) == sorted(PAIRS)
+
+
+@pytest.mark.parametrize(
+    "batch", [BATCHES[0], *(pytest.param(batch, marks=pytest.mark.slow) for batch in BATCHES[1:])], ids=str
+)
+def test_a_pair_equals_two_predictions_in_outputs_loss_and_every_gradient(small_unets, batch):
+    more, fewer = (torch.tensor([pair[side] for pair in batch]) for side in (0, 1))
+    image = torch.randn(2, len(MODALITIES), *SMALL, dtype=torch.float64)
+    target = (torch.rand(2, 3, *SMALL) < 0.3).to(torch.uint8)
+    outputs = [predict(image, small_unets, more, fewer) for predict in (PairInferer(), separate)]
+    losses = [MoFeLoss(DiceBCELoss(), weight=0.5)(pair, target) for pair in outputs]
+    together, alone = (gradients(small_unets, [loss]) for loss in losses)
+    for one, other in zip(*outputs, strict=True):
+        assert torch.allclose(one, other, rtol=0, atol=1e-9)
+    assert losses[0].item() == pytest.approx(losses[1].item(), rel=1e-6)
+    for name, gradient in alone.items():
+        if gradient is None:
+            assert together[name] is None
+        else:
+            assert (together[name] - gradient).norm() <= 1e-6 * gradient.norm() + 1e-12, name
+
+
+def test_stage_one_runs_only_the_experts_that_are_trained(tiny_network, image):
+    calls = count_calls(tiny_network)
+    _, flags = ExpertsInferer(names=["t1c", "t2w"])(image, tiny_network, MORE)
+    assert calls == {"t1c": 1}
+    assert flags.tolist() == [[False, True, False, False], [False] * 4]
+
+
+def test_a_trained_expert_that_the_network_lacks_is_named(tiny_network, image):
+    with pytest.raises(SetupError, match="t1n, t1c, t2w, t2f; got 'pet'"):
+        ExpertsInferer(names=["t1c", "pet"])(image, tiny_network, MORE)
+
+
+def test_modality_sets_stay_on_the_cpu_while_image_and_label_are_moved(image):
+    batch = {"image": image, "label": image, "more": MORE, "fewer": FEWER}
+    moved, label, args, sets = PrepareBatchFlags(["more", "fewer"])(batch, "meta")
+    assert {moved.device.type, label.device.type} == {"meta"}
+    assert args == ()
+    assert sets["more"] is MORE
+    assert sets["fewer"] is FEWER

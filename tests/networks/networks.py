@@ -1,0 +1,49 @@
+"""Small networks of every kind, for the tests of what all of them promise."""
+
+from collections.abc import Callable
+
+from monai.networks.nets import DynUNet
+from torch import nn
+
+from bundle.modalities import MODALITIES
+from bundle.networks.dmome import DMoME
+from bundle.networks.early_fusion import EarlyFusion
+from bundle.networks.experts import FeatureHead, feature_expert
+from bundle.networks.gate import GateCNN
+from bundle.networks.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
+from bundle.networks.modality_network import ModalityNetwork
+from bundle.regions import REGIONS
+
+SHAPE = (36, 40, 44)
+"""Three sizes that the small U-Nets can halve twice, and the gate five times."""
+
+
+def unet_options(in_channels: int = 1) -> dict:
+    return {
+        "spatial_dims": 3,
+        "in_channels": in_channels,
+        "out_channels": len(REGIONS),
+        "kernel_size": [3, 3, 3],
+        "strides": [1, 2, 2],
+        "upsample_kernel_size": [2, 2],
+        "filters": [4, 4, 8],
+        "norm_name": ("instance", {"affine": True}),
+    }
+
+
+def mixture(mixer: nn.Module, expert: Callable[..., nn.Module] = DynUNet, n_scores: int = len(REGIONS)) -> DMoME:
+    experts = {modality: expert(**unet_options()) for modality in MODALITIES}
+    return DMoME(experts, GateCNN(len(MODALITIES), n_scores), mixer)
+
+
+def feature_mixture() -> DMoME:
+    return mixture(FeatureMixer(FeatureHead(4, len(REGIONS))), feature_expert, n_scores=1)
+
+
+NETWORKS: dict[str, Callable[[], ModalityNetwork]] = {
+    "logits": lambda: mixture(LogitMixer()),
+    "probabilities": lambda: mixture(ProbabilityMixer()),
+    "static": lambda: mixture(StaticMixer()),
+    "features": feature_mixture,
+    "early fusion": lambda: EarlyFusion(DynUNet(**unet_options(len(MODALITIES)))),
+}
