@@ -43,3 +43,6 @@ def demo(out: Annotated[Path, typer.Argument(help="Folder for everything the dem
 
 for command in (segment, train, data, split, phantom):
     app.command()(command)
+
+if __name__ == "__main__":  # torchrun -m bundle.cli
+    app()

@@ -10,6 +10,8 @@ from monai.bundle import ConfigParser
 
 from bundle.errors import SetupError, UsageError, find_user_error
 
+TRAINING_STAGES = ("experts", "mixture")
+
 _EVALUATED = ("$", "@", "%")
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # YAML takes 1e-3 for text
 
@@ -43,6 +45,22 @@ def find_overlay(name: str) -> Path:
         known = ", ".join(sorted(path.stem for path in folders[0].glob("*.yaml")))
         raise UsageError("E_OVERLAY", f"An overlay must be a YAML file or one of {known}; got {name}.")
     return found
+
+
+def stages_of(overlay: Path) -> tuple[str, ...]:
+    """Tell over which training stages a config is merged: its key ``stages``, or both.
+
+    Raises:
+        UsageError: the file is not a YAML mapping, or names other stages.
+    """
+    try:
+        content = yaml.safe_load(overlay.read_text(encoding="utf-8"))
+        stages = tuple(content.get("stages", TRAINING_STAGES))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as error:
+        raise UsageError("E_OVERLAY", f"The overlay {overlay} must be a YAML mapping; {error}") from None
+    if not stages or set(stages) - set(TRAINING_STAGES):
+        raise UsageError("E_OVERLAY", f"stages in {overlay} must be among {TRAINING_STAGES}; got {list(stages)}.")
+    return stages
 
 
 class BundleConfig(ConfigParser):

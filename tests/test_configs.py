@@ -19,9 +19,10 @@ from bundle.regions import LABEL_NAMES, REGIONS
 from tests.conftest import TINY_EXPERT
 
 ROOT = Path(bundle.__file__).resolve().parents[1]
-CONFIGS = sorted(path.name for path in (ROOT / "configs").glob("*.yaml"))
 TRAINING = ("train_experts.yaml", "train.yaml")
-NOT_COMPONENTS = {"imports", "initialize", "run"}
+CONFIGS = ("inference.yaml", *TRAINING)
+OVERLAYS = ("multi_gpu_train.yaml", "tensorboard.yaml")  # merged over those of training
+NOT_COMPONENTS = {"imports", "initialize", "run", "finalize"}
 
 
 def read(name: str) -> dict[str, Any]:
@@ -70,12 +71,12 @@ def tiny_values(phantom_folder, tiny_settings, tmp_path_factory) -> dict[str, di
     return {"inference.yaml": {**common, **tiny_settings}, **dict.fromkeys(TRAINING, training)}
 
 
-def test_the_three_configs_are_there():
-    assert {"inference.yaml", *TRAINING} <= set(CONFIGS)
+def test_every_config_stands_alone_or_is_merged_over_one_that_does():
+    assert {path.name for path in (ROOT / "configs").glob("*.yaml")} == {*CONFIGS, *OVERLAYS}
 
 
 @pytest.mark.parametrize(
-    ("name", "target"), [(name, target) for name in CONFIGS for target in sorted(targets(read(name)))]
+    ("name", "target"), [(name, target) for name in (*CONFIGS, *OVERLAYS) for target in sorted(targets(read(name)))]
 )
 def test_every_target_names_something_that_can_be_called(name, target):
     assert callable(locate(target))
@@ -88,6 +89,15 @@ def test_every_component_can_be_built(name, tiny_values):
         parser.get_parsed_content(key)
     assert isinstance(parser.get_parsed_content("network"), DMoME)
     assert parser.get_parsed_content("network").modalities == MODALITIES
+
+
+@pytest.mark.parametrize("stage", TRAINING)
+@pytest.mark.parametrize("overlay", OVERLAYS)
+def test_every_component_can_be_built_with_an_overlay(stage, overlay, tiny_values):
+    pytest.importorskip("tensorboard")
+    parser = load_config(stage, tiny_values[stage], [ROOT / "configs" / overlay])
+    for key in sorted(set(parser.get()) - NOT_COMPONENTS):
+        parser.get_parsed_content(key)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -117,7 +127,9 @@ def test_no_expression_holds_a_condition_a_loop_or_a_lambda(name):
     assert [text for text in expressions if re.search(r"\b(if|for|lambda)\b", text)] == []
 
 
-@pytest.mark.parametrize("key", ["bundle_root", "dataset_dir", "device_name", "device", "expert", "network_def"])
+@pytest.mark.parametrize(
+    "key", ["bundle_root", "dataset_dir", "device_name", "device", "expert", "gate", "mixer", "network_def"]
+)
 @pytest.mark.parametrize("name", TRAINING)
 def test_training_and_inference_say_the_same(name, key):
     assert read(name)[key] == read("inference.yaml")[key]
@@ -125,15 +137,36 @@ def test_training_and_inference_say_the_same(name, key):
 
 def test_the_two_stages_differ_only_where_they_should():
     first, second = (read(name) for name in TRAINING)
-    own = {"imports", "epochs", "checkpoint_name", "network", "optimizer", "loss", "crop_transforms", "run"}
+    own = {"epochs", "stage", "start_from", "trained_parts", "loss", "crop_transforms", "resume_settings", "run"}
     compared = (first.keys() & second.keys()) - own - {"train", "validate"}
     assert {key: first[key] for key in compared} == {key: second[key] for key in compared}
-    assert first.keys() ^ second.keys() == {"experts_checkpoint", "mofe_weight"}
+    assert first.keys() ^ second.keys() == {"trained_experts", "mofe_weight", "pairs"}
+
+
+def test_a_training_goes_on_only_with_the_settings_that_decide_what_it_becomes():
+    """A setting is either held to its first value or does not change what is trained."""
+    indifferent = {
+        *("bundle_root", "dataset_dir", "output_dir", "device_name", "label_convention", "split_file", "fold"),
+        *(
+            "validation_share",
+            "overlap",
+            "cache_rate",
+            "cache_dir",
+            "max_cache_gb",
+            "num_workers",
+            "time_limit_minutes",
+        ),
+    }
+    for name in TRAINING:
+        text = (ROOT / "configs" / name).read_text(encoding="utf-8")
+        part = text.split("# ---- Settings")[1].split("# ---- Components")[0]
+        settings = set(re.findall(r"^(\w+):", part, re.M))
+        assert settings - indifferent <= read(name)["resume_settings"].keys()
 
 
 def test_the_two_stages_train_and_validate_with_the_same_parts():
     first, second = (read(name) for name in TRAINING)
-    for section, own in (("train", {"inferer", "handlers", "trainer"}), ("validate", {"sets"})):
+    for section, own in (("train", {"inferer", "trainer"}), ("validate", {"sets", "best"})):
         compared = (first[section].keys() | second[section].keys()) - own
         assert {key: first[section].get(key) for key in compared} == {key: second[section].get(key) for key in compared}
     trainers = [{**config["train"]["trainer"], "prepare_batch": None} for config in (first, second)]
@@ -142,8 +175,9 @@ def test_the_two_stages_train_and_validate_with_the_same_parts():
 
 def test_the_two_stages_augment_alike():
     first, second = (read(name)["crop_transforms"] for name in TRAINING)
-    assert second[0]["_target_"] == "bundle.training.modality_pairs.RandModalityPaird"
+    assert second[0] == "@pairs"
     assert second[1:] == first
+    assert read("train.yaml")["pairs"]["_target_"] == "bundle.training.modality_pairs.RandModalityPaird"
 
 
 def test_inference_prepares_an_image_as_training_does():
@@ -151,7 +185,8 @@ def test_inference_prepares_an_image_as_training_does():
         label_only = {"keys", "mode", "with_label", "label_convention"}
         return {key: value for key, value in transform.items() if key not in label_only}
 
-    *trained, selection = read("train.yaml")["load_transforms"]
+    *trained, cast, selection = read("train.yaml")["load_transforms"]
+    assert cast["keys"] == "label"
     assert selection["_target_"] == "monai.transforms.SelectItemsd"
     deployed = read("inference.yaml")["preprocessing"]["transforms"]
     assert [of_image(transform) for transform in trained] == [of_image(transform) for transform in deployed]
@@ -161,8 +196,8 @@ def test_inference_prepares_an_image_as_training_does():
 def test_the_configs_know_the_modalities_in_their_order_and_the_regions(name):
     config = read(name)
     assert tuple(config["network_def"]["experts"]) == MODALITIES
-    assert config["network_def"]["gate"]["n_modalities"] == len(MODALITIES)
-    assert config["network_def"]["gate"]["n_regions"] == config["expert"]["out_channels"] == len(REGIONS)
+    assert config["gate"]["n_modalities"] == len(MODALITIES)
+    assert config["gate"]["n_regions"] == config["expert"]["out_channels"] == len(REGIONS)
 
 
 def test_metadata_names_the_modalities_in_channel_order(metadata):

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 
+import torch
 from ignite.engine import Engine
 from monai.engines import IterationEvents
 from torch import nn
@@ -31,9 +32,11 @@ class GradientClip:
         engine.add_event_handler(IterationEvents.BACKWARD_COMPLETED, self._clip)
 
     def _clip(self, engine: Engine) -> None:
-        for part in self.parts:
-            norm = clip_grad_norm_(part.parameters(), self.max_norm)
-            if not norm.isfinite():
+        norms = [clip_grad_norm_(part.parameters(), self.max_norm) for part in self.parts]
+        device = next(self.parts[0].parameters()).device
+        finite = torch.stack([norm.to(device) for norm in norms]).isfinite()  # one wait for the GPU, not one per part
+        for part, is_finite in zip(self.parts, finite.tolist(), strict=True):
+            if not is_finite:
                 part.zero_grad(set_to_none=True)
                 self.n_skipped += 1
                 LOGGER.warning(

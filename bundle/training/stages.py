@@ -9,12 +9,13 @@ from monai.bundle import ConfigWorkflow
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 from monai.utils import path_to_sqlite_uri
 
-from bundle.configuration import BundleConfig, find_overlay, load_config
+from bundle.configuration import BundleConfig, find_overlay, load_config, stages_of
 from bundle.errors import OutputError, UsageError
 from bundle.training.processes import is_launched
 from bundle.training.time_limit import is_finished
 
 EXPERTS, MIXTURE = "train_experts.yaml", "train.yaml"
+NAMES = {EXPERTS: "experts", MIXTURE: "mixture"}
 RESULTS = {EXPERTS: "experts.pt", MIXTURE: "model.pt"}
 STATES = {EXPERTS: "experts.state", MIXTURE: "mixture.state"}
 
@@ -100,15 +101,16 @@ def _plan(
 
 def _open(stage: str, values: Mapping[str, Any], overlays: Sequence[Path]) -> BundleConfig:
     """Open the config of a stage with its values; ``experts.`` or ``mixture.`` before a name says for which it is."""
-    own, other = (_settings(name, overlays) for name in (stage, *(RESULTS.keys() - {stage})))
-    prefix = "experts." if stage == EXPERTS else "mixture."
+    overlays = [path for path in overlays if NAMES[stage] in stages_of(path)]
+    own, other = (_settings(name) for name in (stage, *(RESULTS.keys() - {stage})))
+    prefix = f"{NAMES[stage]}."
     common = {key: value for key, value in values.items() if "." not in key and (key in own or key not in other)}
     special = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
     return load_config(stage, {**common, **special}, overlays)
 
 
-def _settings(stage: str, overlays: Sequence[Path]) -> set[str]:
-    return set(load_config(stage, {}, overlays).get())
+def _settings(stage: str) -> set[str]:
+    return set(load_config(stage, {}).get())
 
 
 def _check_output(out: Path) -> None:

@@ -19,11 +19,15 @@ from bundle.batch.segmenting import segment_cases
 from bundle.cli import app
 from bundle.configuration import load_config
 from bundle.data.cases import list_cases
-from bundle.errors import OutputError, SetupError
+from bundle.errors import OutputError, SetupError, UsageError
 from bundle.modalities import MODALITIES
-from bundle.training.stages import RESULTS, train
+from bundle.training.stages import train
 from tests.conftest import TINY_EXPERT
 
+WEIGHTS = ("experts.pt", "mixture.pt", "model.pt")
+LEFT = {*WEIGHTS, "model.pt.sha256"} | {
+    f"{stage}.{kind}" for stage in ("experts", "mixture") for kind in ("csv", "png", "state")
+}
 ROOT = Path(bundle.__file__).resolve().parents[1]
 EXPERT = json.dumps(TINY_EXPERT)
 TINY = {
@@ -31,9 +35,10 @@ TINY = {
     "roi_size": [64, 64, 64],
     "batch_size": 2,
     "num_workers": 0,
-    "epochs": 1,
-    "val_interval": 1,
+    "epochs": 5,
+    "val_interval": 5,
     "device_name": "cpu",
+    "amp": False,
 }
 
 
@@ -42,8 +47,8 @@ def options(values: dict[str, Any]) -> list[str]:
 
 
 def run_train(data: Path, out: Path) -> Result:
-    settings = {key: value for key, value in TINY.items() if key not in ("epochs", "val_interval", "device_name")}
-    command = ["train", "--data", data, "--out", out, "--epochs", 1, "--device", "cpu", *options(settings)]
+    settings = {key: value for key, value in TINY.items() if key not in ("epochs", "device_name")}
+    command = ["train", "--data", data, "--out", out, "--epochs", 5, "--device", "cpu", *options(settings)]
     return CliRunner().invoke(app, [str(part) for part in command])
 
 
@@ -66,20 +71,21 @@ def trained(phantom_folder, tmp_path_factory) -> Path:
     return out
 
 
-def test_training_leaves_the_weights_of_both_stages_and_a_checksum(trained):
-    assert {path.name for path in trained.iterdir()} == {*RESULTS, "model.pt.sha256"}
+def test_training_leaves_weights_tables_curves_and_states_of_both_stages_and_a_checksum(trained):
+    assert {path.name for path in trained.iterdir()} == LEFT
 
 
 def test_training_moves_every_expert_and_the_gate(trained):
-    first, second = (torch.load(trained / name, weights_only=True) for name in RESULTS[:2])
-    assert first.keys() == second.keys()
+    first, second = (torch.load(trained / name, weights_only=True) for name in WEIGHTS[:2])
+    assert {name for name in second if name.startswith("experts.")} == first.keys()
     moved = {name for name in first if not torch.equal(first[name], second[name])}
     assert {f"experts.{modality}.weight" for modality in MODALITIES} <= moved
-    assert "gate.linear.weight" in moved
+    start = load_config("train.yaml", {**TINY, "bundle_root": ROOT}).get_parsed_content("network_def").state_dict()
+    assert not torch.equal(second["gate.linear.weight"], start["gate.linear.weight"])
 
 
 def test_the_last_file_is_the_mixture_in_half_precision(trained):
-    mixture, model = (torch.load(trained / name, weights_only=True) for name in RESULTS[1:])
+    mixture, model = (torch.load(trained / name, weights_only=True) for name in WEIGHTS[1:])
     assert mixture.keys() == model.keys()
     assert all(torch.equal(mixture[name].half(), model[name]) for name in mixture)
 
@@ -93,12 +99,26 @@ def test_an_exam_can_be_segmented_with_the_new_weights(trained, phantom_folder, 
     assert all((tmp_path / name / f"{name}_seg.nii.gz").is_file() for name in names)
 
 
-def test_weights_are_never_overwritten(trained, phantom_folder):
-    before = {path.name: path.read_bytes() for path in trained.iterdir()}
-    result = run_train(phantom_folder, trained)
+def test_weights_of_other_origin_are_never_overwritten(phantom_folder, tmp_path):
+    (tmp_path / "model.pt").write_bytes(b"somebody's")
+    result = run_train(phantom_folder, tmp_path)
     assert result.exit_code == 2
     assert "E_OUTPUT" in result.output
-    assert {path.name: path.read_bytes() for path in trained.iterdir()} == before
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"model.pt": b"somebody's"}
+
+
+def test_a_finished_training_is_left_as_it_is(trained, phantom_folder):
+    before = {name: (trained / name).read_bytes() for name in WEIGHTS}
+    result = run_train(phantom_folder, trained)
+    assert result.exit_code == 0, result.output
+    assert {name: (trained / name).read_bytes() for name in WEIGHTS} == before
+
+
+def test_another_training_does_not_go_on_in_the_same_folder(trained, phantom_folder):
+    before = {name: (trained / name).read_bytes() for name in WEIGHTS}
+    with pytest.raises(UsageError, match=r"learning_rate 0\.001 \(now 0\.5\)"):
+        train(phantom_folder, trained, {**TINY, "learning_rate": 0.5})
+    assert {name: (trained / name).read_bytes() for name in WEIGHTS} == before
 
 
 def test_cases_without_labels_cannot_train(phantom_folder, tmp_path):
@@ -145,8 +165,8 @@ def test_each_epoch_of_both_stages_tells_its_loss_and_its_validation_dice(phanto
         train(phantom_folder, tmp_path / "out", {**TINY, "epochs": 2, "val_interval": 2})
     lines = [record.getMessage() for record in caplog.records if record.name == "simmlm"]
     expected = [
-        rf"{stage}: epoch {epoch}, loss \d+\.\d{{3}}{dice}, 0:\d\d:\d\d left"
-        for stage in ("experts", "mixture")
+        rf"{stage}: epoch {epoch}, loss \d+\.\d{{3}}{hinge}{dice}, 0:\d\d:\d\d left"
+        for stage, hinge in (("experts", ""), ("mixture", r", hinge \d\.\d{3}"))
         for epoch, dice in (("1/2", ""), ("2/2", r", validation Dice 0\.\d{3}"))
     ]
     assert len(lines) == len(expected)
@@ -155,14 +175,14 @@ def test_each_epoch_of_both_stages_tells_its_loss_and_its_validation_dice(phanto
 
 
 def test_two_runs_with_one_seed_leave_the_same_weights(trained, phantom_folder, tmp_path):
-    train(phantom_folder, tmp_path / "out", {**TINY, "amp": True})
+    train(phantom_folder, tmp_path / "out", TINY)
     again, before = (torch.load(folder / "mixture.pt", weights_only=True) for folder in (tmp_path / "out", trained))
     assert all(torch.equal(again[name], before[name]) for name in before)
 
 
 def test_the_second_stage_says_that_the_first_must_come_before(phantom_folder, tmp_path):
     parser = load_config("train.yaml", {**TINY, "dataset_dir": phantom_folder, "output_dir": tmp_path})
-    with pytest.raises(SetupError, match="Run stage 1"):
+    with pytest.raises(SetupError, match=r"experts\.pt"):
         parser.get_parsed_content("run")
 
 
@@ -173,7 +193,7 @@ def test_the_training_config_runs_as_a_monai_bundle(phantom_folder, tmp_path):
     assert first.returncode == 0, first.stderr
     second = run_monai(ROOT / "configs" / "train.yaml", ROOT, **values)
     assert second.returncode == 0, second.stderr
-    assert {*RESULTS, "model.pt.sha256"} == {path.name for path in tmp_path.iterdir()}
+    assert {path.name for path in tmp_path.iterdir()} == LEFT
 
 
 @pytest.mark.slow

@@ -1,0 +1,162 @@
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from monai.optimizers import WarmupCosineSchedule
+
+import bundle
+from bundle.configuration import BundleConfig, stages_of
+from bundle.modalities import MODALITIES
+from bundle.networks.early_fusion import EarlyFusion
+from bundle.networks.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
+from bundle.regions import REGIONS
+from bundle.training.inferers import PairInferer
+
+CONFIGS = Path(bundle.__file__).resolve().parents[1] / "configs"
+ABLATIONS = sorted(path.stem for path in (CONFIGS / "ablations").glob("*.yaml"))
+EACH = pytest.mark.parametrize("name", ABLATIONS)
+BOTH_STAGES = ("sgd", "cosine")
+PAPER_WIDTHS = [8, 16, 32, 64, 80, 80]
+NARROW = {
+    "expert#filters": [4, 4, 4, 4, 4, 4],
+    "start_from": None,
+    "device_name": "cpu",
+    "n_steps": 10,
+    "n_warmup_steps": 2,
+}
+
+
+def read(path: Path) -> dict[str, Any]:
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def parsed(*files: Path, **values: Any) -> BundleConfig:
+    """Read configs one over the other, as ``monai.bundle run`` does with a list of files."""
+    parser = BundleConfig()
+    parser.read_config(list(files))
+    for key, value in {**NARROW, **values}.items():
+        parser[key] = value
+    return parser
+
+
+def merged(name: str, base: str = "train.yaml", **values: Any) -> BundleConfig:
+    return parsed(CONFIGS / base, CONFIGS / "ablations" / f"{name}.yaml", **values)
+
+
+def test_the_eleven_ablations_are_there():
+    assert set(ABLATIONS) == {
+        "without_pretraining",
+        "static_averaging",
+        "probability_level",
+        "feature_level",
+        "without_mofe",
+        "early_fusion",
+        "reference_pairs",
+        "per_region_hinge",
+        "stop_fewer_gradient",
+        "sgd",
+        "cosine",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [(name, "train.yaml") for name in ABLATIONS] + [(name, "train_experts.yaml") for name in BOTH_STAGES],
+)
+def test_an_ablation_overrides_what_is_there_and_changes_it(name, base):
+    config, overlay = read(CONFIGS / base), read(CONFIGS / "ablations" / f"{name}.yaml")
+    for key in overlay.keys() - {"stages"}:
+        assert key.split("#")[0] in config
+    assert merged(name, base).get() != parsed(CONFIGS / base).get()
+
+
+@EACH
+def test_an_ablation_is_merged_over_the_stages_that_it_is_for(name):
+    stages = ("experts", "mixture") if name in BOTH_STAGES else ("mixture",)
+    assert stages_of(CONFIGS / "ablations" / f"{name}.yaml") == stages
+
+
+@EACH
+def test_an_ablation_says_first_what_it_changes_and_where_the_paper_has_it(name):
+    comment = (CONFIGS / "ablations" / f"{name}.yaml").read_text(encoding="utf-8").split("\n\n")[0]
+    assert all(line.startswith("# ") for line in comment.splitlines())
+    assert "paper" in comment or "supplement, Table A" in comment
+
+
+@EACH
+def test_every_part_of_an_ablation_can_be_built(name):
+    parser = merged(name)
+    parts = {key: parser.get_parsed_content(key) for key in ("network", "loss", "optimizer", "scheduler", "pairs")}
+    assert parts["network"].modalities == MODALITIES
+    held = {id(value) for group in parts["optimizer"].param_groups for value in group["params"]}
+    assert held == {id(value) for value in parts["network"].parameters()}
+    assert parts["scheduler"].optimizer is parts["optimizer"]
+
+
+@pytest.mark.slow
+@EACH
+def test_an_ablation_takes_a_training_step(name):
+    parser = merged(name, n_warmup_steps=0)
+    network, loss, optimizer, pairs = map(parser.get_parsed_content, ("network", "loss", "optimizer", "pairs"))
+    before = copy.deepcopy(network)
+    sample = pairs({"presence": torch.tensor([True, True, False, True])})
+    pred = PairInferer()(torch.randn(1, 4, 64, 64, 64), network, sample["more"][None], sample["fewer"][None])
+    loss(pred, (torch.rand(1, len(REGIONS), 64, 64, 64) < 0.3).to(torch.uint8)).backward()
+    optimizer.step()
+    assert all(value.isfinite().all() for value in network.parameters())
+    assert any(not torch.equal(*values) for values in zip(network.parameters(), before.parameters(), strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "mixer"),
+    [
+        ("without_pretraining", LogitMixer),
+        ("static_averaging", StaticMixer),
+        ("probability_level", ProbabilityMixer),
+        ("feature_level", FeatureMixer),
+    ],
+)
+def test_an_ablation_of_the_mixture_has_its_mixer(name, mixer):
+    assert type(merged(name).get_parsed_content("network_def").mixer) is mixer
+
+
+def test_early_fusion_is_one_network_of_the_papers_widths_with_a_channel_per_modality():
+    network = merged("early_fusion", **{"expert#filters": PAPER_WIDTHS}).get_parsed_content("network_def")
+    assert isinstance(network, EarlyFusion)
+    assert (network.unet.in_channels, network.unet.out_channels) == (len(MODALITIES), len(REGIONS))
+    assert sum(parameter.numel() for parameter in network.parameters()) == 1_950_963 + 3 * 8 * 27
+
+
+def test_feature_maps_are_as_wide_as_the_experts_and_have_one_weight_per_modality():
+    network = merged("feature_level", **{"expert#filters": PAPER_WIDTHS}).get_parsed_content("network_def")
+    assert network.gate.n_regions == 1
+    assert network.mixer.head.output.conv.conv.in_channels == PAPER_WIDTHS[0]
+
+
+@pytest.mark.parametrize("name", ["without_mofe", "early_fusion"])
+def test_without_the_ranking_loss_its_weight_is_zero(name):
+    assert merged(name).get_parsed_content("loss").weight == 0
+
+
+@pytest.mark.parametrize("name", ["without_pretraining", "early_fusion"])
+def test_a_single_stage_trains_as_long_as_two(name):
+    epochs = sum(read(CONFIGS / base)["epochs"] for base in ("train.yaml", "train_experts.yaml"))
+    assert merged(name).get()["epochs"] == epochs
+    assert read(CONFIGS / "ablations" / f"{name}.yaml")["start_from"] is None
+
+
+def test_the_options_of_loss_and_pairs_arrive():
+    assert merged("per_region_hinge").get_parsed_content("loss").per_region
+    assert merged("stop_fewer_gradient").get_parsed_content("loss").stop_fewer_gradient
+    assert merged("reference_pairs").get_parsed_content("pairs").strategy == "reference"
+
+
+@pytest.mark.parametrize("base", ["train.yaml", "train_experts.yaml"])
+def test_optimizer_and_schedule_can_be_replaced_in_both_stages(base):
+    sgd = merged("sgd", base).get_parsed_content("optimizer")
+    assert isinstance(sgd, torch.optim.SGD)
+    assert sgd.param_groups[0]["lr"] == 0.01
+    assert isinstance(merged("cosine", base).get_parsed_content("scheduler"), WarmupCosineSchedule)
