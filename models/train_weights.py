@@ -19,7 +19,7 @@ import tarfile
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
-from functools import partial
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -52,27 +52,25 @@ def pack(archive: Path, cases: list[Path]) -> None:
 
 
 def _shrink(case: Path, small: Path) -> None:
-    images = {modality: nib.load(path) for modality, path in find_images(case, case.name).items()}
-    arrays = {modality: np.asarray(image.dataobj) for modality, image in images.items()}
+    files = find_images(case, case.name)
+    arrays = {file: np.asarray(nib.load(file).dataobj) for file in files.values()}
     brain = np.any([array != 0 for array in arrays.values()], axis=0)
     box = tuple(slice(indices.min(), indices.max() + 1) for indices in np.nonzero(brain))
+    for file, array in arrays.items():
+        top = np.percentile(array[array != 0], 99.9)
+        _save(np.clip(np.rint(array * (254 / top)), 1, 255) * (array != 0), file, box, small)
     label = find_label(case, case.name)
-    for modality, image in images.items():
-        top = np.percentile(arrays[modality][arrays[modality] != 0], 99.9)
-        grey = np.clip(np.rint(arrays[modality] * (254 / top)), 1, 255) * (arrays[modality] != 0)
-        name = Path(find_images(case, case.name)[modality]).name
-        nib.save(_cropped(grey.astype(np.uint8), image, box), small / name)
     if label is not None:
-        image = nib.load(label)
-        nib.save(_cropped(np.asarray(image.dataobj).astype(np.uint8), image, box), small / label.name)
+        _save(np.asarray(nib.load(label).dataobj), label, box, small)
 
 
-def _cropped(array: np.ndarray, image: Any, box: tuple[slice, ...]) -> nib.Nifti1Image:
-    affine = image.affine @ nib.affines.from_matvec(np.eye(3), [part.start for part in box])
-    cropped = nib.Nifti1Image(array[box], affine)
-    cropped.set_sform(affine, 1)
-    cropped.set_qform(affine, 1)
-    return cropped
+def _save(array: np.ndarray, file: Path, box: tuple[slice, ...], folder: Path) -> None:
+    affine = nib.load(file).affine @ nib.affines.from_matvec(np.eye(3), [part.start for part in box])
+    image = nib.Nifti1Image(array[box].astype(np.uint8), affine)
+    image.header.set_xyzt_units("mm")
+    image.set_sform(affine, 1)
+    image.set_qform(affine, 1)
+    nib.save(image, folder / file.name)
 
 
 def prepare(work: Path, groups: list[tuple[int, int, tuple[int, int, int]]], real: Path | None) -> Path:
@@ -90,7 +88,7 @@ def prepare(work: Path, groups: list[tuple[int, int, tuple[int, int, int]]], rea
     part.mkdir(parents=True)
     seeds = [(seed, shape) for first, number, shape in groups for seed in range(first, first + number)]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(partial(_draw, part), *zip(*seeds, strict=True)))
+        list(pool.map(_draw, repeat(part), *zip(*seeds, strict=True)))
     if real is not None:
         with tarfile.open(real) as tar:
             tar.extractall(part, filter="data")
@@ -135,7 +133,9 @@ def run(arguments: argparse.Namespace) -> int:
     work, out = arguments.work, arguments.out
     for folder in (work, out):
         folder.mkdir(parents=True, exist_ok=True)
-    logging.getLogger().addHandler(logging.FileHandler(out / "train.log"))
+    log = logging.FileHandler(out / "train.log")
+    log.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    LOGGER.addHandler(log)
     settings = parse_settings(arguments.set)
     try:
         groups = [

@@ -25,10 +25,10 @@ def image():
 
 
 def count_calls(network) -> Counter:
-    """Count how often each part of a network is run from now on."""
+    """Count how many cases each part of a network sees from now on."""
     calls = Counter()
     for name, part in [*network.experts.items(), ("gate", network.gate)]:
-        part.register_forward_hook(lambda *_, name=name: calls.update([name]))
+        part.register_forward_hook(lambda _part, inputs, _output, name=name: calls.update({name: len(inputs[0])}))
     return calls
 
 
@@ -38,10 +38,10 @@ def gradients(network, losses) -> dict[str, torch.Tensor | None]:
     return {name: value.grad for name, value in network.named_parameters()}
 
 
-def test_a_pair_runs_each_present_expert_once_and_the_gate_twice(tiny_network, image):
+def test_a_pair_runs_each_present_expert_once_per_case_and_the_gate_twice(tiny_network, image):
     calls = count_calls(tiny_network)
     PairInferer()(image, tiny_network, MORE, FEWER)
-    assert calls == {"t1n": 1, "t1c": 1, "t2f": 1, "gate": 2}
+    assert calls == {"t1n": 2, "t1c": 1, "t2f": 2, "gate": 2 * 2}
 
 
 def test_a_pair_equals_two_separate_predictions(tiny_network, image):
@@ -89,7 +89,7 @@ def test_stage_one_gives_what_each_expert_says_of_its_own_channel(tiny_network, 
 def test_stage_one_never_runs_the_gate_or_an_expert_without_a_case(tiny_network, image):
     calls = count_calls(tiny_network)
     ExpertsInferer()(image, tiny_network, MORE)
-    assert calls == {"t1n": 1, "t1c": 1, "t2f": 1}
+    assert calls == {"t1n": 2, "t1c": 1, "t2f": 2}
 
 
 def test_bfloat16_changes_the_logits_by_rounding_only(tiny_network, image):
