@@ -85,8 +85,8 @@ def _rows(channel: Tensor, cases: Tensor) -> Tensor:
 def _run(expert: nn.Module, channel: Tensor) -> list[Tensor]:
     """Run an expert and give its output case by case.
 
-    On a CPU the cases go through one by one, which took a fifth less time than a batch of two: there is nothing to
-    launch in parallel, and the feature maps of one case fit its caches better.
+    On a CPU the cases go through one by one: there is nothing to launch in parallel, and the feature maps of one case
+    fit its caches better. A float32 training step took 15 to 20 % less time than with a batch of two.
     """
-    batches = channel.split(1) if channel.device.type == "cpu" else [channel]
+    batches = torch.split(channel, 1) if channel.device.type == "cpu" else [channel]
     return [case for batch in batches for case in expert(batch).unbind()]

@@ -71,7 +71,7 @@ class History:
     def _collect(self, engine: Engine) -> None:
         state: Any = engine.state
         parts: Mapping[str, Tensor] = getattr(self.loss, "parts", {})
-        values = {"loss": state.output["loss"], **parts}
+        values = {"loss": state.output[0]["loss"], **parts}
         self._steps.append({name: value.detach().float() for name, value in values.items()})
 
     def _keep_score(self, evaluator: Engine) -> None:

@@ -52,7 +52,7 @@ class TrainingProgress:
     def _advance(self, engine: Engine) -> None:
         if self._bar is not None:
             state: Any = engine.state
-            text = f"{self.stage} {state.epoch}/{state.max_epochs}, loss {state.output['loss'].item():.3f}"
+            text = f"{self.stage} {state.epoch}/{state.max_epochs}, loss {state.output[0]['loss'].item():.3f}"
             last = f", last epoch {describe(self.history.rows[-1])}" if self.history.rows else ""
             self._bar.update(self._bar.task_ids[0], completed=state.iteration, description=text + last)
 

@@ -39,10 +39,10 @@ def run(folder: Path, losses: list[list[float]], scores: list[float], val_interv
     loss, evaluator = Loss(), Score(scores)
     values = iter([value for epoch in losses for value in epoch])
 
-    def step(engine: Engine, _batch: None) -> dict[str, torch.Tensor]:
+    def step(engine: Engine, _batch: None) -> list[dict[str, torch.Tensor]]:
         value = torch.tensor(next(values), requires_grad=True)
         loss.parts = {"hinge": value.detach()} if engine.state.iteration % 2 == 0 else {}
-        return {"loss": value}
+        return [{"loss": value}]
 
     trainer = Engine(step)
 

@@ -22,10 +22,10 @@ def train(console: Console, rows: list[Row] = ROWS, done: int = 0, fail: bool = 
     """Run the epochs after ``done`` with rows known beforehand."""
     history = SimpleNamespace(rows=list(rows[:done]))
 
-    def step(*_: object) -> dict[str, torch.Tensor]:
+    def step(*_: object) -> list[dict[str, torch.Tensor]]:
         if fail:
             raise ValueError("the step failed")
-        return {"loss": torch.tensor(2.5)}
+        return [{"loss": torch.tensor(2.5)}]
 
     engine = Engine(step)
 

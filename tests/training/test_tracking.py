@@ -1,11 +1,15 @@
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import bundle
 from bundle.training.stages import train
 from tests.conftest import TINY_EXPERT
 
+ROOT = Path(bundle.__file__).resolve().parents[1]
 TINY = {
     "expert": TINY_EXPERT,
     "roi_size": [64, 64, 64],
@@ -16,6 +20,13 @@ TINY = {
     "device_name": "cpu",
     "amp": False,
 }
+
+
+def tracked(out: Path) -> list[set[str]]:
+    """Give the names of the values that MLflow has of each run."""
+    with sqlite3.connect(out / "mlruns.db") as connection:
+        rows = connection.execute("select distinct run_uuid, key from metrics").fetchall()
+    return [{key for run, key in rows if run == each} for each in sorted({run for run, _ in rows})]
 
 
 @pytest.mark.slow
@@ -33,7 +44,16 @@ def test_tensorboard_shows_the_loss_of_each_step_and_the_dice_of_each_validation
 def test_mlflow_keeps_the_loss_and_the_dice_of_both_stages(phantom_folder, tmp_path: Path):
     pytest.importorskip("mlflow")
     train(phantom_folder, tmp_path, TINY, tracking="mlflow")
-    with sqlite3.connect(tmp_path / "mlruns.db") as connection:
-        rows = connection.execute("select run_uuid, key, count(*) from metrics group by run_uuid, key").fetchall()
-    assert len({run for run, _, _ in rows}) == 2
-    assert sorted(key for _, key, _ in rows) == sorted(["train_loss", "val_mean_dice"] * 2)
+    assert tracked(tmp_path) == [{"train_loss", "val_mean_dice", "lr_group_0"}] * 2
+
+
+@pytest.mark.slow
+def test_the_bundle_command_tracks_with_mlflow(phantom_folder, tmp_path):
+    pytest.importorskip("mlflow")
+    values = {**TINY, "dataset_dir": phantom_folder, "output_dir": tmp_path, "tracking": "mlflow"}
+    options = [part for key, value in values.items() for part in (f"--{key}", str(value))]
+    config = ["--config_file", str(ROOT / "configs" / "train_experts.yaml"), "--bundle_root", str(ROOT)]
+    command = [sys.executable, "-m", "monai.bundle", "run", *config, *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert tracked(tmp_path) == [{"train_loss", "val_mean_dice", "lr_group_0"}]
