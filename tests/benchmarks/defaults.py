@@ -2,9 +2,10 @@
 
     python tests/benchmarks/defaults.py --seeds 2
 
-Every variant trains both stages with the same cases, seeds and number of steps; it differs from the defaults in one choice.
-Narrow experts and small windows make it fast; what it finds holds for short trainings. The score is the best validation
-Dice of stage 2, mean over cases, regions and the 15 modality sets. Prints a Markdown table; the last line is JSON.
+Every variant trains both stages with the same cases, seeds and number of steps; it differs from the defaults in one
+choice. Shallow experts and small windows make it fast; what it finds holds for short trainings. The score is the best
+validation Dice of stage 2, mean over cases, regions and the 15 modality sets. Prints a Markdown table; the last line is
+JSON.
 """
 
 import argparse
