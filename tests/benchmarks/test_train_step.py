@@ -23,6 +23,8 @@ from tests.benchmarks.train_step import (
 )
 from tests.conftest import TINY_EXPERT
 
+pytestmark = pytest.mark.slow
+
 ROI = [72, 72, 72]  # the gate's last map is 3 x 3 x 3; at 2 x 2 x 2 torch's bfloat16 gradients are wrong on the CPU
 SETTINGS = {"expert": TINY_EXPERT, "device_name": "cpu", "seed": 0}
 

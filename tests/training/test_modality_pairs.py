@@ -10,7 +10,7 @@ from bundle.modalities import MODALITIES, all_sets
 from bundle.training.modality_pairs import STRATEGIES, RandModalityPaird, is_proper_superset, subsets
 
 FULL = (True,) * len(MODALITIES)
-N_DRAWS = 7000
+N_DRAWS = 2800
 Flags = tuple[bool, ...]
 EACH_SET = pytest.mark.parametrize("acquired", all_sets(), ids=str)
 EACH_STRATEGY = pytest.mark.parametrize("strategy", STRATEGIES)
