@@ -1,8 +1,9 @@
 """Which stages run, with which experts, from which weights, under which overlays."""
 
 import shutil
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -120,30 +121,34 @@ def test_an_unknown_overlay_is_refused_with_the_known_ones(cases, tmp_path):
         train(cases, tmp_path, TINY, overlays=["statc"])
 
 
-def run_ablation(name: str, cases: Path, out: Path) -> dict[str, Any]:
-    out.mkdir()
-    (out / "narrow.yaml").write_text(NARROW)
-    values = {key: value for key, value in TINY.items() if key != "expert"}
-    model = train(cases, out, {**values, "epochs": 1}, overlays=[name, str(out / "narrow.yaml")])
-    assert model is not None
-    return load(model)
+@pytest.fixture(scope="module")
+def ablated(cases, tmp_path_factory) -> Callable[[str], Path]:
+    """Train an ablation with the usual command, once, and give its folder."""
+
+    @cache
+    def run(name: str) -> Path:
+        out = tmp_path_factory.mktemp(name)
+        (out / "narrow.yaml").write_text(NARROW)
+        values = {key: value for key, value in TINY.items() if key != "expert"}
+        train(cases, out, {**values, "epochs": 1}, overlays=[name, str(out / "narrow.yaml")])
+        return out
+
+    return run
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ABLATIONS)
-def test_every_ablation_trains_with_the_same_command(name, cases, tmp_path):
-    state = run_ablation(name, cases, tmp_path / "out")
-    assert all(value.isfinite().all() for value in state.values())
-    assert (tmp_path / "out" / "experts.pt").exists() == (name not in ("without_pretraining", "early_fusion"))
+def test_every_ablation_trains_with_the_same_command(name, ablated):
+    assert all(value.isfinite().all() for value in load(ablated(name) / "model.pt").values())
+    assert (ablated(name) / "experts.pt").exists() == (name not in ("without_pretraining", "early_fusion"))
 
 
 @pytest.mark.slow
-def test_what_an_overlay_changes_is_what_is_trained(cases, tmp_path):
-    """The same experts, mixed in other ways, become other weights."""
-    plain = run_ablation("cosine", cases, tmp_path / "cosine")
-    static = run_ablation("static_averaging", cases, tmp_path / "static")
-    early = run_ablation("early_fusion", cases, tmp_path / "early")
+def test_what_an_overlay_changes_is_what_is_trained(ablated):
+    """The same experts, mixed in other ways, become other weights; one network for all channels has other names."""
+    plain, static, early = (
+        load(ablated(name) / "model.pt") for name in ("without_mofe", "static_averaging", "early_fusion")
+    )
     assert plain.keys() == static.keys()
     assert any(not torch.equal(plain[name], static[name]) for name in plain)
     assert early.keys().isdisjoint(plain)
-    shutil.rmtree(tmp_path)
