@@ -120,5 +120,5 @@ def curve(rows: list[Row], title: str) -> Figure:
     epochs, dice = [row["epoch"] for row in scored], [row["dice"] for row in scored]
     right.plot(epochs, dice, "o-", color="tab:orange", label="Dice")
     right.set(ylabel="validation Dice, mean over sets and regions", ylim=(0, 1))
-    figure.legend(loc="upper center", ncols=2, frameon=False)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure

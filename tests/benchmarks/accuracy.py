@@ -3,7 +3,9 @@
     python tests/benchmarks/accuracy.py FOLDER [--only CASE ...] [--sets full|single|all]
 
 A region that the truth of a case does not have is left out of its mean; how much of it was predicted there all the
-same is printed below the table. Every expert runs once per window, whatever the number of sets. The last line is JSON.
+same is printed below the table. The best constant guess calls every brain voxel tumour. A pair is counter-intuitive if
+a larger modality set has a lower Dice than a set within it, by more than rounding. Every expert runs once per window,
+whatever the number of sets. The last line is JSON.
 """
 
 import argparse
@@ -42,12 +44,11 @@ def main() -> None:
         case for case in labelled_cases(arguments.folder) if not arguments.only or case["case_id"] in arguments.only
     ]
     sets = SETS[arguments.sets]
-    dice, false_ml = evaluate(cases, sets, parse_settings(arguments.set))
-    report(sets, dice, false_ml)
+    report(sets, *evaluate(cases, sets, parse_settings(arguments.set)))
 
 
-def evaluate(cases: list[dict], sets: list[tuple[str, ...]], settings: dict) -> tuple[np.ndarray, np.ndarray]:
-    """Give Dice (C, S, R), NaN where the truth is empty, and the predicted ml (C, S, R) there."""
+def evaluate(cases: list[dict], sets: list[tuple[str, ...]], settings: dict) -> tuple[np.ndarray, ...]:
+    """Give Dice (C, S, R), NaN where truth is empty, the predicted ml (C, S, R) there, and a guess's Dice (C, R)."""
     config = load_config("inference.yaml", settings)
     network, device = config.get_parsed_content("network"), config.get_parsed_content("device")
     _, *rest = config.get_parsed_content("preprocessing").transforms
@@ -55,7 +56,7 @@ def evaluate(cases: list[dict], sets: list[tuple[str, ...]], settings: dict) -> 
     back = Invertd("pred", preprocessing, orig_keys="image", nearest_interp=False)
     options = {key: config.get_parsed_content(key) for key in ("roi_size", "overlap", "sw_batch_size", "amp")}
     inferer = ModalitySetsInferer([list(presence_flags(chosen)) for chosen in sets], mode="gaussian", **options)
-    dice, false_ml = [], []
+    dice, false_ml, guess = [], [], []
     for case in cases:
         loaded = preprocessing(case)
         truth = regions_to_labels(loaded["label"].numpy().astype(bool))
@@ -64,12 +65,14 @@ def evaluate(cases: list[dict], sets: list[tuple[str, ...]], settings: dict) -> 
         labels = [on_input_grid(logits[index :: len(sets)], loaded["image"], back) for index in range(len(sets))]
         dice.append([list(region_dice(label, truth).values()) for label in labels])
         false_ml.append([empty_region_ml(label, truth) for label in labels])
+        brain = (LoadExamd()(case)["image"] != 0).any(dim=0).numpy()
+        guess.append(list(region_dice(brain * np.uint8(3), truth).values()))  # enhancing tumour is in all regions
         print(
             case["case_id"],
             *(f"{region} {value:.3f}" for region, value in zip(REGIONS, dice[-1][-1], strict=True)),
             flush=True,
         )
-    return np.array(dice), np.array(false_ml)
+    return np.array(dice), np.array(false_ml), np.array(guess)
 
 
 def on_input_grid(logits, image, back: Invertd) -> np.ndarray:
@@ -84,7 +87,15 @@ def empty_region_ml(label: np.ndarray, truth: np.ndarray) -> list[float]:
     return [np.nan if t.any() else p.sum() / 1000 for p, t in zip(predicted, true, strict=True)]
 
 
-def report(sets: list[tuple[str, ...]], dice: np.ndarray, false_ml: np.ndarray) -> None:
+def counter_intuitive(sets: list[tuple[str, ...]], dice: np.ndarray) -> np.ndarray:
+    """Give per region the share of (case, set within larger set) pairs in which the larger set has the lower Dice."""
+    pairs = [(a, b) for a, one in enumerate(sets) for b, other in enumerate(sets) if set(one) < set(other)]
+    fewer, more = (dice[:, [pair[side] for pair in pairs]] for side in (0, 1))
+    defined = np.isfinite(fewer).sum(axis=(0, 1))
+    return (more < fewer - 1e-6).sum(axis=(0, 1)) / defined
+
+
+def report(sets: list[tuple[str, ...]], dice: np.ndarray, false_ml: np.ndarray, guess: np.ndarray) -> None:
     n_cases = np.isfinite(dice[:, 0]).sum(axis=0)
     print(f"\n| modalities | {' | '.join(f'{r} (n={n})' for r, n in zip(REGIONS, n_cases, strict=True))} |")
     print("| --- | --- | --- | --- |")
@@ -92,6 +103,8 @@ def report(sets: list[tuple[str, ...]], dice: np.ndarray, false_ml: np.ndarray) 
     for chosen, row in zip(sets, means, strict=True):
         print(f"| {' '.join(chosen)} | {' | '.join(f'{value:.3f}' for value in row)} |")
     print(f"| mean of {len(sets)} sets | {' | '.join(f'{value:.3f}' for value in means.mean(axis=0))} |")
+    print(f"| best constant guess | {' | '.join(f'{value:.3f}' for value in np.nanmean(guess, axis=0))} |")
+    print(f"| counter-intuitive pairs | {' | '.join(f'{v:.0%}' for v in counter_intuitive(sets, dice))} |")
     for index, region in enumerate(REGIONS):
         empty = false_ml[:, -1, index]
         if np.isfinite(empty).any():
