@@ -30,7 +30,7 @@ def full_disk(monkeypatch):
     usual = Path.open
 
     def open_full(path: Path, mode: str = "r", **options: Any) -> IO[Any]:
-        return open("/dev/full", "wb") if "x" in mode else usual(path, mode, **options)  # noqa: PTH123, SIM115
+        return open("/dev/full", "wb") if "x" in mode else usual(path, mode, **options)  # noqa: PTH123
 
     monkeypatch.setattr(Path, "open", open_full)
 
