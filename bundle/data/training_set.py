@@ -15,7 +15,7 @@ from bundle.data.case_cache import CaseCache
 from bundle.data.case_keys import case_key, settings_digest
 from bundle.data.case_packing import keep_affine_only
 from bundle.data.lesion_mixing import DONOR, RandLesionMixd
-from bundle.data.seeding import find_randomizable, global_generators, seed_transforms
+from bundle.data.seeding import find_randomizable, global_generators, one_thread, seed_transforms
 from bundle.data.worker_errors import case_errors_leave_workers
 from bundle.errors import UsageError
 
@@ -91,7 +91,7 @@ class CachedCases(Dataset):
     def _transform(self, index: int) -> Any:
         index = range(len(self))[index]
         mixing, own, shared = np.random.SeedSequence([self.seed, self.epoch, index]).spawn(3)
-        with case_errors_leave_workers():
+        with case_errors_leave_workers(), one_thread():
             sample = deepcopy(self._memory[index]) if index < len(self._memory) else self._prepare(index)
             donor = self._draw_donor(index, np.random.default_rng(mixing))
             if donor is not None:
@@ -107,7 +107,7 @@ class CachedCases(Dataset):
         return other + (other >= index)
 
     def _prepare_all(self, count: int, n_threads: int) -> list[Sample]:
-        with ThreadPoolExecutor(max(n_threads, 1)) as pool:
+        with one_thread(), ThreadPoolExecutor(max(n_threads, 1)) as pool:
             return list(pool.map(self._prepare, range(count)))
 
     def _prepare(self, index: int) -> Sample:
