@@ -49,7 +49,7 @@ def score(data: Path, name: str, seed: int, epochs: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         network = Path(folder) / "network.yaml"
         network.write_text(NETWORK)
-        values = {**COMMON, **settings, "seed": seed, "epochs": epochs, "val_interval": max(1, epochs // 5)}
+        values = {**COMMON, **settings, "seed": seed, "epochs": epochs, "val_interval": max(1, epochs // 2)}
         train(data, Path(folder) / "run", values, experts=MODALITIES, overlays=[*overlays, str(network)])
         with (Path(folder) / "run" / "experts.csv").open(newline="") as file:
             return max(float(row["dice"]) for row in csv.DictReader(file) if row["dice"])
