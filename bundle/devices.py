@@ -1,13 +1,14 @@
 """Chooses where to compute."""
 
 import logging
-from collections.abc import Sequence
 
 import torch
 
 from bundle.errors import SetupError
 
 LOGGER = logging.getLogger("simmlm")
+
+SMALLEST_BFLOAT16 = 2
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -28,12 +29,22 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def choose_amp(wanted: bool, device: torch.device, roi_size: Sequence[int]) -> bool:
-    """Tell whether to train in bfloat16: not on a CPU with windows of 64 voxels or less along every axis.
+def choose_amp(wanted: bool, device: torch.device, deepest_size: int) -> bool:
+    """Tell whether to train in bfloat16: not on a CPU with windows of which little is left in the deepest layer.
 
-    There the deepest layer of the experts has 2 x 2 x 2 voxels, for which torch 2.13 computes wrong gradients.
+    For convolutions of 2 x 2 x 2 voxels torch 2.13 computes wrong gradients there.
+
+    Args:
+        wanted: the setting.
+        device: where to compute.
+        deepest_size: voxels of the window's longest side in the deepest layer, see ``networks.windows``.
     """
-    if wanted and device.type == "cpu" and max(roi_size) <= 64:
-        LOGGER.warning("Computing in float32: on a CPU bfloat16 needs a roi_size of more than 64; got %s", roi_size)
+    if wanted and device.type == "cpu" and deepest_size <= SMALLEST_BFLOAT16:
+        LOGGER.warning(
+            "Computing in float32: on a CPU bfloat16 needs more than %d voxels in the deepest layer; got %d. "
+            "A larger roi_size has them.",
+            SMALLEST_BFLOAT16,
+            deepest_size,
+        )
         return False
     return wanted

@@ -51,8 +51,8 @@ def test_a_tuple_of_cases_stays_what_it_is():
 
 
 def test_a_setting_replaces_the_one_of_the_config():
-    parser = load_config("inference.yaml", {"overlap": 0.125, "roi_size": [64, 80, 96]})
-    assert parser.get_parsed_content("inferer").roi_size == [64, 80, 96]
+    parser = load_config("inference.yaml", {"overlap": 0.125, "roi_size": [64, 96, 128]})
+    assert parser.get_parsed_content("inferer").roi_size == (64, 96, 128)
     assert parser.get_parsed_content("inferer").overlap == 0.125
 
 

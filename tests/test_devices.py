@@ -25,19 +25,14 @@ def test_a_device_that_is_not_here_is_refused_by_name(name):
 
 
 @pytest.mark.parametrize(
-    ("wanted", "device", "roi_size", "chosen"),
-    [
-        (True, "cpu", [64, 64, 64], False),
-        (True, "cpu", [96, 64, 64], True),
-        (True, "cuda", [64, 64, 64], True),
-        (False, "cpu", [128, 128, 128], False),
-    ],
+    ("wanted", "device", "deepest_size", "chosen"),
+    [(True, "cpu", 2, False), (True, "cpu", 3, True), (True, "cuda", 2, True), (False, "cpu", 4, False)],
 )
-def test_bfloat16_is_left_out_where_its_gradients_are_wrong(wanted, device, roi_size, chosen):
-    assert choose_amp(wanted, torch.device(device), roi_size) is chosen
+def test_bfloat16_is_left_out_where_its_gradients_are_wrong(wanted, device, deepest_size, chosen):
+    assert choose_amp(wanted, torch.device(device), deepest_size) is chosen
 
 
 def test_that_it_is_left_out_is_said(caplog):
     with caplog.at_level("WARNING", logger="simmlm"):
-        choose_amp(True, torch.device("cpu"), [64, 48, 64])
+        choose_amp(True, torch.device("cpu"), 2)
     assert "float32" in caplog.text

@@ -17,6 +17,7 @@ class GateCNN(nn.Module):
     """
 
     N_LAYERS = 5
+    TOTAL_STRIDE = 2**N_LAYERS
     POOLED = 4
 
     def __init__(self, n_modalities: int, n_regions: int) -> None:
