@@ -29,7 +29,7 @@ expert#kernel_size: [3, 3, 3, 3]
 expert#strides: [1, 2, 2, 2]
 expert#upsample_kernel_size: [2, 2, 2]
 """
-COMMON = {"roi_size": [40, 40, 40], "batch_size": 2, "num_workers": 0, "amp": False, "validation_share": 0.25}
+COMMON = {"roi_size": [40, 40, 40], "batch_size": 2, "num_workers": 0, "validation_share": 0.25}
 VARIANTS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "defaults": ({}, []),
     "learning_rate 3e-4": ({"learning_rate": 3.0e-4}, []),
