@@ -14,6 +14,9 @@ LABEL_NAMES = {0: "background", 1: "necrotic core", 2: "oedema", 3: "enhancing t
 REGION_LABELS = {"TC": (1, 3), "WT": (1, 2, 3), "ET": (3,)}
 """Label values that make up each region."""
 
+THRESHOLD = 0.5
+"""Probability above which a voxel belongs to a region."""
+
 CONVENTIONS: Mapping[str, Mapping[int, int]] = {
     "brats2023": {0: 0, 1: 1, 2: 2, 3: 3},
     "brats2021": {0: 0, 1: 1, 2: 2, 4: 3},

@@ -14,13 +14,15 @@ from bundle.atomic_file import write_csv
 from bundle.data.msd import Channel
 from bundle.errors import OutputError, find_user_error
 from bundle.inference.writing import check_writable
-from bundle.regions import LABEL_NAMES
+from bundle.regions import LABEL_NAMES, REGIONS
 
 LOGGER = logging.getLogger("simmlm")
 
 OK, FAILED = "ok", "failed"
 VOLUMES = {name: f"{name.replace(' ', '_')}_ml" for value, name in LABEL_NAMES.items() if value}
-COLUMNS = ("case_id", "status", "reason", "modalities", *VOLUMES.values())
+_FACTS = ("case_id", "status", "reason", "modalities")
+COLUMNS = (*_FACTS, *VOLUMES.values())
+JUDGED_COLUMNS = (*_FACTS, *(f"dice_{region}" for region in REGIONS))
 
 
 @dataclass(frozen=True)
@@ -33,38 +35,65 @@ class CaseOutcome:
     result: dict[str, Any] | None = None
 
     def row(self) -> dict[str, Any]:
-        """Give the row; a failed case has no modalities and volumes."""
+        """Give the row; a failed case has no modalities, volumes or Dice."""
         row: dict[str, Any] = {"case_id": self.case_id, "status": self.status, "reason": self.reason}
         if self.result is not None:
             row["modalities"] = " ".join(self.result["modalities"])
-            row.update({column: self.result["volumes_ml"][name] for name, column in VOLUMES.items()})
+            volumes, dice = self.result.get("volumes_ml", {}), self.result.get("dice", {})
+            row.update({VOLUMES[name]: volume for name, volume in volumes.items()})
+            row.update({f"dice_{region}": value for region, value in dice.items()})
         return row
 
 
-class CaseRunner:
-    """Segment cases one after the other and keep ``cases.csv`` up to date.
+class EvaluatorRun:
+    """Runs an evaluator on one case after the other, and forgets one before the next.
 
     Args:
-        evaluator: a MONAI evaluator whose post-processing leaves ``result``; its handlers write the maps.
-        cases: dictionaries with ``case_id`` and ``image``.
+        evaluator: a MONAI evaluator whose post-processing leaves ``result``; its handlers keep or write the rest.
         preprocessing: reads and prepares a case.
+    """
+
+    def __init__(self, evaluator: Evaluator, preprocessing: Callable[[Any], Any]) -> None:
+        self.evaluator = evaluator
+        self.preprocessing = preprocessing
+
+    def __call__(self, case: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the ``result`` of a case."""
+        self.evaluator.data_loader = DataLoader(Dataset([case], self.preprocessing), batch_size=1, num_workers=0)
+        self.evaluator.state.epoch_length = 1
+        self.evaluator.state.output = None  # a run that does nothing must not pass off the last case's result
+        self.evaluator.logger.setLevel(logging.CRITICAL)  # the runner reports; ignite would print a traceback first
+        # Else ignite resumes the failed run instead of starting the next one: it does nothing and says so nowhere.
+        self.evaluator.interrupt_resume_enabled = False
+        self.evaluator.run()
+        result: dict[str, Any] = self.evaluator.state.output[0]["result"]
+        return result
+
+
+class CaseRunner:
+    """Go through cases one after the other, past those that fail, and keep ``cases.csv`` up to date.
+
+    Args:
+        run_case: does the work for a case and gives its plain JSON facts.
+        cases: dictionaries with ``case_id`` and ``image``.
         output_dir: where ``cases.csv`` goes.
         report: called with every outcome as soon as it is known; logs it if left out.
+        columns: of ``cases.csv``.
     """
 
     def __init__(
         self,
-        evaluator: Evaluator,
+        run_case: Callable[[dict[str, Any]], dict[str, Any]],
         cases: Sequence[dict[str, Any]],
-        preprocessing: Callable[[Any], Any],
         output_dir: Path | str,
         report: Callable[[CaseOutcome], None] | None = None,
+        columns: Sequence[str] = COLUMNS,
     ) -> None:
-        self.evaluator = evaluator
+        self.run_case = run_case
         self.cases = cases
-        self.preprocessing = preprocessing
         self.output_dir = Path(output_dir)
         self.report = report or log_outcome
+        self.columns = tuple(columns)
 
     def run(self) -> list[CaseOutcome]:
         """Run all cases.
@@ -77,24 +106,16 @@ class CaseRunner:
         outcomes: list[CaseOutcome] = []
         for case in self.cases:
             outcomes.append(self._run_one(case))
-            write_csv(self.output_dir / "cases.csv", COLUMNS, [outcome.row() for outcome in outcomes])
+            write_csv(self.output_dir / "cases.csv", self.columns, [outcome.row() for outcome in outcomes])
             self.report(outcomes[-1])
         return outcomes
 
     def _run_one(self, case: dict[str, Any]) -> CaseOutcome:
         case_id = str(case["case_id"])
-        self.evaluator.data_loader = DataLoader(Dataset([case], self.preprocessing), batch_size=1, num_workers=0)
-        self.evaluator.state.epoch_length = 1
-        self.evaluator.state.output = None  # a run that does nothing must not pass off the last case's result
-        self.evaluator.logger.setLevel(logging.CRITICAL)  # this class reports; ignite would print a traceback first
-        # Else ignite resumes the failed run instead of starting the next one: it does nothing and says so nowhere.
-        self.evaluator.interrupt_resume_enabled = False
         try:
-            self.evaluator.run()
-            result = self.evaluator.state.output[0]["result"]
+            return CaseOutcome(case_id, OK, result=self.run_case(case))
         except Exception as error:
             return CaseOutcome(case_id, FAILED, _reason(error, case_id))
-        return CaseOutcome(case_id, OK, result=result)
 
 
 def exit_if_failed(outcomes: Sequence[CaseOutcome]) -> None:
@@ -133,8 +154,10 @@ def describe(outcome: CaseOutcome) -> str:
     """Say in one line what became of a case."""
     if outcome.result is None:
         return f"{outcome.case_id}: failed: {outcome.reason}"
-    total_ml = sum(outcome.result["volumes_ml"].values())
-    return f"{outcome.case_id}: ok, {' '.join(outcome.result['modalities'])}, tumour {total_ml:.1f} ml"
+    done = f"{outcome.case_id}: ok, {' '.join(outcome.result['modalities'])}"
+    if "dice" in outcome.result:
+        return f"{done}, Dice {' '.join(f'{region} {value:.2f}' for region, value in outcome.result['dice'].items())}"
+    return f"{done}, tumour {sum(outcome.result['volumes_ml'].values()):.1f} ml"
 
 
 def log_outcome(outcome: CaseOutcome) -> None:

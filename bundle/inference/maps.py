@@ -13,10 +13,7 @@ from bundle.data.exam_record import ExamRecord
 from bundle.data.preprocessing import plain_tensor
 from bundle.mixing import binary_entropy
 from bundle.modalities import MODALITIES
-from bundle.regions import LABEL_NAMES, REGIONS, regions_to_labels
-
-THRESHOLD = 0.5
-"""Probability above which a voxel belongs to a region."""
+from bundle.regions import LABEL_NAMES, REGIONS, THRESHOLD, regions_to_labels
 
 Box = tuple[slice, ...]
 

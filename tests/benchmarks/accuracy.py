@@ -21,9 +21,8 @@ from bundle.configuration import load_config, parse_settings
 from bundle.data.loading import LoadExamd
 from bundle.evaluation.overlap import region_dice
 from bundle.inference.inferers import ModalitySetsInferer
-from bundle.inference.maps import THRESHOLD
 from bundle.modalities import modality_sets, presence_flags
-from bundle.regions import REGIONS, labels_to_regions, regions_to_labels
+from bundle.regions import REGIONS, THRESHOLD, labels_to_regions, regions_to_labels
 from bundle.training.cases import labelled_cases
 
 SETS = {

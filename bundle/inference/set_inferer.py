@@ -1,0 +1,138 @@
+"""Predicts whole exams from every modality set, each as if the other files were not there."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from monai.data.utils import compute_importance_map
+from monai.inferers import SlidingWindowInferer
+from monai.transforms.utils import generate_spatial_bounding_box
+from torch import Tensor
+from torch.nn import functional
+
+from bundle.data.preprocessing import is_not_zero, plain_tensor
+from bundle.mixing import derive_presence
+from bundle.networks.modality_network import ModalityNetwork
+
+Box = tuple[tuple[int, int], ...]
+Window = tuple[tuple[slice, ...], Tensor]
+
+
+class SetInferer(SlidingWindowInferer):
+    """Evaluation: all modality sets of an exam at the cost of the experts once.
+
+    Each set gives what ``MixtureInferer`` gives on an exam that has only these files, also where these alone would
+    be cropped to another box: sets with different boxes are run apart, one after the other.
+
+    Args:
+        modality_sets: sets as presence flags.
+        amp: compute in bfloat16 where that is safe.
+        options: as MONAI's ``SlidingWindowInferer``: ``roi_size``, ``overlap``, ``sw_batch_size``, ``mode``.
+    """
+
+    def __init__(self, modality_sets: list[list[bool]], amp: bool = False, **options: Any) -> None:
+        super().__init__(with_coord=True, **options)
+        self.sets = torch.tensor(modality_sets, dtype=torch.bool)
+        self.amp = amp
+
+    def __call__(  # type: ignore[override]
+        self, inputs: Tensor, network: ModalityNetwork, presence: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Predict one exam from the sets of its modalities.
+
+        Args:
+            inputs: (1, M, H, W, D), preprocessed.
+            network: the mixture.
+            presence: (1, M) bool; left out, a channel that is zero everywhere counts as absent.
+
+        Returns:
+            ``sets`` (1, S, M) bool, those of the wanted sets that the exam has; ``logits`` (1, S, R, H, W, D), -inf where
+            the set has no brain; ``weights`` (1, S, M, R), the gate's mean over the set's brain.
+        """
+        image = plain_tensor(inputs)
+        if len(image) != 1:
+            raise ValueError(f"inputs must hold one exam; got {len(image)}.")
+        acquired = (derive_presence(image) if presence is None else presence.bool().cpu())[0]
+        sets = self.sets[~(self.sets & ~acquired).any(dim=1)]
+        boxes = _boxes(image[0], sets)
+        parts = {box: [i for i, other in enumerate(boxes) if other == box] for box in dict.fromkeys(boxes)}
+        outputs = [(places, box, *self._predict(image, box, sets[places], network)) for box, places in parts.items()]
+        logits, weights = _join(outputs, len(sets), image.shape[2:])
+        return {"sets": sets[None], "logits": logits[None], "weights": weights[None]}
+
+    def _predict(self, image: Tensor, box: Box, sets: Tensor, network: ModalityNetwork) -> tuple[Tensor, Tensor]:
+        """Predict from sets that share a box: logits (S, R, h, w, d) and mean weights (S, M, R)."""
+        present = sets.any(dim=0, keepdim=True)
+        windows: list[Window] = []
+
+        def predict(window: Tensor, places: list[list[slice]]) -> Tensor:
+            with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=self.amp):
+                expert_logits = network.expert_logits(window, present.expand(len(window), -1))
+                mixed = [network.mix(expert_logits, window, chosen.expand(len(window), -1)) for chosen in sets]
+            weights = torch.stack([weight for _, weight in mixed], dim=1).float()
+            windows.extend((tuple(place[2:]), weight) for place, weight in zip(places, weights, strict=True))
+            return torch.stack([logits.float() for logits, _ in mixed], dim=1).flatten(1, 2)
+
+        part = image[(..., *_slices(box))]
+        blended = super().__call__(part, predict)
+        assert isinstance(blended, Tensor)
+        brains = torch.stack([is_not_zero(part[0, chosen]).any(dim=0) for chosen in sets])
+        return blended[0].unflatten(0, (len(sets), -1)), self._mean_weights(windows, brains)
+
+    def _mean_weights(self, windows: Sequence[Window], brains: Tensor) -> Tensor:
+        """Average the gate's weights over brains (S, h, w, d) as blending would, without a map per weight."""
+        brains = functional.pad(brains, _padding(brains.shape[1:], self.roi_size))
+        importance = compute_importance_map(
+            tuple(self.roi_size), mode=self.mode, sigma_scale=self.sigma_scale, device=brains.device
+        )
+        count = torch.zeros(brains.shape[1:], device=brains.device)
+        for place, _ in windows:
+            count[place] += importance
+        total = torch.zeros_like(windows[0][1])
+        for place, weights in windows:
+            share = importance / count[place]
+            total += (brains[(slice(None), *place)] * share).sum(dim=(1, 2, 3))[:, None, None] * weights
+        return total / brains.sum(dim=(1, 2, 3)).clamp(min=1)[:, None, None]
+
+
+def _boxes(image: Tensor, sets: Tensor) -> list[Box]:
+    """Give, for every set, the box of the voxels that are not zero in one of its modalities (M, H, W, D)."""
+    ends = [_ends(image[m : m + 1]) for m in range(len(image))]
+    boxes = []
+    for chosen in sets:
+        of_set = [ends[m] for m in chosen.nonzero().flatten().tolist()]
+        low = [min(start[axis] for start, _ in of_set) for axis in range(3)]
+        high = [max(stop[axis] for _, stop in of_set) for axis in range(3)]
+        boxes.append(tuple(zip(low, high, strict=True)))
+    return boxes
+
+
+def _ends(channel: Tensor) -> tuple[list[int], list[int]]:
+    low, high = generate_spatial_bounding_box(channel, select_fn=is_not_zero, allow_smaller=True)
+    return [int(start) for start in low], [int(stop) for stop in high]
+
+
+def _slices(box: Box) -> tuple[slice, ...]:
+    return tuple(slice(*span) for span in box)
+
+
+def _join(
+    outputs: Sequence[tuple[list[int], Box, Tensor, Tensor]], n_sets: int, shape: Sequence[int]
+) -> tuple[Tensor, Tensor]:
+    """Put the parts of all boxes together: logits (S, R, H, W, D) and weights (S, M, R)."""
+    _, _, first, first_weights = outputs[0]
+    if len(outputs) == 1 and first.shape[2:] == tuple(shape):
+        return first, first_weights
+    logits = first.new_full((n_sets, first.shape[1], *shape), -torch.inf)
+    weights = first_weights.new_zeros((n_sets, *first_weights.shape[1:]))
+    for places, box, part, part_weights in outputs:
+        for place, one in zip(places, part, strict=True):
+            logits[(place, ..., *_slices(box))] = one
+        weights[places] = part_weights
+    return logits, weights
+
+
+def _padding(shape: Sequence[int], roi_size: Sequence[int]) -> list[int]:
+    """Give what MONAI pads when a volume is smaller than the window, last axis first."""
+    missing = [max(window - size, 0) for size, window in zip(shape, roi_size, strict=True)]
+    return [part for gap in reversed(missing) for part in (gap // 2, gap - gap // 2)]
