@@ -46,7 +46,7 @@ class SetInferer(SlidingWindowInferer):
             presence: (1, M) bool; left out, a channel that is zero everywhere counts as absent.
 
         Returns:
-            ``sets`` (1, S, M) bool, those of the wanted sets that the exam has; ``logits`` (1, S, R, H, W, D), -inf where
+            ``sets`` (1, S, M) bool, those wanted that the exam has; ``logits`` (1, S, R, H, W, D), -inf where
             the set has no brain; ``weights`` (1, S, M, R), the gate's mean over the set's brain.
         """
         image = plain_tensor(inputs)

@@ -23,7 +23,7 @@ def exam(shape=(70, 40, 50)) -> torch.Tensor:
 
 
 def alone(network, image, flags):
-    """Predict as ``segment`` does from the files of one set: cropped to its own brain, (R, ...), box, mean weights (M, R)."""
+    """Predict as ``segment`` does from the files of one set: (R, ...), box, mean weights (M, R)."""
     chosen = hide_absent(image, torch.tensor([flags]))
     crop = CropForeground(select_fn=is_not_zero, allow_smaller=True)
     start, stop = crop.compute_bounding_box(chosen[0])
