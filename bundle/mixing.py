@@ -60,8 +60,10 @@ def weighted_sum(maps: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
         (B, R, H, W, D) float32; 0 for a case without any modality.
     """
     weights = weights.to(maps.device, torch.float32)[..., None, None, None]
+    n_modalities = maps.shape[1]
     factors = [row.unbind() for row in weights.unbind()]
-    rows = [row.unbind() for row in maps.unbind()]
+    parts = maps.flatten(0, 1).unbind()  # at one level: the gradient of ``maps`` is put together once
+    rows = [parts[start : start + n_modalities] for start in range(0, len(parts), n_modalities)]
     return torch.stack([_sum_of_case(*case) for case in zip(rows, factors, presence.tolist(), strict=True)])
 
 
