@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from monai.bundle import ConfigParser
+from monai.bundle import ConfigParser, ReferenceResolver
+from monai.bundle.utils import ID_SEP_KEY, merge_kv
 
 from bundle.errors import SetupError, UsageError, find_user_error
 
@@ -81,7 +82,9 @@ class BundleConfig(ConfigParser):
             raise known from None
 
 
-def load_config(name: str, values: Mapping[str, Any], overlays: Iterable[Path] = ()) -> BundleConfig:
+def load_config(
+    name: str, values: Mapping[str, Any], overlays: Iterable[Path] = (), *, trained_with: bool = False
+) -> BundleConfig:
     """Open a config of the bundle with some settings replaced.
 
     Args:
@@ -89,6 +92,8 @@ def load_config(name: str, values: Mapping[str, Any], overlays: Iterable[Path] =
         values: setting to value. Folders go in as ``Path`` and lists of cases as tuples, which MONAI's
             parser passes on untouched; text that it would evaluate is refused.
         overlays: configs that are merged over it, one after the other, as MONAI merges several config files.
+        trained_with: the overlays are those of a training; what they change within parts that this config does not
+            have, such as the loss, is left out.
 
     Raises:
         SetupError: the config is missing or has no such setting.
@@ -96,7 +101,9 @@ def load_config(name: str, values: Mapping[str, Any], overlays: Iterable[Path] =
     """
     root = bundle_root()
     parser = BundleConfig()
-    parser.read_config([root / "configs" / name, *overlays])
+    parser.read_config(root / "configs" / name)
+    for overlay in overlays:
+        _merge(parser, ConfigParser.load_config_file(overlay), only_known=trained_with)
     for key, value in {"bundle_root": root, **values}.items():
         if key not in parser.get():
             raise SetupError(
@@ -126,6 +133,14 @@ def parse_settings(options: Iterable[str]) -> dict[str, Any]:
             raise UsageError("E_SETTING", f"--set must be KEY=VALUE; got {option!r}. See the settings in configs/.")
         _refuse_code(key, settings[key])
     return settings
+
+
+def _merge(parser: BundleConfig, overlay: Mapping[str, Any], *, only_known: bool) -> None:
+    """Merge a config over another as MONAI does; ``only_known`` leaves out changes within parts that are not there."""
+    for key, value in overlay.items():
+        part, nested, _ = ReferenceResolver.normalize_id(key.lstrip("+")).partition(ID_SEP_KEY)
+        if part in parser.get() or not (nested and only_known):
+            merge_kv(parser, key, value)
 
 
 def _refuse_code(key: str, value: Any) -> None:

@@ -8,7 +8,7 @@ import yaml
 from monai.optimizers import WarmupCosineSchedule
 
 import bundle
-from bundle.configuration import BundleConfig, stages_of
+from bundle.configuration import BundleConfig, load_config, stages_of
 from bundle.modalities import MODALITIES
 from bundle.networks.early_fusion import EarlyFusion
 from bundle.networks.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
@@ -94,6 +94,17 @@ def test_every_part_of_an_ablation_can_be_built(name):
     held = {id(value) for group in parts["optimizer"].param_groups for value in group["params"]}
     assert held == {id(value) for value in parts["network"].parameters()}
     assert parts["scheduler"].optimizer is parts["optimizer"]
+
+
+@pytest.mark.parametrize("base", ["inference.yaml", "evaluate.yaml"])
+@EACH
+def test_what_an_ablation_trains_is_the_network_that_is_deployed_and_judged(name, base, tmp_path):
+    narrow = tmp_path / "narrow.yaml"
+    narrow.write_text(yaml.safe_dump({"expert#filters": NARROW["expert#filters"]}), encoding="utf-8")
+    parser = load_config(base, {}, [CONFIGS / "ablations" / f"{name}.yaml", narrow], trained_with=True)
+    trained, deployed = (config.get_parsed_content("network_def") for config in (merged(name), parser))
+    shapes = [{key: value.shape for key, value in one.state_dict().items()} for one in (trained, deployed)]
+    assert shapes[0] == shapes[1]
 
 
 @pytest.mark.slow

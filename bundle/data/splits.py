@@ -56,6 +56,21 @@ def divide(
     return tuple(case for case in cases if case["case_id"] in training), parts[f"{FOLD}{fold}"]
 
 
+def chosen_cases(cases: Sequence[Item], split_file: Path | str | None = None, part: str = TEST) -> tuple[Item, ...]:
+    """Give the cases of one part of a split, or without a split all.
+
+    Raises:
+        UsageError: split and cases do not fit together, or the split has no such part.
+    """
+    if split_file is None:
+        return tuple(cases)
+    parts = assign_parts(cases, read_split(split_file), str(split_file))
+    if not parts.get(part):
+        known = ", ".join(name for name, members in parts.items() if members)
+        raise UsageError("E_SPLIT", f"part must be one of {known} in {split_file}; got {part!r}. Correct it.")
+    return parts[part]
+
+
 def _divide_listed(
     cases: Sequence[Item], validation_share: float, seed: int
 ) -> tuple[tuple[Item, ...], tuple[Item, ...]]:

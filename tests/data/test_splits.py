@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from bundle.data.case_ids import case_patient, patient_of
 from bundle.data.split_files import Split, assign_parts, read_split, write_split
-from bundle.data.splits import divide, draw_folds, draw_split, split_cases
+from bundle.data.splits import chosen_cases, divide, draw_folds, draw_split, split_cases
 from bundle.errors import OutputError, UsageError
 
 VISITS = st.sets(st.tuples(st.integers(0, 12), st.integers(0, 3)), min_size=2)
@@ -301,3 +301,21 @@ def test_shares_that_leave_nothing_are_refused(shares):
 def test_folds_that_cannot_be_are_refused(n_folds):
     with pytest.raises(UsageError, match=f"got {n_folds} folds"):
         draw_folds(cases_of([(p, 0) for p in range(10)]), n_folds=n_folds)
+
+
+def test_without_a_split_all_cases_are_chosen_and_with_one_its_part(tmp_path):
+    cases = cases_of([(patient, 0) for patient in range(6)])
+    write_split(tmp_path / "split.json", draw_split(cases, validation_share=0.3, test_share=0.3, seed=0))
+    assert chosen_cases(cases) == cases
+    parts = [chosen_cases(cases, tmp_path / "split.json", part) for part in ("training", "validation", "test")]
+    assert [len(part) for part in parts] == [2, 2, 2]
+    assert sorted(names(sum(parts, ()))) == sorted(names(cases))
+    assert chosen_cases(cases, tmp_path / "split.json") == parts[2]
+
+
+@pytest.mark.parametrize("part", ["tests", "fold-0"])
+def test_a_part_that_a_split_does_not_have_is_refused_with_those_it_has(tmp_path, part):
+    cases = cases_of([(patient, 0) for patient in range(6)])
+    write_split(tmp_path / "split.json", draw_split(cases, validation_share=0.3, test_share=0.3, seed=0))
+    with pytest.raises(UsageError, match=f"training, validation, test.*{part}"):
+        chosen_cases(cases, tmp_path / "split.json", part)
