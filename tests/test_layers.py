@@ -10,7 +10,7 @@ ROOT = Path(bundle.__file__).parent
 LAYERS = (
     ("errors", "modalities", "regions"),
     ("atomic_file", "configuration", "devices", "mixing"),
-    ("state_file",),
+    ("state_file", "figures"),
     ("networks", "losses", "data"),
     ("training", "inference", "evaluation"),
     ("batch",),

@@ -1,7 +1,5 @@
 """Draws one picture per exam, so that a result can be judged without opening a viewer."""
 
-import contextlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +7,13 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
-from matplotlib.font_manager import findfont, get_font
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from bundle.errors import OutputError
-from bundle.inference.plane_views import Mask, PlaneView, Volume, plane_views
+from bundle.data.plane_views import Mask, PlaneView, Volume, plane_views
+from bundle.figures import printable, save_figure
 from bundle.modalities import MODALITIES
 from bundle.regions import LABEL_NAMES
 
@@ -63,18 +59,7 @@ def draw_preview(
     Raises:
         OutputError: the file cannot be written.
     """
-    figure = preview_figure(images, maps, affine, title=title)
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        FigureCanvasAgg(figure).print_png(partial)  # type: ignore[no-untyped-call]
-        partial.replace(path)
-    except OSError as error:
-        raise OutputError(
-            "E_WRITE", f"{path} must be writable; got: {error.strerror or error}. Mend that and run the case again."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink(missing_ok=True)
+    save_figure(preview_figure(images, maps, affine, title=title), path)
 
 
 def preview_figure(
@@ -87,7 +72,9 @@ def preview_figure(
     for plane, view in views.items():
         for column in page.columns:
             _draw_panel(_panel(figure, page, plane, column), view, column, _LETTERS[plane])
-    _write_headings(figure, page, f"{_printable(title)}   {', '.join(m for m in MODALITIES if m in images)}")
+    _write_headings(
+        figure, page, f"{printable(title, _TITLE_LENGTH)}   {', '.join(m for m in MODALITIES if m in images)}"
+    )
     _draw_keys(figure, page, with_truth="truth" in maps)
     return figure
 
@@ -162,13 +149,6 @@ def _write_headings(figure: Figure, page: _Page, title: str) -> None:
         write(left + page.column_width / 2, _TOP - 0.1, column.replace("-", " "))
     for plane, (top, height) in page.rows.items():
         write(_LEFT / 2, top + height / 2, plane, rotation=90)
-
-
-def _printable(text: str) -> str:
-    """Replace what the font lacks, which would be a warning for each letter, and shorten what would be clipped."""
-    glyphs = get_font(findfont("DejaVu Sans")).get_charmap()
-    shown = "".join(letter if letter.isprintable() and ord(letter) in glyphs else "?" for letter in text)
-    return shown if len(shown) <= _TITLE_LENGTH else f"{shown[:_TITLE_LENGTH]}…"
 
 
 def _draw_keys(figure: Figure, page: _Page, *, with_truth: bool) -> None:

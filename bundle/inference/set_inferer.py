@@ -7,6 +7,7 @@ import torch
 from monai.data.utils import compute_importance_map
 from monai.inferers import SlidingWindowInferer
 from monai.transforms.utils import generate_spatial_bounding_box
+from monai.utils import ensure_tuple_rep
 from torch import Tensor
 from torch.nn import functional
 
@@ -73,17 +74,19 @@ class SetInferer(SlidingWindowInferer):
             windows.extend((tuple(place[2:]), weight) for place, weight in zip(places, weights, strict=True))
             return torch.stack([logits.float() for logits, _ in mixed], dim=1).flatten(1, 2)
 
-        part = image[(..., *_slices(box))]
+        rows, columns, planes = _slices(box)
+        part = image[..., rows, columns, planes]
         blended = super().__call__(part, predict)
         assert isinstance(blended, Tensor)
         brains = torch.stack([is_not_zero(part[0, chosen]).any(dim=0) for chosen in sets])
-        return blended[0].unflatten(0, (len(sets), -1)), self._mean_weights(windows, brains)
+        return blended[0].reshape(len(sets), -1, *blended.shape[2:]), self._mean_weights(windows, brains)
 
     def _mean_weights(self, windows: Sequence[Window], brains: Tensor) -> Tensor:
         """Average the gate's weights over brains (S, h, w, d) as blending would, without a map per weight."""
-        brains = functional.pad(brains, _padding(brains.shape[1:], self.roi_size))
+        roi_size = ensure_tuple_rep(self.roi_size, 3)
+        brains = functional.pad(brains, _padding(brains.shape[1:], roi_size))
         importance = compute_importance_map(
-            tuple(self.roi_size), mode=self.mode, sigma_scale=self.sigma_scale, device=brains.device
+            roi_size, mode=self.mode, sigma_scale=self.sigma_scale, device=brains.device
         )
         count = torch.zeros(brains.shape[1:], device=brains.device)
         for place, _ in windows:
@@ -112,8 +115,8 @@ def _ends(channel: Tensor) -> tuple[list[int], list[int]]:
     return [int(start) for start in low], [int(stop) for stop in high]
 
 
-def _slices(box: Box) -> tuple[slice, ...]:
-    return tuple(slice(*span) for span in box)
+def _slices(box: Box) -> list[slice]:
+    return [slice(*span) for span in box]
 
 
 def _join(
@@ -127,7 +130,8 @@ def _join(
     weights = first_weights.new_zeros((n_sets, *first_weights.shape[1:]))
     for places, box, part, part_weights in outputs:
         for place, one in zip(places, part, strict=True):
-            logits[(place, ..., *_slices(box))] = one
+            rows, columns, planes = _slices(box)
+            logits[place, :, rows, columns, planes] = one
         weights[places] = part_weights
     return logits, weights
 

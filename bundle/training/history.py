@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bundle.atomic_file import appearing_at_once, write_csv
+from bundle.atomic_file import write_csv
+from bundle.figures import save_figure
 from bundle.training.processes import is_first_process
 
 Row = dict[str, float]
@@ -91,8 +91,7 @@ class History:
 
     def _draw(self) -> None:
         if is_first_process() and self.rows:
-            with appearing_at_once(self.folder / f"{self.stage}.png") as file:
-                FigureCanvasAgg(curve(self.rows, self.stage)).print_png(file)  # type: ignore[no-untyped-call]
+            save_figure(curve(self.rows, self.stage), self.folder / f"{self.stage}.png")
 
 
 def epoch_means(steps: list[dict[str, Tensor]]) -> Row:

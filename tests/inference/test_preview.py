@@ -8,8 +8,8 @@ from nibabel.affines import apply_affine
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, ornt_transform
 from scipy.spatial.transform import Rotation
 
+from bundle.data.plane_views import PLANES, plane_picture, plane_views, to_patient_axes
 from bundle.errors import OutputError
-from bundle.inference.plane_views import PLANES, plane_picture, plane_views, to_patient_axes
 from bundle.inference.preview import draw_preview, preview_figure
 from bundle.modalities import MODALITIES
 
@@ -230,11 +230,11 @@ def test_a_write_that_fails_halfway_keeps_the_old_file_and_leaves_nothing_else(t
     path.write_text("old")
 
     def fill_the_disk(canvas, target):
-        target.write_bytes(b"half")
+        target.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(FigureCanvasAgg, "print_png", fill_the_disk)
-    with pytest.raises(OutputError, match="No space left") as caught:
+    with pytest.raises(OutputError, match="the disk is full") as caught:
         draw_preview(path, *exam(), ras_affine(), title="case")
     assert caught.value.code == "E_WRITE"
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("case.png", "old")]

@@ -38,13 +38,13 @@ def plane_views(images: Mapping[str, Volume], maps: Mapping[str, Volume], affine
     volumes = {name: to_patient_axes(values, affine) for name, values in maps.items()}
     brain = np.any([np.isfinite(image) & (image != 0) for image in greys.values()], axis=0)
     tumour = next((volumes[name] > 0 for name in ("seg", "truth") if np.any(volumes.get(name, 0))), brain & False)
-    spacing = spacing_mm(affine)[_orientation(affine)[:, 0].argsort()]
-    windows = {name: _grey_window(image) for name, image in greys.items()}
+    spacing = patient_spacing_mm(affine)
+    windows = {name: grey_window(image) for name, image in greys.items()}
     views = {}
     for plane, axis in PLANES.items():
         index = _slice_index(tumour, brain, axis)
         shown = plane_picture(brain | tumour, plane, index)
-        box = tuple(_span(shown.any(axis=other)) for other in (1, 0))
+        box = tuple(tight_span(shown.any(axis=other)) for other in (1, 0))
         pictures = {name: plane_picture(values, plane, index)[box] for name, values in (greys | volumes).items()}
         pictures |= {name: np.clip((pictures[name] - low) / width, 0, 1) for name, (low, width) in windows.items()}
         width_mm, height_mm = np.multiply(shown[box].shape[::-1], np.delete(spacing, axis)).tolist()
@@ -55,6 +55,11 @@ def plane_views(images: Mapping[str, Volume], maps: Mapping[str, Volume], affine
 def to_patient_axes(volume: Volume, affine: NDArray[Any]) -> Volume:
     """Flip and swap the axes of (H, W, D) until they run to the right, front and top as nearly as they can."""
     return nib.orientations.apply_orientation(volume, _orientation(affine))  # type: ignore[no-untyped-call]
+
+
+def patient_spacing_mm(affine: NDArray[Any]) -> NDArray[np.float64]:
+    """Give the spacing along the axes of ``to_patient_axes``."""
+    return spacing_mm(affine)[_orientation(affine)[:, 0].argsort()]
 
 
 def plane_picture(volume: Volume, plane: str, index: int) -> Volume:
@@ -79,17 +84,17 @@ def _slice_index(tumour: Mask, brain: Mask, axis: int) -> int:
     others = tuple({0, 1, 2} - {axis})
     if tumour.any():
         return int(tumour.sum(axis=others).argmax())
-    span = _span(brain.any(axis=others))
+    span = tight_span(brain.any(axis=others))
     return (span.start + span.stop) // 2
 
 
-def _span(hits: NDArray[Any] | np.bool_) -> slice:
+def tight_span(hits: NDArray[Any] | np.bool_) -> slice:
     """Give the range from the first to the last True, or everything if there is none."""
     places = np.flatnonzero(hits if np.any(hits) else np.ones_like(hits))
     return slice(int(places[0]), int(places[-1]) + 1)
 
 
-def _grey_window(image: Volume) -> tuple[float, float]:
+def grey_window(image: Volume) -> tuple[float, float]:
     """Give the intensity drawn black, and the range from there to white."""
     seen = image[np.isfinite(image) & (image != 0)]
     low, high = np.percentile(seen, (1, 99.5)).tolist() if seen.size else (0.0, 1.0)
