@@ -9,6 +9,7 @@ import typer
 
 from bundle import __version__
 from bundle.commands.data_sets import data, phantom, split
+from bundle.commands.evaluating import compare, evaluate
 from bundle.commands.options import exit_codes
 from bundle.commands.segmenting import segment
 from bundle.commands.training import train
@@ -41,7 +42,7 @@ def demo(out: Annotated[Path, typer.Argument(help="Folder for everything the dem
         run_demo(out, typer.echo)
 
 
-for command in (segment, train, data, split, phantom):
+for command in (segment, train, evaluate, compare, data, split, phantom):
     app.command()(command)
 
 if __name__ == "__main__":  # torchrun -m bundle.cli

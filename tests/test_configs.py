@@ -20,7 +20,8 @@ from tests.conftest import TINY_EXPERT
 
 ROOT = Path(bundle.__file__).resolve().parents[1]
 TRAINING = ("train_experts.yaml", "train.yaml")
-CONFIGS = ("inference.yaml", *TRAINING)
+JUDGING = ("inference.yaml", "evaluate.yaml")
+CONFIGS = (*JUDGING, *TRAINING)
 OVERLAYS = ("multi_gpu_train.yaml", "tensorboard.yaml")  # merged over those of training
 NOT_COMPONENTS = {"imports", "initialize", "run", "finalize"}
 
@@ -68,7 +69,7 @@ def tiny_values(phantom_folder, tiny_settings, tmp_path_factory) -> dict[str, di
     }
     network = load_config("train_experts.yaml", training).get_parsed_content("network_def")
     torch.save(network.state_dict(), out / "experts.pt")
-    return {"inference.yaml": {**common, **tiny_settings}, **dict.fromkeys(TRAINING, training)}
+    return {**{name: {**common, **tiny_settings} for name in JUDGING}, **dict.fromkeys(TRAINING, training)}
 
 
 def test_every_config_stands_alone_or_is_merged_over_one_that_does():
@@ -130,8 +131,8 @@ def test_no_expression_holds_a_condition_a_loop_or_a_lambda(name):
 @pytest.mark.parametrize(
     "key", ["bundle_root", "dataset_dir", "device_name", "device", "expert", "gate", "mixer", "network_def"]
 )
-@pytest.mark.parametrize("name", TRAINING)
-def test_training_and_inference_say_the_same(name, key):
+@pytest.mark.parametrize("name", [*TRAINING, "evaluate.yaml"])
+def test_training_and_judging_say_the_same_as_inference(name, key):
     assert read(name)[key] == read("inference.yaml")[key]
 
 

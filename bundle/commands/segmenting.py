@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bundle.batch.runner import OK, CaseOutcome, describe, log_outcome
+from bundle.batch.runner import OK, CaseOutcome
 from bundle.batch.segmenting import segment_cases
-from bundle.commands.options import ERRORS, SOURCE_HELP, DeviceOption, PatternOption, SetOption, exit_codes
+from bundle.commands.options import SOURCE_HELP, DeviceOption, PatternOption, SetOption, exit_codes
+from bundle.commands.progress import reporting
 from bundle.configuration import parse_settings
 from bundle.data.cases import case_name, check_case_id, list_cases
 from bundle.data.patterns import parse_patterns
@@ -47,7 +47,9 @@ def segment(
     with exit_codes():
         cases = _cases(source, {name: path for name, path in files.items() if path}, case_id, pattern)
         values = {"label_convention": labels.value, "device_name": device, "preview": preview}
-        outcomes = _run(cases, out, {**values, **parse_settings(settings or [])})
+        values |= parse_settings(settings or [])
+        with reporting("segmenting", len(cases)) as report:
+            outcomes = segment_cases(cases, out, settings=values, report=report)
         _summarise(outcomes, out)
 
 
@@ -64,20 +66,6 @@ def _cases(
         raise UsageError("E_USAGE", "--pattern goes with a folder; named files need none.")
     name = case_id or case_name(next(iter(files.values())))
     return ({"case_id": check_case_id(name), "image": files},)
-
-
-def _run(cases: tuple[dict[str, Any], ...], out: Path, values: dict[str, Any]) -> list[CaseOutcome]:
-    if not ERRORS.is_terminal:
-        return segment_cases(cases, out, settings=values, report=log_outcome)
-    columns = (TextColumn("{task.description}"), *Progress.get_default_columns()[1:2], MofNCompleteColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=ERRORS, transient=True) as progress:
-        task = progress.add_task("segmenting", total=len(cases))
-
-        def advance(outcome: CaseOutcome) -> None:
-            progress.advance(task)
-            progress.console.print(describe(outcome), highlight=False, markup=False)
-
-        return segment_cases(cases, out, settings=values, report=advance)
 
 
 def _summarise(outcomes: list[CaseOutcome], out: Path) -> None:

@@ -1,4 +1,4 @@
-"""The cases that can train: those with a label."""
+"""The cases that can train and judge: those with a label."""
 
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ def labelled_cases(source: Path | str) -> tuple[dict[str, Any], ...]:
     if not cases:
         raise UsageError(
             "E_NO_LABEL",
-            f"Training must have labelled cases; got none in {source}. Put CASE-seg.nii.gz beside the images of a "
+            f"The data must have labelled cases; got none in {source}. Put CASE-seg.nii.gz beside the images of a "
             "case, one folder per case, or name the label files in a list.",
         )
     return cases

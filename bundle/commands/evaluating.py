@@ -1,0 +1,141 @@
+"""Judges networks and segmentations, and compares what was judged."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+
+from bundle.atomic_file import appearing_at_once
+from bundle.batch.evaluating import evaluate_network, evaluate_predictions
+from bundle.batch.runner import OK, CaseOutcome
+from bundle.commands.options import SOURCE_HELP, DeviceOption, SetOption, exit_codes
+from bundle.commands.progress import reporting
+from bundle.configuration import parse_settings
+from bundle.data.splits import chosen_cases
+from bundle.errors import UsageError
+from bundle.evaluation.comparison import compare as compare_tables
+from bundle.evaluation.comparison import latex_comparison, markdown_comparison
+from bundle.evaluation.score_table import ScoreTable
+from bundle.inference.writing import check_writable
+from bundle.training.cases import labelled_cases
+
+
+class Empty(StrEnum):
+    """What a region counts that the truth does not have."""
+
+    skip = "skip"
+    one = "one"
+
+
+class Numbering(StrEnum):
+    """Numbering of label maps."""
+
+    brats2021 = "brats2021"
+    brats2023 = "brats2023"
+    brats2024 = "brats2024"
+    msd = "msd"
+
+
+class TruthNumbering(StrEnum):
+    """Numbering of the truth; ``auto`` tells it from names and values, or refuses."""
+
+    auto = "auto"
+    brats2021 = "brats2021"
+    brats2023 = "brats2023"
+    brats2024 = "brats2024"
+    msd = "msd"
+
+
+EmptyOption = Annotated[
+    Empty,
+    typer.Option(help="Regions that the truth does not have: left out, or 1 for finding nothing there and 0 else."),
+]
+
+
+def evaluate(
+    data: Annotated[Path, typer.Option(help="Labelled cases: " + SOURCE_HELP)],
+    out: Annotated[Path, typer.Option(help="Folder for scores, tables and pictures.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Weights; the shipped ones if left out.")] = None,
+    overlay: Annotated[
+        list[str] | None, typer.Option(help="Config that the weights were trained with; may be repeated.")
+    ] = None,
+    predictions: Annotated[
+        Path | None, typer.Option(help="Judge these label maps instead of a network: CASE.nii.gz or CASE_seg.nii.gz.")
+    ] = None,
+    numbering: Annotated[
+        Numbering, typer.Option("--prediction-labels", help="Numbering of the predictions, declared.")
+    ] = Numbering.brats2023,
+    labels: Annotated[
+        TruthNumbering, typer.Option(help="Numbering of the truth; auto tells it from names and values.")
+    ] = TruthNumbering.auto,
+    split_file: Annotated[Path | None, typer.Option("--split", help="Split of the cases, by `simmlm split`.")] = None,
+    part: Annotated[str, typer.Option(help="Part of the split to judge.")] = "test",
+    empty: EmptyOption = Empty.skip,
+    device: DeviceOption = "auto",
+    settings: SetOption = None,
+) -> None:
+    """Judge a network from every set of the cases' modalities, or anybody's segmentations, by the same code."""
+    with exit_codes():
+        if predictions is not None:
+            _check_alone(checkpoint=checkpoint, overlay=overlay, set=settings)
+            cases = chosen_cases(labelled_cases(data), split_file, part)
+            conventions = {"convention": numbering.value, "label_convention": labels.value, "empty": empty.value}
+            with reporting("judging", len(cases)) as report:
+                outcomes = evaluate_predictions(cases, predictions, out, report=report, **conventions)
+        else:
+            values: dict[str, Any] = {"dataset_dir": data, "split_file": split_file, "part": part}
+            values |= {"label_convention": labels.value, "empty": empty.value, "device_name": device}
+            values |= {"checkpoint": checkpoint} if checkpoint else {}
+            values |= parse_settings(settings or [])
+            with reporting("judging", len(chosen_cases(labelled_cases(data), split_file, part))) as report:
+                outcomes = evaluate_network(out, values, overlays=tuple(overlay or ()), report=report)
+        _summarise(outcomes, out)
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of `simmlm evaluate`; the first is the reference.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for comparison.json, .md and .tex.")] = None,
+    metric: Annotated[str, typer.Option(help="A metric of scores.csv.")] = "dice",
+    empty: EmptyOption = Empty.skip,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and the permutations.")] = 0,
+) -> None:
+    """Table evaluated runs side by side: differences to the first, intervals and permutation tests over cases."""
+    with exit_codes():
+        if len(runs) < 2:
+            raise UsageError("E_USAGE", f"Runs to compare must be at least two; got {len(runs)}.")
+        tables = {name: ScoreTable.read(run / "scores.csv") for name, run in _named(runs).items()}
+        result = compare_tables(tables, metric=metric, empty=empty.value, seed=seed)
+        text = markdown_comparison(result)
+        if out is not None:
+            check_writable(out)
+            texts = {"json": json.dumps(result, indent=2, ensure_ascii=False), "md": text}
+            for ending, content in {**texts, "tex": latex_comparison(result)}.items():
+                with appearing_at_once(out / f"comparison.{ending}") as file:
+                    file.write(content.encode() + b"\n")
+        Console().print(Markdown(text)) if Console().is_terminal else typer.echo(text)
+
+
+def _named(runs: list[Path]) -> dict[str, Path]:
+    """Call runs by their folders' names, or by the whole path where two have the same."""
+    names = [run.resolve().name for run in runs]
+    unique = {name if names.count(name) == 1 else str(run): run for name, run in zip(names, runs, strict=True)}
+    if len(unique) < len(runs):
+        raise UsageError("E_USAGE", "Each run must be given once.")
+    return unique
+
+
+def _check_alone(**options: Any) -> None:
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise UsageError("E_USAGE", f"--{given[0]} is for a network; --predictions needs none. Give one of the two.")
+
+
+def _summarise(outcomes: list[CaseOutcome], out: Path) -> None:
+    failed = sum(outcome.status != OK for outcome in outcomes)
+    typer.echo(f"{len(outcomes)} cases: {len(outcomes) - failed} judged, {failed} failed. Report: {out / 'report.md'}")
+    if failed:
+        raise typer.Exit(1)

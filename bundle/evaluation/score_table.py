@@ -1,0 +1,172 @@
+"""The tidy table of an evaluation: one row per case, modality set, region and metric."""
+
+import csv
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.atomic_file import write_csv
+from bundle.errors import UsageError
+from bundle.modalities import MODALITIES, modality_sets
+from bundle.regions import REGIONS
+
+GIVEN = "given"
+"""Stands for the modality set where nobody knows from which modalities a prediction was made."""
+
+COLUMNS = ("case", "set", "region", "metric", "value")
+EMPTY = ("skip", "one")
+
+Floats = NDArray[np.float64]
+Key = tuple[str, str, str, str]
+
+_SEPARATOR = "+"
+_SIGNIFICANT_DIGITS = 6
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number; NaN where it is not defined."""
+
+    case: str
+    modality_set: str
+    region: str
+    metric: str
+    value: float
+
+
+def set_name(names: Iterable[str]) -> str:
+    """Name a modality set by its members, in ``MODALITIES`` order: ``t1c+t2f``."""
+    chosen = set(names)
+    return _SEPARATOR.join(modality for modality in MODALITIES if modality in chosen)
+
+
+def set_members(name: str) -> tuple[str, ...]:
+    """Give the modalities of a set by its name; none for ``GIVEN``."""
+    return () if name == GIVEN else tuple(name.split(_SEPARATOR))
+
+
+ALL_SETS = (*(set_name(chosen) for chosen in modality_sets()), GIVEN)
+"""Names of all sets in the order of tables: small ones first."""
+
+
+class ScoreTable:
+    """All scores of a run.
+
+    Args:
+        scores: at most one per case, set, region and metric.
+
+    Attributes:
+        cases: names, sorted.
+        sets: those that occur, in the order of ``ALL_SETS``.
+        regions: those that occur, in ``REGIONS`` order.
+        metrics: in the order of their first score.
+
+    Raises:
+        UsageError: E_SCORES, there are none, a set or a region is unknown, or a row comes twice.
+    """
+
+    def __init__(self, scores: Iterable[Score]) -> None:
+        self._scores: dict[Key, float] = {}
+        for score in scores:
+            self._add(score)
+        if not self._scores:
+            raise UsageError("E_SCORES", "Scores must have at least one row; got none.")
+        cases, sets, regions, metrics = (dict.fromkeys(part) for part in zip(*self._scores, strict=True))
+        self.cases = tuple(sorted(cases))
+        self.sets = tuple(name for name in ALL_SETS if name in sets)
+        self.regions = tuple(region for region in REGIONS if region in regions)
+        self.metrics = tuple(metrics)
+
+    def values(self, metric: str, *, empty: str = "skip") -> Floats:
+        """Give the values of a metric as an array.
+
+        Args:
+            metric: one of ``metrics``.
+            empty: ``skip`` leaves out (case, region) of which ``truth_ml`` is 0, from all metrics that compare with the
+                truth; ``one`` keeps the values of the table.
+
+        Returns:
+            (cases, sets, regions), NaN where there is none.
+
+        Raises:
+            UsageError: E_SCORES, the table has no such metric.
+        """
+        if metric not in self.metrics:
+            known = ", ".join(self.metrics)
+            raise UsageError("E_SCORES", f"metric must be one of {known}; got {metric!r}. Choose one of them.")
+        if empty not in EMPTY:
+            raise ValueError(f"empty must be one of {', '.join(EMPTY)}; got {empty!r}.")
+        values = self._array(metric)
+        if empty == "skip" and _needs_truth(metric) and "truth_ml" in self.metrics:
+            absent = (self._array("truth_ml") == 0).any(axis=1, keepdims=True)
+            values = np.where(absent, np.nan, values)
+        return values
+
+    def write(self, path: Path) -> None:
+        """Write the table as CSV.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        rows = (
+            dict(zip(COLUMNS, (*key, "" if math.isnan(value) else f"{value:.{_SIGNIFICANT_DIGITS}g}"), strict=True))
+            for key, value in self._scores.items()
+        )
+        write_csv(path, COLUMNS, rows)
+
+    @classmethod
+    def read(cls, path: Path) -> "ScoreTable":
+        """Read a table that ``write`` wrote.
+
+        Raises:
+            UsageError: E_SCORES, the file cannot be read or is no such table; the message names it and the line.
+        """
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                table = csv.DictReader(file)
+                if set(COLUMNS) - set(table.fieldnames or ()):
+                    raise ValueError(f"columns must be {','.join(COLUMNS)}; got {table.fieldnames}.")
+                return cls([_score(row, table.line_num) for row in table])
+        except (OSError, ValueError, csv.Error) as error:
+            raise UsageError("E_SCORES", f"{path} must be a table of scores; {error}") from None
+        except UsageError as error:
+            raise UsageError("E_SCORES", f"{path}: {error}") from None
+
+    def _add(self, score: Score) -> None:
+        key = (score.case, score.modality_set, score.region, score.metric)
+        if score.modality_set not in ALL_SETS:
+            raise UsageError(
+                "E_SCORES", f"set must be modalities such as t1c+t2f, or {GIVEN}; got {score.modality_set!r}."
+            )
+        if score.region not in REGIONS:
+            raise UsageError("E_SCORES", f"region must be one of {', '.join(REGIONS)}; got {score.region!r}.")
+        if key in self._scores:
+            raise UsageError("E_SCORES", f"A row must come once; got {', '.join(key)} twice.")
+        self._scores[key] = score.value
+
+    def _array(self, metric: str) -> Floats:
+        values = [
+            self._scores.get((case, chosen, region, metric), math.nan)
+            for case in self.cases
+            for chosen in self.sets
+            for region in self.regions
+        ]
+        return np.array(values, np.float64).reshape(len(self.cases), len(self.sets), len(self.regions))
+
+
+def _needs_truth(metric: str) -> bool:
+    return not metric.endswith("_ml") and not metric.startswith("weight_")
+
+
+def _score(row: dict[str, str], line: int) -> Score:
+    if any(row[column] is None for column in COLUMNS):
+        raise ValueError(f"line {line} must have {len(COLUMNS)} fields; got fewer.")
+    try:
+        value = float(row["value"]) if row["value"] else math.nan
+    except ValueError:
+        raise ValueError(f"value must be a number; got {row['value']!r} in line {line}.") from None
+    return Score(row["case"], row["set"], row["region"], row["metric"], value)
