@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 
 PERFORMANCES = ("dice", "confidence")
 
+SMALLEST_SPREAD = 1e-6
+"""Standard deviation of weights or scores, all in [0, 1], below which they are constant: the rest is rounding."""
+
 
 @dataclass(frozen=True)
 class Correlation:
@@ -21,7 +24,7 @@ class Correlation:
 
     Attributes:
         r: NaN with fewer than three cases or without variance.
-        low, high: 95 % percentile bootstrap over cases.
+        low, high: 95 % percentile bootstrap over cases; NaN where r is.
         n: cases.
     """
 
@@ -36,14 +39,15 @@ class Correlation:
 
 
 def correlate(x: Floats, y: Floats, seed: int) -> Correlation:
-    """Correlate (C,) with (C,) values; pairs with a NaN are left out."""
+    """Correlate (C,) with (C,) values in [0, 1]; pairs with a NaN are left out."""
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
-    if len(x) < 3:
-        return Correlation(math.nan, math.nan, math.nan, len(x))
+    r = float(_pearson(x, y)) if len(x) >= 3 else math.nan
+    if math.isnan(r):
+        return Correlation(r, math.nan, math.nan, len(x))
     drawn = np.random.default_rng(seed).integers(len(x), size=(N_RESAMPLES, len(x)))
     low, high = percentiles(_pearson(x[drawn], y[drawn])[:, None])
-    return Correlation(float(_pearson(x, y)), float(low[0]), float(high[0]), len(x))
+    return Correlation(r, float(low[0]), float(high[0]), len(x))
 
 
 def weights_and_performance(
@@ -51,7 +55,13 @@ def weights_and_performance(
 ) -> dict[str, dict[str, dict[str, Correlation]]]:
     """Correlate the mean gate weight of a modality with what its expert achieves alone, over cases.
 
-    The weight is that of the largest set of the case.
+    The weight is that of the largest set of the case. Where cases differ in what was acquired, part of the correlation
+    is that weights are larger among fewer modalities.
+
+    Args:
+        table: scores of a run.
+        empty: ``skip`` or ``one``, see ``ScoreTable.values``.
+        seed: of the bootstrap.
 
     Returns:
         Modality, region and ``dice`` or ``confidence`` to correlation; nothing for modalities without weights.
@@ -84,8 +94,9 @@ def _of_largest_set(table: ScoreTable, metric: str) -> Floats:
 
 def _pearson(x: Floats, y: Floats) -> Floats:
     """Correlate along the last axis; NaN without variance."""
+    spread_x, spread_y = x.std(axis=-1), y.std(axis=-1)
     x, y = (part - part.mean(axis=-1, keepdims=True) for part in (x, y))
-    size = np.sqrt((x**2).sum(axis=-1) * (y**2).sum(axis=-1))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        r: Floats = np.where(size > 1e-12, (x * y).sum(axis=-1) / size, np.nan)
+    varies = (spread_x > SMALLEST_SPREAD) & (spread_y > SMALLEST_SPREAD)
+    size = np.where(varies, spread_x * spread_y, 1.0)
+    r: Floats = np.where(varies, np.clip((x * y).mean(axis=-1) / size, -1, 1), np.nan)
     return r

@@ -10,6 +10,9 @@ from scipy.stats import permutation_test
 
 N_RESAMPLES = 2000
 N_PERMUTATIONS = 9999
+PERMUTATION_BATCH = 500
+"""Permutations at once: all of those of a thousand cases would take a gigabyte."""
+
 CONFIDENCE_PERCENT = 95.0
 
 Floats = NDArray[np.float64]
@@ -37,10 +40,11 @@ class Interval:
 
 @dataclass(frozen=True)
 class Difference(Interval):
-    """An average difference of paired values.
+    """An average difference of paired values, over the pairs of which both are known.
 
     Attributes:
-        p: of the two-sided permutation test that swaps pairs; exact for up to 13 of them, NaN with fewer than two.
+        p: of the two-sided permutation test that swaps pairs, which flips the sign of their difference; exact for up
+            to 13 pairs, NaN with fewer than two.
     """
 
     p: float
@@ -57,8 +61,8 @@ def bootstrap_ratio(numerator: Floats, denominator: Floats, seed: int) -> tuple[
     """Bootstrap over cases the ratio of two sums over cases, column by column.
 
     Args:
-        numerator: (C, K).
-        denominator: (C, K), 0 where a case has nothing to say.
+        numerator: (C, K), finite, 0 where a case has nothing to say.
+        denominator: (C, K), 0 there too.
         seed: of the resampling; cases are drawn once for all columns.
 
     Returns:
@@ -137,6 +141,7 @@ def _permutation_p(a: Floats, b: Floats, seed: int) -> float:
         permutation_type="samples",
         vectorized=True,
         n_resamples=N_PERMUTATIONS,
-        rng=np.random.default_rng(seed),
+        batch=PERMUTATION_BATCH,
+        random_state=np.random.default_rng(seed),  # ``rng``, the new name, is not known to SciPy before 1.15
     )
     return float(test.pvalue)

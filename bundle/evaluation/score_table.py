@@ -66,7 +66,7 @@ class ScoreTable:
         metrics: in the order of their first score.
 
     Raises:
-        UsageError: E_SCORES, there are none, a set or a region is unknown, or a row comes twice.
+        UsageError: E_SCORES, there are none, a set or a region is unknown, a value is infinite, or a row comes twice.
     """
 
     def __init__(self, scores: Iterable[Score]) -> None:
@@ -74,7 +74,7 @@ class ScoreTable:
         for score in scores:
             self._add(score)
         if not self._scores:
-            raise UsageError("E_SCORES", "Scores must have at least one row; got none.")
+            raise UsageError("E_SCORES", "Scores must have at least one row; got none. Judge at least one case.")
         cases, sets, regions, metrics = (dict.fromkeys(part) for part in zip(*self._scores, strict=True))
         self.cases = tuple(sorted(cases))
         self.sets = tuple(name for name in ALL_SETS if name in sets)
@@ -93,7 +93,7 @@ class ScoreTable:
             (cases, sets, regions), NaN where there is none.
 
         Raises:
-            UsageError: E_SCORES, the table has no such metric.
+            UsageError: E_SCORES, the table has no such metric, or nothing tells which regions the truth has.
         """
         if metric not in self.metrics:
             known = ", ".join(self.metrics)
@@ -101,7 +101,13 @@ class ScoreTable:
         if empty not in EMPTY:
             raise ValueError(f"empty must be one of {', '.join(EMPTY)}; got {empty!r}.")
         values = self._array(metric)
-        if empty == "skip" and _needs_truth(metric) and "truth_ml" in self.metrics:
+        if empty == "skip" and skips_empty(metric):
+            if "truth_ml" not in self.metrics:
+                raise UsageError(
+                    "E_SCORES",
+                    "Scores must have truth_ml to leave out regions that the truth does not have; got only "
+                    f"{', '.join(self.metrics)}. Add it, or choose the convention one.",
+                )
             absent = (self._array("truth_ml") == 0).any(axis=1, keepdims=True)
             values = np.where(absent, np.nan, values)
         return values
@@ -120,16 +126,19 @@ class ScoreTable:
 
     @classmethod
     def read(cls, path: Path) -> "ScoreTable":
-        """Read a table that ``write`` wrote.
+        """Read a table that ``write`` wrote; an empty value is NaN, and other columns are left alone.
 
         Raises:
-            UsageError: E_SCORES, the file cannot be read or is no such table; the message names it and the line.
+            UsageError: E_SCORES, the file cannot be read or is no such table; the message names it and what is wrong.
         """
         try:
-            with path.open(newline="", encoding="utf-8") as file:
+            with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets add a byte order mark
                 table = csv.DictReader(file)
                 if set(COLUMNS) - set(table.fieldnames or ()):
-                    raise ValueError(f"columns must be {','.join(COLUMNS)}; got {table.fieldnames}.")
+                    found = ",".join(table.fieldnames or ()) or "an empty file"
+                    raise ValueError(
+                        f"columns must be {','.join(COLUMNS)}; got {found}. Give a scores.csv of `simmlm evaluate`."
+                    )
                 return cls([_score(row, table.line_num) for row in table])
         except (OSError, ValueError, csv.Error) as error:
             raise UsageError("E_SCORES", f"{path} must be a table of scores; {error}") from None
@@ -140,13 +149,21 @@ class ScoreTable:
         key = (score.case, score.modality_set, score.region, score.metric)
         if score.modality_set not in ALL_SETS:
             raise UsageError(
-                "E_SCORES", f"set must be modalities such as t1c+t2f, or {GIVEN}; got {score.modality_set!r}."
+                "E_SCORES",
+                f"set must be modalities such as t1c+t2f, or {GIVEN}; got {score.modality_set!r}. "
+                f"Name them in the order {', '.join(MODALITIES)}.",
             )
         if score.region not in REGIONS:
-            raise UsageError("E_SCORES", f"region must be one of {', '.join(REGIONS)}; got {score.region!r}.")
+            raise UsageError(
+                "E_SCORES", f"region must be one of {', '.join(REGIONS)}; got {score.region!r}. Rename it."
+            )
+        if math.isinf(score.value):
+            raise UsageError(
+                "E_SCORES", f"A value must be finite; got {score.value} for {', '.join(key)}. Leave it empty."
+            )
         if key in self._scores:
-            raise UsageError("E_SCORES", f"A row must come once; got {', '.join(key)} twice.")
-        self._scores[key] = score.value
+            raise UsageError("E_SCORES", f"A row must come once; got {', '.join(key)} twice. Remove one.")
+        self._scores[key] = float(score.value)
 
     def _array(self, metric: str) -> Floats:
         values = [
@@ -158,15 +175,19 @@ class ScoreTable:
         return np.array(values, np.float64).reshape(len(self.cases), len(self.sets), len(self.regions))
 
 
-def _needs_truth(metric: str) -> bool:
+def skips_empty(metric: str) -> bool:
+    """Say whether the convention ``skip`` matters: volumes and weights mean something without a region in the truth."""
     return not metric.endswith("_ml") and not metric.startswith("weight_")
 
 
 def _score(row: dict[str, str], line: int) -> Score:
-    if any(row[column] is None for column in COLUMNS):
-        raise ValueError(f"line {line} must have {len(COLUMNS)} fields; got fewer.")
+    if None in row or None in row.values():  # too many fields, as with a decimal comma, or too few
+        found = "fewer" if None in row.values() else "more"
+        raise ValueError(f"line {line} must have as many fields as the first line; got {found}. Mend the line.")
     try:
         value = float(row["value"]) if row["value"] else math.nan
     except ValueError:
-        raise ValueError(f"value must be a number; got {row['value']!r} in line {line}.") from None
+        raise ValueError(
+            f"value must be a number or empty; got {row['value']!r} in line {line}. Mend the line."
+        ) from None
     return Score(row["case"], row["set"], row["region"], row["metric"], value)

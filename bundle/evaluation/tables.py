@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bundle.evaluation.score_table import GIVEN, set_members
+from bundle.evaluation.score_table import GIVEN, set_members, skips_empty
 from bundle.evaluation.summary import MEAN
 from bundle.modalities import MODALITIES
 
@@ -24,9 +24,17 @@ _NAMES = {
     "entropy_auroc": "AUROC of the entropy for wrong voxels",
     "confidence": "mean probability on the region, %",
 }
+_WEIGHT_NAMES = {f"weight_{modality}": f"weight of {name}" for modality, name in SHOWN_NAMES.items()}
 _PERCENT = ("dice", "surface_dice_1mm", "sensitivity", "precision", "ece", "sce", "confidence")
-_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-_LATEX |= {character: f"\\{character}" for character in "&%$#_{}"}
+_COUNTED_AS = {
+    "dice": "100 if nothing was predicted there, else 0",
+    "surface_dice_1mm": "100 if nothing was predicted there, else 0",
+    "hd95_mm": "0 if nothing was predicted there, else the diagonal of the grid",
+}
+_LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": "$<$", ">": "$>$"}
+_LATEX |= {"|": r"\textbar{}", **{character: f"\\{character}" for character in "&%$#_{}"}}
+_LATEX_NUMBER = str.maketrans({"-": "$-$", "–": "--"})
+_MARKDOWN = frozenset("\\|*_`[]<>~&$")
 
 Summary = Mapping[str, Any]
 
@@ -39,72 +47,109 @@ def markdown_sets_table(summary: Summary, metric: str = "dice") -> str:
         metric: one of its ``means``.
     """
     regions = summary["regions"]
-    head = [*SHOWN_NAMES.values(), *(f"{region}" for region in regions)]
-    lines = [_row(head), _row([*[":-:"] * len(SHOWN_NAMES), *["---:"] * len(regions)])]
-    lines += [_row([*_dots(name, "●", "○"), *_cells(summary, metric, name)]) for name in summary["sets"]]
-    if len(summary["sets"]) > 1:
-        lines.append(_row(["mean", "", "", "", *_cells(summary, metric, MEAN)]))
-    return "\n".join([*lines, "", *_notes(summary, metric)])
+    rule = [":-:"] * len(SHOWN_NAMES) + ["---:"] * len(regions)
+    rows = [[*_dots(name, "●", "○"), *_cells(summary, metric, name)] for name in summary["sets"]]
+    if len(rows) > 1:
+        rows.append([MEAN, *[""] * (len(SHOWN_NAMES) - 1), *_cells(summary, metric, MEAN)])
+    return f"{markdown_table([*SHOWN_NAMES.values(), *regions], rows, rule)}\n\n{_notes(summary, metric)}"
 
 
 def latex_sets_table(summary: Summary, metric: str = "dice") -> str:
     r"""Write the table of ``markdown_sets_table`` for LaTeX; it needs ``\usepackage{booktabs}``."""
     regions = summary["regions"]
-    head = " & ".join([*SHOWN_NAMES.values(), *map(latex_text, regions)])
-    rows = [
-        " & ".join([*_dots(name, r"$\bullet$", r"$\circ$"), *_cells(summary, metric, name)]) for name in summary["sets"]
+    groups = [
+        [
+            [*_dots(name, r"$\bullet$", r"$\circ$"), *map(latex_number, _cells(summary, metric, name))]
+            for name in summary["sets"]
+        ]
     ]
-    lines = [rf"\begin{{tabular}}{{{'c' * len(SHOWN_NAMES)}{'r' * len(regions)}}}", r"\toprule", head + r" \\"]
-    lines += [r"\midrule", *(row + r" \\" for row in rows)]
     if len(summary["sets"]) > 1:
-        mean = " & ".join([rf"\multicolumn{{{len(SHOWN_NAMES)}}}{{l}}{{mean}}", *_cells(summary, metric, MEAN)])
-        lines += [r"\midrule", mean + r" \\"]
-    comment = "\n".join(f"% {note}" for note in _notes(summary, metric) if note)
-    return "\n".join([f"% {metric_name(metric)}", comment, *lines, r"\bottomrule", r"\end{tabular}"])
+        label = rf"\multicolumn{{{len(SHOWN_NAMES)}}}{{l}}{{{MEAN}}}"
+        groups.append([[label, *map(latex_number, _cells(summary, metric, MEAN))]])
+    columns = "c" * len(SHOWN_NAMES) + "r" * len(regions)
+    return f"% {_notes(summary, metric)}\n{latex_table([*SHOWN_NAMES.values(), *regions], groups, columns)}"
 
 
 def markdown_overview(summary: Summary) -> str:
     """Table all metrics of the largest set and of the mean over sets with intervals, and what follows from them."""
     sets, regions = summary["sets"], summary["regions"]
-    chosen = list(dict.fromkeys([sets[-1], MEAN] if len(sets) > 1 else sets))
+    chosen = [sets[-1], MEAN] if len(sets) > 1 else sets
     head = [f"{region}, {_set_text(name, len(sets))}" for name in chosen for region in regions]
-    metrics = [metric for metric in summary["means"] if metric in _NAMES]
     rows = [
-        [_NAMES[metric], *(_with_interval(metric, summary["means"][metric][n][r]) for n in chosen for r in regions)]
-        for metric in metrics
+        [name, *(shown_interval(metric, summary["means"][metric][s][r]) for s in chosen for r in regions)]
+        for metric, name in _NAMES.items()
+        if metric in summary["means"]
     ]
-    parts = [_table(["mean over cases (95 % interval)", *head], rows)]
-    if summary.get("counter_intuitive", {}) and len(sets) > 1:
-        parts.append(_counter_intuitive(summary))
+    parts = [markdown_table(["mean over cases (95 % interval)", *head], rows)]
+    if len(sets) > 1 and "counter_intuitive" in summary:
+        parts.append(_counter_intuitive(summary["counter_intuitive"]))
     if any(summary["weights_and_performance"].values()):
-        parts.append(_correlations(summary))
+        parts.append(_correlations(summary["weights_and_performance"]))
     return "\n\n".join(parts)
 
 
 def metric_name(metric: str) -> str:
     """Name a metric of ``scores.csv`` with its unit."""
-    if metric.startswith("weight_"):
-        return f"weight of {SHOWN_NAMES[metric.removeprefix('weight_')]}"
-    return _NAMES.get(metric, metric)
+    return {**_NAMES, **_WEIGHT_NAMES}.get(metric, metric)
 
 
-def shown(metric: str, value: float | None) -> str:
-    """Write a value in the unit of ``metric_name``."""
+def shown(metric: str, value: float | None, sign: str = "") -> str:
+    """Write a value in the unit of ``metric_name``; with ``sign`` "+" also that of positive ones."""
     if value is None:
         return UNKNOWN
-    if metric in _PERCENT:
-        return f"{100 * value:.1f}"
-    return f"{value:.1f}" if metric.endswith(("_mm", "_ml")) else f"{value:.3f}"
+    digits = 1 if metric in _PERCENT or metric.endswith(("_mm", "_ml")) else 3
+    rounded = round(100 * value if metric in _PERCENT else value, digits) + 0.0  # or else -0.04 would be -0.0
+    return f"{rounded:{sign if rounded else ''}.{digits}f}"
+
+
+def shown_interval(metric: str, found: Mapping[str, Any], sign: str = "") -> str:
+    """Write a mean with its interval, if it has one: ``71.2 (65.0–77.1)``."""
+    mean, low, high = (shown(metric, found[key], sign) for key in ("mean", "low", "high"))
+    if found["low"] is None:
+        return mean
+    between = " to " if sign or "-" in low else "–"  # a dash beside a sign cannot be read
+    return f"{mean} ({low}{between}{high})"
+
+
+def convention(metric: str, empty: str) -> str:
+    """Say what a region counts that the truth does not have."""
+    if not skips_empty(metric):
+        return "Cases whose truth does not have the region count too"
+    if empty == "skip":
+        return "Regions that the truth does not have are left out"
+    return f"A region that the truth does not have counts {_COUNTED_AS.get(metric, 'too')}"
 
 
 def latex_text(text: str) -> str:
-    """Escape what LaTeX would take for a command."""
-    return "".join(_LATEX.get(character, character) for character in text)
+    """Escape what LaTeX would take for a command, and keep it on one line."""
+    return "".join(_LATEX.get(character, character) for character in _one_line(text))
+
+
+def latex_number(text: str) -> str:
+    """Write the minus signs and dashes of a cell as LaTeX does."""
+    return text.translate(_LATEX_NUMBER)
 
 
 def markdown_text(text: str) -> str:
-    """Escape what would end the cell of a table or start another element."""
-    return "".join(f"\\{character}" if character in "\\|*_`[]<>" else character for character in text)
+    """Escape what would end the cell of a table or start another element, and keep it on one line."""
+    return "".join(f"\\{character}" if character in _MARKDOWN else character for character in _one_line(text))
+
+
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]], rule: Sequence[str] | None = None) -> str:
+    """Put cells together; without a rule the first column is left-aligned and the others are right-aligned."""
+    rule = rule or ["---"] + ["---:"] * (len(head) - 1)
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
+
+
+def latex_table(head: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], columns: str) -> str:
+    """Put cells together; groups of rows are parted by lines."""
+    bodies = ["\n".join(rf"{' & '.join(cells)} \\" for cells in rows) for rows in ([head], *groups)]
+    body = "\n\\midrule\n".join(bodies)
+    return f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}"
+
+
+def _one_line(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _cells(summary: Summary, metric: str, name: str) -> list[str]:
@@ -117,70 +162,57 @@ def _dots(name: str, present: str, absent: str) -> list[str]:
     return [present if modality in set_members(name) else absent for modality in MODALITIES]
 
 
-def _notes(summary: Summary, metric: str) -> list[str]:
-    """Say how a table was averaged."""
-    regions = summary["regions"]
-    last = summary["means"][metric][summary["sets"][-1]]
-    n = ", ".join(f"{region} {last[region]['n']}" for region in regions)
-    rule = {
-        "skip": "Regions that the truth does not have are left out",
-        "one": "A region that the truth does not have counts 1 if nothing was predicted there, else 0",
-    }
-    if metric != "dice":
-        return [f"{metric_name(metric)}. Cases: {n}."]
-    other = summary["dice_other_convention"][MEAN]
-    values = ", ".join(f"{region} {shown(metric, other[region]['mean'])}" for region in regions)
-    otherwise = {"skip": "Counted as 1 or 0", "one": "Left out"}[summary["empty"]]
-    return [f"{metric_name(metric)}. {rule[summary['empty']]}; cases: {n}. {otherwise} instead, the mean is: {values}."]
+def _notes(summary: Summary, metric: str) -> str:
+    """Say of what a table is the average."""
+    notes = [f"{metric_name(metric)}.", f"{convention(metric, summary['empty'])}; cases: {_n_cases(summary, metric)}."]
+    if metric == "dice":
+        other = summary["dice_other_convention"][MEAN]
+        values = ", ".join(f"{region} {shown(metric, found['mean'])}" for region, found in other.items())
+        notes.append(
+            {"skip": "Counted as 100 or 0", "one": "Left out"}[summary["empty"]] + f" instead, the mean is: {values}."
+        )
+    if GIVEN in summary["sets"]:
+        notes.append("?: nobody knows from which modalities.")
+    return " ".join(notes)
 
 
-def _counter_intuitive(summary: Summary) -> str:
-    rates = summary["counter_intuitive"]
-    rows = [
-        [region, _percent_with_interval(found["rate"], found["low"], found["high"]), str(found["n_pairs"])]
-        for region, found in rates.items()
-    ]
-    title = "Counter-intuitive rate: how often a larger set has the lower Dice."
-    return f"{title}\n\n{_table(['region', '% of pairs', 'pairs'], rows)}"
+def _n_cases(summary: Summary, metric: str) -> str:
+    """Count cases by region, and say where a set has fewer."""
+    means, parts = summary["means"][metric], []
+    for region in summary["regions"]:
+        most, fewest = means[MEAN][region]["n"], min(means[name][region]["n"] for name in summary["sets"])
+        parts.append(f"{region} {most}" + (f" (at least {fewest} in every set)" if fewest < most else ""))
+    return ", ".join(parts)
 
 
-def _correlations(summary: Summary) -> str:
+def _counter_intuitive(rates: Mapping[str, Any]) -> str:
+    found = (
+        f"{region} {shown_interval('dice', {**rate, 'mean': rate['rate']})} of {rate['n_pairs']}"
+        for region, rate in rates.items()
+    )
+    title = "Counter-intuitive rate, % of (case, set, larger set) in which the larger set has the lower Dice"
+    return f"{title}: {', '.join(found)}."
+
+
+def _correlations(correlations: Mapping[str, Any]) -> str:
     names = {"dice": "Dice", "confidence": "confidence"}
     rows = [
-        [SHOWN_NAMES[modality], region, *(_correlation(found[metric]) if metric in found else "" for metric in names)]
-        for modality, regions in summary["weights_and_performance"].items()
+        [SHOWN_NAMES[modality], region, *(_correlation(found.get(metric)) for metric in names)]
+        for modality, regions in correlations.items()
         for region, found in regions.items()
     ]
     title = "Correlation over cases of a modality's weight with what its expert achieves alone (95 % interval)."
-    return f"{title}\n\n{_table(['modality', 'region', *names.values()], rows)}"
+    return f"{title}\n\n{markdown_table(['modality', 'region', *names.values()], rows, ['---', '---', '---:', '---:'])}"
 
 
-def _correlation(found: Mapping[str, Any]) -> str:
-    if found["r"] is None:
+def _correlation(found: Mapping[str, Any] | None) -> str:
+    if found is None or found["r"] is None:
         return UNKNOWN
     ends = f" ({found['low']:.2f} to {found['high']:.2f})" if found["low"] is not None else ""
-    return f"{found['r']:.2f}{ends}"
-
-
-def _with_interval(metric: str, found: Mapping[str, Any]) -> str:
-    if found["low"] is None:
-        return shown(metric, found["mean"])
-    return f"{shown(metric, found['mean'])} ({shown(metric, found['low'])} to {shown(metric, found['high'])})"
-
-
-def _percent_with_interval(value: float | None, low: float | None, high: float | None) -> str:
-    return _with_interval("dice", {"mean": value, "low": low, "high": high})
+    return f"{found['r']:.2f}{ends}, n = {found['n']}"
 
 
 def _set_text(name: str, n_sets: int) -> str:
     if name == MEAN:
         return f"mean of {n_sets} sets"
-    return name if name == GIVEN else "+".join(SHOWN_NAMES[modality] for modality in set_members(name))
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join([_row(head), _row(["---", *["---:"] * (len(head) - 1)]), *map(_row, rows)])
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return "+".join(SHOWN_NAMES[modality] for modality in set_members(name)) or name
