@@ -1,11 +1,11 @@
-# `make demo` and `make test` set up everything they need in .venv; nothing is installed outside this folder.
+# `make demo`, `make test` and `make tables` set up everything they need in .venv; nothing is installed outside this folder.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all tables lint clean
 
 demo: $(READY)
 	$(BIN)/simmlm demo demo
@@ -15,6 +15,11 @@ test: $(READY) lint
 
 test-all: $(READY) lint
 	$(BIN)/python -m pytest -m "not gpu" --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+
+# Trains SimMLM, its ablations and its peers, and writes docs/results.md; on a GPU: make tables SIZE=gpu.
+SIZE ?= cpu
+tables: $(READY)
+	$(BIN)/python -m tests.benchmarks.tables --size $(SIZE)
 
 lint: $(READY)
 	$(BIN)/ruff check .
