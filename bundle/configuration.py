@@ -12,6 +12,7 @@ from monai.bundle.utils import ID_SEP_KEY, merge_kv
 from bundle.errors import SetupError, UsageError, find_user_error
 
 TRAINING_STAGES = ("experts", "mixture")
+OVERLAY_FOLDERS = ("ablations", "peers")
 
 _EVALUATED = ("$", "@", "%")
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # YAML takes 1e-3 for text
@@ -34,16 +35,17 @@ def bundle_root() -> Path:
 
 
 def find_overlay(name: str) -> Path:
-    """Find a config to merge over another: a file, or the name of one in ``configs/ablations`` or ``configs``.
+    """Find a config to merge over another: a file, or the name of one in ``configs`` or its folders for overlays.
 
     Raises:
         UsageError: there is none.
     """
-    folders = [bundle_root() / "configs" / "ablations", bundle_root() / "configs"]
-    candidates = [Path(name), *(folder / f"{name}.yaml" for folder in folders)]
+    configs = bundle_root() / "configs"
+    special = [configs / folder for folder in OVERLAY_FOLDERS]
+    candidates = [Path(name), *(folder / f"{name}.yaml" for folder in (*special, configs))]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
-        known = ", ".join(sorted(path.stem for path in folders[0].glob("*.yaml")))
+        known = ", ".join(sorted(path.stem for folder in special for path in folder.glob("*.yaml")))
         raise UsageError("E_OVERLAY", f"An overlay must be a YAML file or one of {known}; got {name}.")
     return found
 

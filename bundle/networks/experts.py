@@ -33,19 +33,21 @@ class FeatureHead(nn.Module):
     Args:
         n_features: F, channels of the feature maps; ``filters[0]`` of the experts.
         n_regions: R.
+        n_hidden: channels between both layers; left out, as many as come in.
     """
 
-    def __init__(self, n_features: int, n_regions: int) -> None:
+    def __init__(self, n_features: int, n_regions: int, n_hidden: int | None = None) -> None:
         super().__init__()
+        n_hidden = n_hidden or n_features
         self.block = Convolution(
             3,
             n_features,
-            n_features,
+            n_hidden,
             norm=("instance", {"affine": True}),
             act=("leakyrelu", {"inplace": True, "negative_slope": 0.01}),
             bias=False,
         )
-        self.output = UnetOutBlock(3, n_features, n_regions)
+        self.output = UnetOutBlock(3, n_hidden, n_regions)
 
     def forward(self, features: Tensor) -> Tensor:
         """Turn features (B, F, H, W, D) into logits (B, R, H, W, D)."""

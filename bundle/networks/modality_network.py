@@ -1,6 +1,7 @@
 """What training and inference ask of a network that predicts from any set of modalities."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -21,7 +22,7 @@ class ModalityNetwork(nn.Module, ABC):
         """Names of the image's channels, in their order."""
 
     @abstractmethod
-    def expert_logits(self, image: Tensor, presence: Tensor) -> Tensor:
+    def expert_logits(self, image: Tensor, presence: Tensor) -> Any:
         """Compute what all subsets of ``presence`` have in common.
 
         Args:
@@ -29,11 +30,11 @@ class ModalityNetwork(nn.Module, ABC):
             presence: (B, M) bool; on the CPU it costs no device sync.
 
         Returns:
-            (B, M, ...), for ``mix`` alone to read.
+            (B, M, ...), or whatever else this network's ``mix`` reads; for it alone.
         """
 
     @abstractmethod
-    def mix(self, expert_logits: Tensor, image: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:
+    def mix(self, expert_logits: Any, image: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:
         """Predict from one modality set.
 
         Args:

@@ -8,6 +8,7 @@ from torch import nn
 
 from bundle.errors import SetupError
 from bundle.networks.gate import GateCNN
+from bundle.networks.unet_halves import UNetEncoder
 
 
 def checked_roi_size(roi_size: Sequence[int], network: nn.Module) -> tuple[int, ...]:
@@ -41,8 +42,9 @@ def deepest_size(roi_size: Sequence[int], network: nn.Module) -> int:
 
 
 def _step(network: nn.Module) -> int:
-    return max((_total_stride(unet) for unet in network.modules() if isinstance(unet, DynUNet)), default=1)
+    unets = (part for part in network.modules() if isinstance(part, DynUNet | UNetEncoder))
+    return max((_total_stride(unet) for unet in unets), default=1)
 
 
-def _total_stride(unet: DynUNet) -> int:
+def _total_stride(unet: DynUNet | UNetEncoder) -> int:
     return math.prod(max(stride) if isinstance(stride, Sequence) else stride for stride in unet.strides)

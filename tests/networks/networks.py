@@ -7,11 +7,13 @@ from torch import nn
 
 from bundle.modalities import MODALITIES
 from bundle.networks.dmome import DMoME
-from bundle.networks.early_fusion import EarlyFusion
 from bundle.networks.experts import FeatureHead, feature_expert
 from bundle.networks.gate import GateCNN
 from bundle.networks.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
 from bundle.networks.modality_network import ModalityNetwork
+from bundle.peers.early_fusion import EarlyFusion
+from bundle.peers.momke import MoMKE
+from bundle.peers.shaspec import ShaSpec
 from bundle.regions import REGIONS
 
 SHAPE = (36, 40, 44)
@@ -40,10 +42,23 @@ def feature_mixture() -> DMoME:
     return mixture(FeatureMixer(FeatureHead(4, len(REGIONS))), feature_expert, n_scores=1)
 
 
+def momke() -> MoMKE:
+    experts = {modality: feature_expert(**unet_options()) for modality in MODALITIES}
+    routers = {modality: GateCNN(1, len(MODALITIES)) for modality in MODALITIES}
+    return MoMKE(experts, routers, FeatureHead(4 * len(MODALITIES), len(REGIONS), n_hidden=4))
+
+
+def shaspec() -> ShaSpec:
+    specific = {modality: DynUNet(**unet_options()) for modality in MODALITIES}
+    return ShaSpec(DynUNet(**unet_options()), specific, DynUNet(**unet_options()))
+
+
 NETWORKS: dict[str, Callable[[], ModalityNetwork]] = {
     "logits": lambda: mixture(LogitMixer()),
     "probabilities": lambda: mixture(ProbabilityMixer()),
     "static": lambda: mixture(StaticMixer()),
     "features": feature_mixture,
     "early fusion": lambda: EarlyFusion(DynUNet(**unet_options(len(MODALITIES)))),
+    "MoMKE": momke,
+    "ShaSpec": shaspec,
 }

@@ -2,7 +2,7 @@ import torch
 from monai.networks.nets import DynUNet
 
 from bundle.modalities import MODALITIES
-from bundle.networks.early_fusion import EarlyFusion
+from bundle.peers.early_fusion import EarlyFusion
 from tests.networks.networks import SHAPE, unet_options
 
 
