@@ -70,10 +70,10 @@ SIZES = {
             "overlap": 0.25,
             "learning_rate": 3e-3,
         },
-        epochs=(60, 30),
+        epochs=(50, 25),
         shape=(64, 72, 56),
         n_training=16,
-        n_test=8,
+        n_test=12,
     ),
     "gpu": Size(
         "",
