@@ -1,7 +1,7 @@
 """The mixture itself: pure functions of tensors that turn scores and presence into one prediction."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -70,6 +70,22 @@ def weighted_sum(maps: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
 def hide_absent(image: Tensor, presence: Tensor) -> Tensor:
     """Set the channels of absent modalities to 0, whatever they hold: (B, M, H, W, D) to the same shape."""
     return torch.where(on_device(presence, image)[:, :, None, None, None], image, 0.0)
+
+
+def stack_present(outputs: Mapping[tuple[int, int], Tensor], shape: Sequence[int]) -> Tensor:
+    """Put together what was computed for present modalities only.
+
+    Args:
+        outputs: (case, modality) to a tensor; all of one shape, at least one.
+        shape: (B, M).
+
+    Returns:
+        (B, M, ...); 0 where there is no output.
+    """
+    one = next(iter(outputs.values()))
+    nothing = one.new_zeros(()).expand_as(one)
+    places = [(b, m) for b in range(shape[0]) for m in range(shape[1])]
+    return torch.stack([outputs.get(place, nothing) for place in places]).reshape(*shape, *one.shape)
 
 
 def on_device(flags: Tensor, like: Tensor) -> Tensor:

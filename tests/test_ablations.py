@@ -8,16 +8,19 @@ import yaml
 from monai.optimizers import WarmupCosineSchedule
 
 import bundle
-from bundle.configuration import BundleConfig, load_config, stages_of
+from bundle.configuration import BundleConfig, find_overlay, load_config, stages_of
 from bundle.modalities import MODALITIES
-from bundle.networks.early_fusion import EarlyFusion
 from bundle.networks.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
+from bundle.peers.early_fusion import EarlyFusion
+from bundle.peers.momke import MoMKE
+from bundle.peers.shaspec import ShaSpec
+from bundle.peers.shaspec_training import ShaSpecLoss
 from bundle.regions import REGIONS
-from bundle.training.inferers import PairInferer
 
 CONFIGS = Path(bundle.__file__).resolve().parents[1] / "configs"
-ABLATIONS = sorted(path.stem for path in (CONFIGS / "ablations").glob("*.yaml"))
-EACH = pytest.mark.parametrize("name", ABLATIONS)
+ABLATIONS, PEERS = (sorted(path.stem for path in (CONFIGS / name).glob("*.yaml")) for name in ("ablations", "peers"))
+OVERLAYS = (*ABLATIONS, *PEERS)
+EACH = pytest.mark.parametrize("name", OVERLAYS)
 BOTH_STAGES = ("sgd", "cosine")
 PAPER_WIDTHS = [8, 16, 32, 64, 80, 80]
 NARROW = {
@@ -43,31 +46,31 @@ def parsed(*files: Path, **values: Any) -> BundleConfig:
 
 
 def merged(name: str, base: str = "train.yaml", **values: Any) -> BundleConfig:
-    return parsed(CONFIGS / base, CONFIGS / "ablations" / f"{name}.yaml", **values)
+    return parsed(CONFIGS / base, find_overlay(name), **values)
 
 
-def test_the_eleven_ablations_are_there():
+def test_ten_ablations_and_three_peers_are_there():
     assert set(ABLATIONS) == {
         "without_pretraining",
         "static_averaging",
         "probability_level",
         "feature_level",
         "without_mofe",
-        "early_fusion",
         "reference_pairs",
         "per_region_hinge",
         "stop_fewer_gradient",
         "sgd",
         "cosine",
     }
+    assert set(PEERS) == {"early_fusion", "momke", "shaspec"}
 
 
 @pytest.mark.parametrize(
     ("name", "base"),
-    [(name, "train.yaml") for name in ABLATIONS] + [(name, "train_experts.yaml") for name in BOTH_STAGES],
+    [(name, "train.yaml") for name in OVERLAYS] + [(name, "train_experts.yaml") for name in BOTH_STAGES],
 )
 def test_an_ablation_overrides_what_is_there_and_changes_it(name, base):
-    config, overlay = read(CONFIGS / base), read(CONFIGS / "ablations" / f"{name}.yaml")
+    config, overlay = read(CONFIGS / base), read(find_overlay(name))
     for key in overlay.keys() - {"stages"}:
         assert key.split("#")[0] in config
     assert merged(name, base).get() != parsed(CONFIGS / base).get()
@@ -76,12 +79,12 @@ def test_an_ablation_overrides_what_is_there_and_changes_it(name, base):
 @EACH
 def test_an_ablation_is_merged_over_the_stages_that_it_is_for(name):
     stages = ("experts", "mixture") if name in BOTH_STAGES else ("mixture",)
-    assert stages_of(CONFIGS / "ablations" / f"{name}.yaml") == stages
+    assert stages_of(find_overlay(name)) == stages
 
 
 @EACH
 def test_an_ablation_says_first_what_it_changes_and_where_the_paper_has_it(name):
-    comment = (CONFIGS / "ablations" / f"{name}.yaml").read_text(encoding="utf-8").split("\n\n")[0]
+    comment = find_overlay(name).read_text(encoding="utf-8").split("\n\n")[0]
     assert all(line.startswith("# ") for line in comment.splitlines())
     assert "paper" in comment or "supplement, Table A" in comment
 
@@ -101,7 +104,7 @@ def test_every_part_of_an_ablation_can_be_built(name):
 def test_what_an_ablation_trains_is_the_network_that_is_deployed_and_judged(name, base, tmp_path):
     narrow = tmp_path / "narrow.yaml"
     narrow.write_text(yaml.safe_dump({"expert#filters": NARROW["expert#filters"]}), encoding="utf-8")
-    parser = load_config(base, {}, [CONFIGS / "ablations" / f"{name}.yaml", narrow], trained_with=True)
+    parser = load_config(base, {}, [find_overlay(name), narrow], trained_with=True)
     trained, deployed = (config.get_parsed_content("network_def") for config in (merged(name), parser))
     shapes = [{key: value.shape for key, value in one.state_dict().items()} for one in (trained, deployed)]
     assert shapes[0] == shapes[1]
@@ -111,10 +114,11 @@ def test_what_an_ablation_trains_is_the_network_that_is_deployed_and_judged(name
 @EACH
 def test_an_ablation_takes_a_training_step(name):
     parser = merged(name, n_warmup_steps=0)
-    network, loss, optimizer, pairs = map(parser.get_parsed_content, ("network", "loss", "optimizer", "pairs"))
+    parts = ("network", "loss", "optimizer", "pairs", "train#inferer")
+    network, loss, optimizer, pairs, inferer = map(parser.get_parsed_content, parts)
     before = copy.deepcopy(network)
     sample = pairs({"presence": torch.tensor([True, True, False, True])})
-    pred = PairInferer()(torch.randn(1, 4, 64, 64, 64), network, sample["more"][None], sample["fewer"][None])
+    pred = inferer(torch.randn(1, 4, 64, 64, 64), network, sample["more"][None], sample["fewer"][None])
     loss(pred, (torch.rand(1, len(REGIONS), 64, 64, 64) < 0.3).to(torch.uint8)).backward()
     optimizer.step()
     assert all(value.isfinite().all() for value in network.parameters())
@@ -141,22 +145,38 @@ def test_early_fusion_is_one_network_of_the_papers_widths_with_a_channel_per_mod
     assert sum(parameter.numel() for parameter in network.parameters()) == 1_950_963 + 3 * 8 * 27
 
 
+def test_momke_has_the_experts_of_stage_1_a_router_for_each_and_a_head_for_all_features():
+    network = merged("momke", **{"expert#filters": PAPER_WIDTHS}).get_parsed_content("network_def")
+    assert isinstance(network, MoMKE)
+    assert all((router.n_modalities, router.n_regions) == (1, len(MODALITIES)) for router in network.routers.values())
+    assert network.head.block.conv.in_channels == len(MODALITIES) * PAPER_WIDTHS[0]
+
+
+def test_shaspec_has_its_auxiliary_losses_and_no_ranking():
+    parser = merged("shaspec", **{"expert#filters": PAPER_WIDTHS})
+    network, loss = parser.get_parsed_content("network_def"), parser.get_parsed_content("loss")
+    assert isinstance(network, ShaSpec)
+    assert network.domain_classifier.in_features == PAPER_WIDTHS[-1]
+    assert isinstance(loss, ShaSpecLoss)
+    assert (loss.alignment, loss.domain, loss.pair_loss.weight) == (0.1, 0.02, 0.0)
+
+
 def test_feature_maps_are_as_wide_as_the_experts_and_have_one_weight_per_modality():
     network = merged("feature_level", **{"expert#filters": PAPER_WIDTHS}).get_parsed_content("network_def")
     assert network.gate.n_regions == 1
     assert network.mixer.head.output.conv.conv.in_channels == PAPER_WIDTHS[0]
 
 
-@pytest.mark.parametrize("name", ["without_mofe", "early_fusion"])
+@pytest.mark.parametrize("name", ["without_mofe", "early_fusion", "momke"])
 def test_without_the_ranking_loss_its_weight_is_zero(name):
     assert merged(name).get_parsed_content("loss").weight == 0
 
 
-@pytest.mark.parametrize("name", ["without_pretraining", "early_fusion"])
+@pytest.mark.parametrize("name", ["without_pretraining", "early_fusion", "shaspec"])
 def test_a_single_stage_trains_as_long_as_two(name):
     epochs = sum(read(CONFIGS / base)["epochs"] for base in ("train.yaml", "train_experts.yaml"))
     assert merged(name).get()["epochs"] == epochs
-    assert read(CONFIGS / "ablations" / f"{name}.yaml")["start_from"] is None
+    assert read(find_overlay(name))["start_from"] is None
 
 
 def test_the_options_of_loss_and_pairs_arrive():

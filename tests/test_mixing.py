@@ -8,6 +8,7 @@ from bundle.mixing import (
     derive_presence,
     hide_absent,
     mixing_weights,
+    stack_present,
     uniform_weights,
     weighted_sum,
 )
@@ -110,3 +111,9 @@ def test_autograd_keeps_no_copy_of_the_maps():
         weighted_sum(maps, weights.requires_grad_(), presence)
     large = {value.untyped_storage().data_ptr() for value in kept if value.numel() >= math.prod(VOXELS)}
     assert large == {maps.untyped_storage().data_ptr()}
+
+
+def test_outputs_of_present_modalities_come_to_their_places_and_the_rest_is_zero():
+    outputs = {(0, 1): torch.tensor([1.0, 2.0]), (1, 2): torch.tensor([3.0, 4.0])}
+    stacked = stack_present(outputs, (2, 3))
+    assert stacked.tolist() == [[[0, 0], [1, 2], [0, 0]], [[0, 0], [0, 0], [3, 4]]]

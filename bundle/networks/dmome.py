@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from bundle.mixing import hide_absent, on_device
+from bundle.mixing import hide_absent, on_device, stack_present
 from bundle.networks.modality_network import ModalityNetwork
 
 
@@ -56,10 +56,7 @@ class DMoME(ModalityNetwork):
             if len(cases):
                 said = _run(expert, _rows(image[:, m : m + 1], cases))
                 outputs |= {(b, m): case for b, case in zip(cases.tolist(), said, strict=True)}
-        one = next(iter(outputs.values()))
-        nothing = one.new_zeros(()).expand_as(one)
-        places = [(b, m) for b in range(len(image)) for m in range(len(self.experts))]
-        return torch.stack([outputs.get(place, nothing) for place in places]).reshape(*present.shape, *one.shape)
+        return stack_present(outputs, present.shape)
 
     def mix(self, expert_logits: Tensor, image: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:
         """Weigh and sum what the experts say for one modality set.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from bundle.mixing import on_device, uniform_weights
+from bundle.mixing import on_device, stack_present, uniform_weights
 from bundle.networks.modality_network import ModalityNetwork
 
 
@@ -55,14 +55,10 @@ class MoMKE(ModalityNetwork):
         present = presence.cpu()
         if not present.any():
             raise ValueError("presence must have at least one modality; got none. Give one modality of the case.")
-        joint: dict[tuple[int, int], Tensor] = {}
-        for m, router in enumerate(self.routers.values()):
-            for b in present[:, m].nonzero().flatten().tolist():
-                joint[b, m] = self._joint_features(image[b : b + 1, m : m + 1], router)
-        nothing = torch.zeros_like(next(iter(joint.values())))
-        n_cases, n_modalities = present.shape
-        rows = [[joint.get((b, m), nothing) for m in range(n_modalities)] for b in range(n_cases)]
-        return torch.stack([torch.stack(row) for row in rows])
+        routers = list(self.routers.values())
+        places = present.nonzero().tolist()
+        joint = {(b, m): self._joint_features(image[b : b + 1, m : m + 1], routers[m]) for b, m in places}
+        return stack_present(joint, present.shape)
 
     def mix(self, expert_logits: Tensor, image: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Predict from the joint features of one modality set.

@@ -9,7 +9,7 @@ from monai.networks.nets import DynUNet
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from bundle.mixing import on_device, uniform_weights
+from bundle.mixing import on_device, stack_present, uniform_weights
 from bundle.networks.modality_network import ModalityNetwork
 from bundle.networks.unet_halves import UNetDecoder, UNetEncoder
 
@@ -71,12 +71,11 @@ class ShaSpec(ModalityNetwork):
         present = presence.cpu()
         if not present.any():
             raise ValueError("presence must have at least one modality; got none. Give one modality of the case.")
-        places = present.nonzero().tolist()
-        channels = [image[b : b + 1, m : m + 1] for b, m in places]
+        channels = {(b, m): image[b : b + 1, m : m + 1] for b, m in present.nonzero().tolist()}
         encoders = list(self.specific.values())
-        shared = [self.shared(channel) for channel in channels]
-        specific = [encoders[m](channel) for (_, m), channel in zip(places, channels, strict=True)]
-        return SharedSpecific(*(_stacked(levels, places, present.shape) for levels in (shared, specific)))
+        shared = {place: self.shared(channel) for place, channel in channels.items()}
+        specific = {place: encoders[place[1]](channel) for place, channel in channels.items()}
+        return SharedSpecific(*(_stacked(found, present.shape) for found in (shared, specific)))
 
     def mix(self, expert_logits: SharedSpecific, image: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Predict from one modality set.
@@ -115,16 +114,12 @@ class ShaSpec(ModalityNetwork):
         return alignment, domain
 
 
-def _stacked(found: Sequence[Sequence[Tensor]], places: Sequence[Sequence[int]], shape: Sequence[int]) -> list[Tensor]:
-    """Put the levels of N (case, modality), each (1, F, h, w, d), at their places in (B, M, F, h, w, d)."""
-    n_cases, n_modalities = shape
-    stacked = []
-    for level in zip(*found, strict=True):
-        maps = {(b, m): one[0] for (b, m), one in zip(places, level, strict=True)}
-        nothing = torch.zeros_like(level[0][0])
-        rows = [[maps.get((b, m), nothing) for m in range(n_modalities)] for b in range(n_cases)]
-        stacked.append(torch.stack([torch.stack(row) for row in rows]))
-    return stacked
+def _stacked(found: Mapping[tuple[int, int], Sequence[Tensor]], shape: Sequence[int]) -> list[Tensor]:
+    """Put the levels of every (case, modality), each (1, F, h, w, d), at their places in (B, M, F, h, w, d)."""
+    by_level = zip(*found.values(), strict=True)
+    return [
+        stack_present({place: one[0] for place, one in zip(found, level, strict=True)}, shape) for level in by_level
+    ]
 
 
 def _fused(shared: Tensor, specific: Tensor, projection: nn.Module, presence: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 import bundle
+from bundle.configuration import OVERLAY_FOLDERS
 from bundle.data.phantoms import write_phantoms
 from bundle.errors import SetupError, UsageError
 from bundle.modalities import MODALITIES
@@ -16,7 +17,7 @@ from bundle.training.stages import train
 from tests.conftest import TINY_EXPERT
 
 ROOT = Path(bundle.__file__).resolve().parents[1]
-ABLATIONS = sorted(path.stem for path in (ROOT / "configs" / "ablations").glob("*.yaml"))
+OVERLAYS = sorted(path.stem for folder in OVERLAY_FOLDERS for path in (ROOT / "configs" / folder).glob("*.yaml"))
 TINY = {
     "expert": TINY_EXPERT,
     "roi_size": [64, 64, 64],
@@ -123,7 +124,7 @@ def test_an_unknown_overlay_is_refused_with_the_known_ones(cases, tmp_path):
 
 @pytest.fixture(scope="module")
 def ablated(cases, tmp_path_factory) -> Callable[[str], Path]:
-    """Train an ablation with the usual command, once, and give its folder."""
+    """Train an ablation or a peer with the usual command, once, and give its folder."""
 
     @cache
     def run(name: str) -> Path:
@@ -137,10 +138,10 @@ def ablated(cases, tmp_path_factory) -> Callable[[str], Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ABLATIONS)
-def test_every_ablation_trains_with_the_same_command(name, ablated):
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_every_ablation_and_every_peer_trains_with_the_same_command(name, ablated):
     assert all(value.isfinite().all() for value in load(ablated(name) / "model.pt").values())
-    assert (ablated(name) / "experts.pt").exists() == (name not in ("without_pretraining", "early_fusion"))
+    assert (ablated(name) / "experts.pt").exists() == (name not in ("without_pretraining", "early_fusion", "shaspec"))
 
 
 @pytest.mark.slow
