@@ -1,6 +1,8 @@
 """Writes docs/results.md of judged runs: the paper's tables, its figures beside them, and what was reproduced."""
 
 import json
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.atomic_file import appearing_at_once
-from bundle.evaluation.comparison import compare
-from bundle.evaluation.score_table import Score, ScoreTable
+from bundle.evaluation.intervals import paired_difference
+from bundle.evaluation.score_table import ScoreTable
+from bundle.evaluation.set_pairs import SMALLEST_LOSS, nested_pairs
+from bundle.evaluation.summary import mean_over_sets
+from bundle.evaluation.tables import markdown_table
 
 Runs = Mapping[str, Sequence[Path]]
+Summary = Mapping
 REGIONS = ("ET", "TC", "WT")  # as the paper orders them
+UNKNOWN = "–"
+COUNTER = "counter-intuitive rate"
+NO_CLAIM = "not in the paper"
 
 TITLES = {
     "simmlm": "SimMLM (logit level, dynamic, lambda 0.1)",
@@ -30,7 +39,7 @@ TITLES = {
     "shaspec": "ShaSpec",
 }
 
-# Dice, ET TC WT, in %, mean of 15 sets: main table (official BraTS 2018 validation); supplement A2, A3 (another split).
+# ET TC WT, in %, mean of 15 sets: main table (official BraTS 2018 validation); supplement A2, A3 (another split).
 PAPER_MAIN = {
     "shaspec": (61.58, 77.45, 85.92),
     "momke": (65.56, 78.58, 86.69),
@@ -56,67 +65,95 @@ class Table:
     Attributes:
         rows: variants.
         paper: figures of the paper for some of them.
-        value: what a run's summary gives for a region, in %.
+        value: what a run's summary gives for a region, a share.
     """
 
     title: str
     rows: tuple[str, ...]
     paper: Mapping[str, tuple[float, float, float]]
-    value: Callable[[dict, str], float | None]
+    value: Callable[[Summary, str], float | None]
 
 
-def dice(summary: dict, region: str) -> float | None:
-    return _percent(summary["means"]["dice"]["mean"][region]["mean"])
+@dataclass(frozen=True)
+class Claim:
+    """The paper finds SimMLM better than ``other`` in ``metric``: higher in Dice, lower in errors."""
+
+    metric: str
+    other: str
+    reason: str
+
+    @property
+    def better(self) -> int:
+        return 1 if self.metric == "dice" else -1
 
 
-def ece(summary: dict, region: str) -> float | None:
-    return _percent(summary["means"]["ece"]["mean"][region]["mean"])
+def mean_of(metric: str) -> Callable[[Summary, str], float | None]:
+    return lambda summary, region: summary["means"][metric]["mean"][region]["mean"]
 
 
-def sce(summary: dict, region: str) -> float | None:
-    return _percent(summary["means"]["sce"]["mean"][region]["mean"])
-
-
-def counter_intuitive(summary: dict, region: str) -> float | None:
-    return _percent(summary["counter_intuitive"][region]["rate"])
+def counter_intuitive(summary: Summary, region: str) -> float | None:
+    rate: float | None = summary["counter_intuitive"][region]["rate"]
+    return rate
 
 
 TABLES = (
     Table(
-        "Main comparison: mean Dice over the 15 modality sets, %",
+        "Main comparison: Dice",
         ("early_fusion", "shaspec", "momke", "without_mofe", "simmlm"),
         PAPER_MAIN,
-        dice,
+        mean_of("dice"),
     ),
     Table(
-        "Pretraining and gate (supplement, Table A2): mean Dice over the 15 sets, %",
+        "Pretraining and gate (supplement, Table A2): Dice",
         ("without_pretraining", "static_averaging", "simmlm"),
         PAPER_ABLATIONS,
-        dice,
+        mean_of("dice"),
     ),
     Table(
-        "Level of mixing (supplement, Table A3): mean Dice over the 15 sets, %",
+        "Level of mixing (supplement, Table A3): Dice",
         ("feature_level", "probability_level", "simmlm"),
         PAPER_ABLATIONS,
-        dice,
+        mean_of("dice"),
     ),
     Table(
-        "Weight of the ranking loss (supplement, Figure A3): mean Dice over the 15 sets, %",
+        "Weight of the ranking loss: Dice",
         ("without_mofe", "lambda_0.01", "simmlm", "lambda_0.5"),
         {},
-        dice,
+        mean_of("dice"),
     ),
     Table(
-        "Counter-intuitive rate: share of (case, subset, superset) in which the superset has the lower Dice, %",
-        ("early_fusion", "momke", "without_mofe", "lambda_0.01", "simmlm", "lambda_0.5"),
+        "Counter-intuitive rate: share of (case, set, larger set) in which the larger set has the lower Dice",
+        ("early_fusion", "shaspec", "momke", "without_mofe", "lambda_0.01", "simmlm", "lambda_0.5"),
         PAPER_COUNTER,
         counter_intuitive,
     ),
-    Table("Expected calibration error, mean of 15 sets, %", ("momke", "without_mofe", "simmlm"), PAPER_ECE, ece),
-    Table("Static calibration error, mean of 15 sets, %", ("momke", "without_mofe", "simmlm"), PAPER_SCE, sce),
+    Table("Expected calibration error", ("momke", "without_mofe", "simmlm"), PAPER_ECE, mean_of("ece")),
+    Table("Static calibration error", ("momke", "without_mofe", "simmlm"), PAPER_SCE, mean_of("sce")),
+    Table(
+        "Area under the ROC curve of the entropy for wrong voxels (50 is chance)",
+        ("early_fusion", "shaspec", "momke", "without_mofe", "simmlm"),
+        {},
+        mean_of("entropy_auroc"),
+    ),
 )
-CLAIMS = ("without_mofe", "static_averaging", "without_pretraining", "probability_level", "feature_level", "momke")
-CLAIMS += ("shaspec", "early_fusion")
+CLAIMS = (
+    Claim("dice", "without_pretraining", "A2: experts are trained alone first"),
+    Claim("dice", "static_averaging", "A2: the gate weighs"),
+    Claim("dice", "feature_level", "A3: logits, not features, are mixed"),
+    Claim("dice", "probability_level", "A3: logits, not probabilities, are mixed"),
+    Claim("dice", "without_mofe", "main table: the ranking loss helps"),
+    Claim("dice", "momke", "main table"),
+    Claim("dice", "shaspec", "main table"),
+    Claim("ece", "without_mofe", "the ranking loss calibrates"),
+    Claim("ece", "momke", "the mixture of logits calibrates"),
+    Claim("sce", "without_mofe", "the ranking loss calibrates"),
+    Claim("sce", "momke", "the mixture of logits calibrates"),
+    Claim(COUNTER, "without_mofe", "the ranking loss makes more modalities help"),
+    Claim(COUNTER, "momke", "more modalities help"),
+    Claim("dice", "early_fusion", NO_CLAIM),
+)
+VERDICTS = {1: "reproduced", 0: "undecided", -1: "opposite"}
+ALPHA = 0.05
 
 
 def write_page(path: Path, runs: Runs, facts: Mapping[str, object]) -> None:
@@ -128,138 +165,134 @@ def write_page(path: Path, runs: Runs, facts: Mapping[str, object]) -> None:
         facts: how the runs were made: ``command``, ``n_seeds``, ``drawn`` and the fields of ``tables.Size``.
     """
     summaries = {name: [_read(folder) for folder in folders] for name, folders in runs.items()}
-    parts = ["# Results", _protocol(facts, summaries)]
-    parts += [f"## {table.title}\n\n{_table(table, summaries)}" for table in TABLES if set(table.rows) & set(runs)]
+    parts = ["# Results of SimMLM, its ablations and its peers", _protocol(facts, summaries)]
     if "simmlm" in runs:
-        parts.append(_claims(runs))
+        parts.append(_reproduction(runs))
+    parts += [f"## {table.title}, %\n\n{_table(table, summaries)}" for table in TABLES if set(table.rows) & set(runs)]
+    if "simmlm" in runs:
         parts.append(_alignment(summaries["simmlm"]))
     with appearing_at_once(path) as file:
         file.write(("\n\n".join(parts) + "\n").encode())
 
 
-def _protocol(facts: Mapping[str, object], summaries: Mapping[str, list[dict]]) -> str:
+def _protocol(facts: Mapping[str, object], summaries: Mapping[str, Sequence[Summary]]) -> str:
     n_cases = next(iter(summaries.values()))[0]["n_cases"]
     experts, mixture = facts["epochs"]
     settings = ", ".join(f"`{key}` {value}" for key, value in facts["settings"].items())
-    drawn = (
-        f"{facts['n_training']} drawn exams (phantoms, no patients) of {' x '.join(map(str, facts['shape']))} voxels"
-    )
-    data = f"{drawn}, a quarter of them for validation" if facts["drawn"] else "the training part of a split"
+    shape = " x ".join(map(str, facts["shape"]))
+    drawn = f"{facts['n_training']} drawn exams (phantoms, no patients) of {shape} voxels, a quarter of them validates"
     network = "shallow U-Nets (8, 16, 32, 64 features)" if facts["network"] else "the paper's U-Nets"
-    return f"""Made by `{facts["command"]}`, which goes on where it was stopped. Small versions of SimMLM, its
-ablations and its peers, all with the same cases, crops, seeds and number of steps: {data}; {network}, {experts} epochs
-of stage 1 and {mixture} of stage 2 (one crop per case and epoch; what has no stage 1 gets the sum), {settings}. Judged
-on {n_cases} cases that took no part, by `simmlm evaluate`; regions that the truth does not have are left out. Each
-figure is the mean over cases and the 15 modality sets, then mean ± standard deviation over {facts["n_seeds"]} seeds.
-MoMKE and ShaSpec were written from their papers (`bundle/networks/peers`).
+    training = f"{experts} epochs of stage 1 and {mixture} of stage 2, one crop per case and epoch"
+    means = "mean over cases and 15 modality sets by `simmlm evaluate`, regions that the truth does not have left out"
+    rows = [
+        ["data", f"{drawn if facts['drawn'] else 'the training part of a split'}; judged on {n_cases} others"],
+        ["network", f"{network}, the same in all rows"],
+        ["training", f"{training}; what has no stage 1 gets the sum"],
+        ["settings", f"{settings}; all else as in `configs/train.yaml`"],
+        ["seeds", f"{facts['n_seeds']}; a seed decides initial weights, crops, modality sets and who validates"],
+        ["figures", f"{means}; then mean ± standard deviation over seeds"],
+    ]
+    return f"""Made by `{facts["command"]}`, which goes on where it was stopped.
 
-**The paper's figures stand beside ours for orientation only.** They are of BraTS 2018 (the main table of its official
-validation, the ablations of another split), with larger networks, windows of 128 voxels and hundreds of epochs, and
-cannot be compared with ours as numbers; what can be compared is which variant is ahead of which."""
+{markdown_table(["", ""], rows, ["---", "---"])}
+
+All variants get the same cases, crops, modality sets, optimizer and number of steps. MoMKE, ShaSpec and early fusion
+were written from their papers ([bundle/peers](../bundle/peers/README.md)).
+
+**The paper's figures stand beside ours for orientation only**; those of its main part come from third-party notes on
+its text. They are of BraTS 2018 (the main comparison by its official validation, the ablations on another split), with
+windows of 128 voxels and hundreds of epochs. Only which variant is ahead of which can be compared, not the numbers."""
 
 
-def _table(table: Table, summaries: Mapping[str, list[dict]]) -> str:
-    head = [*REGIONS, *(f"{region}, paper" for region in REGIONS if table.paper)]
-    lines = [f"| | {' | '.join(head)} |", f"| --- |{' ---: |' * len(head)}"]
+def _table(table: Table, summaries: Mapping[str, Sequence[Summary]]) -> str:
+    head = ["", *REGIONS, *(f"{region}, paper" for region in REGIONS if table.paper)]
+    rows = []
     for name in table.rows:
         if name in summaries:
             ours = [_spread([table.value(summary, region) for summary in summaries[name]]) for region in REGIONS]
-            paper = [f"{value:.2f}" for value in table.paper.get(name, ())] or ["–"] * (3 if table.paper else 0)
-            lines.append(f"| {TITLES[name]} | {' | '.join([*ours, *paper])} |")
-    return "\n".join(lines)
+            paper = [f"{value:.2f}" for value in table.paper.get(name, ())] or [UNKNOWN] * (3 if table.paper else 0)
+            rows.append([TITLES[name], *ours, *paper])
+    return markdown_table(head, rows, ["---", *["---:"] * (len(head) - 1)])
 
 
-def _claims(runs: Runs) -> str:
+def _reproduction(runs: Runs) -> str:
     """Say for every claim of the paper whether these runs bear it out."""
-    lines = [
-        "## What was reproduced",
-        "",
-        "The paper finds SimMLM ahead of each of these in mean Dice. Here: difference of SimMLM to it in points of "
-        "Dice, with 95 % interval over cases (scores averaged over seeds first), p of a paired permutation test, and "
-        "in how many seeds it is positive. *Yes* and *opposite* mean that the interval leaves out 0; else the runs do "
-        "not decide.",
-        "",
-        "| SimMLM against | region | difference | p | seeds | reproduced |",
-        "| --- | --- | ---: | ---: | ---: | --- |",
-    ]
-    for name in CLAIMS:
-        if name in runs:
-            lines += _claim_rows(name, runs)
-    return "\n".join(lines)
-
-
-def _claim_rows(name: str, runs: Runs) -> list[str]:
-    ours, others = ([ScoreTable.read(folder / "scores.csv") for folder in runs[key]] for key in ("simmlm", name))
-    result = compare({"other": average(others), "simmlm": average(ours)})
+    verdicts: Counter[str] = Counter()
     rows = []
-    for region in REGIONS:
-        found = result["mean"][region]["simmlm"]["difference"]
-        wins = sum(_mean(a, region) > _mean(b, region) for a, b in zip(ours, others, strict=True))
-        low, high = (100 * found[key] for key in ("low", "high"))
-        verdict = "yes" if low > 0 else "opposite" if high < 0 else "undecided"
-        difference = f"{100 * found['mean']:+.1f} ({low:+.1f} to {high:+.1f})"
-        rows.append(f"| {TITLES[name]} | {region} | {difference} | {found['p']:.3f} | {wins}/{len(ours)} | {verdict} |")
-    return rows
+    for claim in CLAIMS:
+        if claim.other in runs:
+            judged = [_judge(claim, region, runs) for region in REGIONS]
+            verdicts.update(verdict for verdict, _ in judged if claim.reason != NO_CLAIM)
+            rows.append([claim.metric, TITLES[claim.other], claim.reason, *(text for _, text in judged)])
+    counted = ", ".join(f"{verdicts[word]} {word}" for word in VERDICTS.values())
+    return f"""## What was and was not reproduced
+
+Of {verdicts.total()} claims (one per row and region): {counted}. A cell has the difference, SimMLM less the other, in
+points (Dice: higher is better; calibration errors and counter-intuitive rate: lower is better), with its 95 %
+interval over cases, scores averaged over seeds first; p of a paired permutation test, not corrected for the number of
+tests; and in how many seeds SimMLM is better. *Reproduced* and *opposite* want an interval without 0 and p below
+{ALPHA}; else these runs do not decide.
+
+{markdown_table(["metric", "SimMLM better than", "claim", *REGIONS], rows, ["---"] * 6)}"""
 
 
-def average(tables: Sequence[ScoreTable]) -> ScoreTable:
-    """Average the Dice of several seeds, case by case and set by set."""
-    first = tables[0]
-    values = np.mean([_both(table) for table in tables], axis=0)
-    return ScoreTable(
-        [
-            Score(case, chosen, region, metric, float(values[m, c, s, r]))
-            for m, metric in enumerate(("dice", "truth_ml"))
-            for c, case in enumerate(first.cases)
-            for s, chosen in enumerate(first.sets)
-            for r, region in enumerate(first.regions)
-        ]
+def _judge(claim: Claim, region: str, runs: Runs) -> tuple[str, str]:
+    """Give one of ``VERDICTS``, and it with difference, p and seeds as text."""
+    ours, others = (
+        np.stack([case_values(ScoreTable.read(folder / "scores.csv"), claim.metric, region) for folder in runs[name]])
+        for name in ("simmlm", claim.other)
     )
+    found = paired_difference(ours.mean(axis=0), others.mean(axis=0), seed=0)
+    if not math.isfinite(found.p):
+        return VERDICTS[0], UNKNOWN
+    sign = 1 if found.low > 0 else -1 if found.high < 0 else 0
+    verdict = VERDICTS[sign * claim.better if found.p < ALPHA else 0]
+    wins = int((np.nanmean(ours - others, axis=1) * claim.better > 0).sum())
+    middle, low, high = (f"{100 * value:+.1f}" for value in (found.mean, found.low, found.high))
+    return verdict, f"{middle} ({low} to {high}), p {found.p:.3f}, {wins} of {len(ours)}: {verdict}"
 
 
-def _both(table: ScoreTable) -> NDArray[np.float64]:
-    return np.stack([table.values(metric, empty="one") for metric in ("dice", "truth_ml")])
+def case_values(table: ScoreTable, metric: str, region: str) -> NDArray[np.float64]:
+    """Give a metric's mean over the sets of each case, or its counter-intuitive rate: (C,), NaN without the region."""
+    place = table.regions.index(region)
+    if metric != COUNTER:
+        return mean_over_sets(table.values(metric))[:, place]
+    dice = table.values("dice")[..., place]
+    pairs = np.array(nested_pairs(table.sets))
+    losses = dice[:, pairs[:, 0]] - dice[:, pairs[:, 1]]
+    return np.where(np.isfinite(losses).all(axis=1), (losses > SMALLEST_LOSS).mean(axis=1), np.nan)
 
 
-def _mean(table: ScoreTable, region: str) -> float:
-    return float(np.nanmean(table.values("dice", empty="skip")[..., table.regions.index(region)]))
-
-
-def _alignment(summaries: Sequence[dict]) -> str:
+def _alignment(summaries: Sequence[Summary]) -> str:
     """Table the correlation of gate weights with what the modality can do alone (supplement, discussion)."""
-    lines = [
-        "## Do the gate's weights follow the experts?",
-        "",
-        "Pearson correlation over cases of a modality's mean weight in the full set with its expert's own Dice, and "
-        "with its mean probability on the region's voxels; mean over seeds (lowest to highest). The paper reports 0.29 "
-        "(image) and 0.41 (text) on Food-101, for the confidence.",
-        "",
-        "| modality | "
-        + " | ".join(f"{region}, {what}" for region in REGIONS for what in ("Dice", "confidence"))
-        + " |",
-        "| --- |" + " ---: |" * 6,
-    ]
-    for modality in summaries[0]["weights_and_performance"]:
-        cells = []
-        for region in REGIONS:
-            for what in ("dice", "confidence"):
-                found = [one["weights_and_performance"][modality][region][what]["r"] for one in summaries]
-                values = [value for value in found if value is not None]
-                cells.append(f"{mean(values):.2f} ({min(values):.2f} to {max(values):.2f})" if values else "–")
-        lines.append(f"| {modality} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    head = ["modality", *(f"{region}, {what}" for region in REGIONS for what in ("Dice", "confidence"))]
+    rows = []
+    for modality, found in summaries[0]["weights_and_performance"].items():
+        keys = [(region, what) for region in found for what in ("dice", "confidence")]
+        ordered = [key for wanted in REGIONS for key in keys if key[0] == wanted]
+        rows.append([modality, *(_range(summaries, modality, *key) for key in ordered)])
+    return f"""## Do the gate's weights follow the experts?
+
+Pearson correlation over cases of a modality's mean weight in the full set with its expert's own Dice, and with its
+mean probability on the region's voxels: mean over seeds (lowest to highest). The paper reports 0.29 (image) and 0.41
+(text) on Food-101, for the confidence.
+
+{markdown_table(head, rows, ["---", *["---:"] * (len(head) - 1)])}"""
+
+
+def _range(summaries: Sequence[Summary], modality: str, region: str, what: str) -> str:
+    found = [summary["weights_and_performance"][modality][region][what]["r"] for summary in summaries]
+    known = [value for value in found if value is not None]
+    return f"{mean(known):.2f} ({min(known):.2f} to {max(known):.2f})" if known else UNKNOWN
 
 
 def _spread(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
+    known = [100 * value for value in values if value is not None]
     if not known:
-        return "–"
+        return UNKNOWN
     return f"{mean(known):.1f} ± {stdev(known):.1f}" if len(known) > 1 else f"{known[0]:.1f}"
 
 
-def _percent(value: float | None) -> float | None:
-    return None if value is None else 100 * value
-
-
-def _read(folder: Path) -> dict:
-    return json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+def _read(folder: Path) -> Summary:
+    summary: Summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return summary
