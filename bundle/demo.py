@@ -8,14 +8,15 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 
 from bundle.batch.segmenting import segment_cases
 from bundle.data.cases import find_label, list_cases
 from bundle.data.phantoms import write_phantoms
 from bundle.errors import UsageError
-from bundle.evaluation.overlap import region_dice
+from bundle.evaluation.region_metrics import region_metrics
 from bundle.modalities import MODALITIES
-from bundle.regions import REGIONS
+from bundle.regions import REGIONS, labels_to_regions
 
 SEED, SHAPE = 6, (144, 176, 144)
 HIDDEN = ("t1n", "t2w")
@@ -71,16 +72,20 @@ def _row(exams: Path, results: Path, case_id: str) -> list[str]:
     facts: dict[str, Any] = json.loads((results / case_id / f"{case_id}.json").read_text(encoding="utf-8"))
     label = find_label(exams / case_id, case_id)
     assert label is not None
-    truth = np.asarray(nib.load(label).dataobj)  # type: ignore[attr-defined]
-    segmentation = np.asarray(nib.load(results / case_id / f"{case_id}_seg.nii.gz").dataobj)  # type: ignore[attr-defined]
-    dice = region_dice(segmentation, truth)
+    segmentation, truth = (_regions(path) for path in (results / case_id / f"{case_id}_seg.nii.gz", label))
+    metrics = region_metrics(segmentation, truth, spacing_mm=(1, 1, 1))
     weights = {name: np.mean(list(regions.values())) for name, regions in facts["mean_weights"].items()}
     return [
         case_id,
-        *(f"{dice[region]:.2f}" for region in REGIONS),
+        *(f"{metrics[region]['dice']:.2f}" for region in REGIONS),
         *(f"{volume:.1f}" for volume in facts["volumes_ml"].values()),
         *(f"{weights[modality]:.2f}" if modality in weights else "-" for modality in MODALITIES),
     ]
+
+
+def _regions(path: Path) -> NDArray[np.bool_]:
+    """Read regions (R, H, W, D) from a label map."""
+    return labels_to_regions(np.asarray(nib.load(path).dataobj)).astype(bool)  # type: ignore[attr-defined]
 
 
 def _table(rows: list[list[str]]) -> list[str]:

@@ -22,7 +22,7 @@ class CaseSlice:
     Attributes:
         case: name.
         score: mean Dice over regions, of the whole case.
-        image: (rows, columns), greys in [0, 1].
+        image: (rows, columns), greys in [0, 1]; black outside the brain.
         truth: (R, rows, columns).
         predicted: (R, rows, columns).
         size_mm: width and height.
@@ -63,7 +63,9 @@ def worst_slice(
     brain = plane_picture(grey != 0, "axial", index) | np.any([_cut(part, index).any(axis=0) for part in regions], 0)
     rows, columns = (_widened(tight_span(brain.any(axis=other)), brain.shape[axis]) for axis, other in ((0, 1), (1, 0)))
     low, width = grey_window(grey)
-    picture = np.clip((plane_picture(grey, "axial", index)[rows, columns] - low) / width, 0, 1).astype(np.float32)
+    cut = plane_picture(grey, "axial", index)[rows, columns]
+    # Normalised intensities are also negative: 0, which is outside the brain, would be grey.
+    picture = np.where(cut != 0, np.clip((cut - low) / width, 0, 1), 0).astype(np.float32)
     ours, theirs = (_cut(part, index)[:, rows, columns].copy() for part in regions)
     across, up, _ = patient_spacing_mm(affine).tolist()
     return CaseSlice(case, score, picture, ours, theirs, (picture.shape[1] * across, picture.shape[0] * up))

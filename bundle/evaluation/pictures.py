@@ -1,6 +1,7 @@
 """Draws what a summary says."""
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,14 @@ from bundle.regions import REGIONS
 
 # Okabe and Ito's blue, bluish green and vermilion: told apart with every kind of colour blindness.
 REGION_COLOURS = dict(zip(REGIONS, ("#0072b2", "#009e73", "#d55e00"), strict=True))
+OUTER_FIRST = ("WT", "TC", "ET")
+"""Regions in the order in which they are outlined: where two lines coincide, the inner region's is seen."""
 
 _DPI = 120
 _INK, _PALE = "#222222", "#cccccc"
 _COLUMNS = 3
-_TITLE_LENGTH = 32
+_TITLE_LENGTH = 27  # of the widest letter, a W, so many fit above a panel
+_LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 8, "columnspacing": 1.2, "handlelength": 1.6}
 
 
 def draw_dice_per_set(summary: Summary) -> Figure:
@@ -39,9 +43,13 @@ def draw_dice_per_set(summary: Summary) -> Figure:
         mean = summary["means"]["dice"][MEAN][region]["mean"]
         if mean is not None and len(sets) > 1:
             upper.axhline(mean, color=REGION_COLOURS[region], linewidth=0.8, linestyle="dotted")
+    keys = upper.get_legend_handles_labels()[0]
+    if len(sets) > 1:
+        keys.append(Line2D([], [], color=_INK, linewidth=0.8, linestyle="dotted", label="mean over sets"))
     upper.set(ylim=(0, 1), ylabel="Dice (mean, 95 % interval over cases)")
     upper.grid(axis="y", color=_PALE, linewidth=0.5)
-    upper.legend(frameon=False, ncols=len(regions), loc="lower right")
+    # Above the axes: inside, intervals may lie anywhere.
+    upper.legend(handles=keys, ncols=len(keys), loc="lower left", bbox_to_anchor=(0, 1.02), borderaxespad=0, **_LEGEND)
     _draw_dots(lower, sets)
     return figure
 
@@ -57,21 +65,22 @@ def draw_reliability(bins: Mapping[str, Sequence[Bin]]) -> Figure:
     for (region, rows), upper, lower in zip(bins.items(), *grid, strict=True):
         filled = [row for row in rows if row[2]]
         upper.plot([0, 1], [0, 1], color=_PALE, linewidth=1)
-        upper.plot([row[3] for row in filled], [row[4] for row in filled], "o-", color=REGION_COLOURS[region])
-        upper.set(title=region, xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        points = [row[3] for row in filled], [row[4] for row in filled]
+        upper.plot(*points, "o-", color=REGION_COLOURS[region], clip_on=False)
+        upper.set(title=region, xlim=(0, 1), ylim=(0, 1), box_aspect=1)
         total = max(sum(row[2] for row in rows), 1)
         for low, high, n, _, _ in filled:
             lower.bar(low, n / total, width=high - low, align="edge", color=REGION_COLOURS[region], edgecolor="white")
-        lower.set(xlabel="probability", yscale="log", ylim=(1e-6, 1))
+        lower.set(xlabel="probability", yscale="log", ylim=(1e-6, 1), box_aspect=1 / 3)  # as wide as the upper
     grid[0, 0].set_ylabel("share that is in the region")
-    grid[1, 0].set_ylabel("voxels")
+    grid[1, 0].set_ylabel("share of voxels", fontsize=8)
     return figure
 
 
 def draw_weights(summary: Summary) -> Figure:
     """Draw the mean gate weight by set (rows), modality (columns) and region (panels); absent modalities stay blank."""
     sets, regions = summary["sets"], summary["regions"]
-    size = (1.7 + 2.6 * len(regions), 1.2 + 0.3 * len(sets))
+    size = (1.7 + 2.6 * len(regions), max(2.6, 1.2 + 0.3 * len(sets)))
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
     panels = figure.subplots(1, len(regions), sharey=True, squeeze=False)[0]
     for region, axes in zip(regions, panels, strict=True):
@@ -100,7 +109,7 @@ def draw_worst_cases(slices: Sequence[CaseSlice]) -> Figure:
         _draw_slice(axes, one)
     keys: list[Line2D] = [Line2D([], [], color=colour, label=name) for name, colour in REGION_COLOURS.items()]
     keys += [Line2D([], [], color=_INK, label="truth"), Line2D([], [], color=_INK, linestyle="--", label="prediction")]
-    figure.legend(handles=keys, loc="outside lower center", ncols=min(len(keys), 2 + columns), frameon=False)
+    figure.legend(handles=keys, loc="outside lower center", ncols=len(keys), **_LEGEND)
     return figure
 
 
@@ -111,15 +120,17 @@ def _draw_intervals(axes: Axes, x: NDArray[Any], rows: Sequence[Mapping[str, Any
     ends = [[rows[i][end] if rows[i][end] is not None else rows[i]["mean"] for i in known] for end in ("low", "high")]
     reach = np.abs(np.array(ends, float).reshape(2, -1) - means)
     style: dict[str, Any] = {"color": REGION_COLOURS[region], "markersize": 4, "elinewidth": 1, "capsize": 1.5}
-    axes.errorbar(x[known], means, yerr=reach, fmt="o", label=region, **style)
+    axes.errorbar(x[known], means, yerr=reach, fmt="o", label=region, clip_on=False, **style)
 
 
 def _draw_dots(axes: Axes, sets: Sequence[str]) -> None:
-    for row, modality in enumerate(MODALITIES):
-        for column, name in enumerate(sets):
-            inside = modality in set_members(name)
-            face = _INK if inside else "none"
-            axes.plot(column, row, "o", color=_INK if inside else _PALE, markerfacecolor=face, markersize=6)
+    for (row, modality), (column, name) in product(enumerate(MODALITIES), enumerate(sets)):
+        if name == GIVEN:
+            axes.text(column, row, "?", ha="center", va="center", color=_INK)
+            continue
+        inside = modality in set_members(name)
+        face = _INK if inside else "none"
+        axes.plot(column, row, "o", color=_INK if inside else _PALE, markerfacecolor=face, markersize=6)
     ticks: list[str] = ["given"] if list(sets) == [GIVEN] else []
     axes.set(yticks=range(len(MODALITIES)), yticklabels=SHOWN_NAMES.values(), ylim=(len(MODALITIES) - 0.4, -0.6))
     axes.set(xticks=range(len(ticks)), xticklabels=ticks, xlim=(-0.6, len(sets) - 0.4))
@@ -134,12 +145,15 @@ def _draw_slice(axes: Axes, one: CaseSlice) -> None:
     x = (np.arange(-1, columns + 1) + 0.5) * width / columns
     y = height - (np.arange(-1, rows + 1) + 0.5) * height / rows
     for masks, style in ((one.truth, "solid"), (one.predicted, "dashed")):
-        for region, mask in zip(REGIONS, masks, strict=True):
+        for region in OUTER_FIRST:
+            mask = masks[REGIONS.index(region)]
             if mask.any():
                 outline = np.pad(mask, 1).astype(float)
                 axes.contour(x, y, outline, [0.5], colors=REGION_COLOURS[region], linewidths=1.2, linestyles=style)
     axes.set(xlim=(0, width), ylim=(0, height))
-    title = f"{printable(one.case, _TITLE_LENGTH)}\nDice {one.score:.2f}"
+    for letter, place, side in (("R", 0.02, "left"), ("L", 0.98, "right")):
+        axes.text(place, 0.5, letter, transform=axes.transAxes, ha=side, va="center", color=_PALE, size=7)
+    title = f"{printable(one.case, _TITLE_LENGTH)}\nmean Dice {one.score:.2f}"
     axes.set_title(title, fontsize=8, parse_math=False)
 
 

@@ -23,7 +23,8 @@ class ProbabilityHistogram:
 
     Attributes:
         counts: (2, N_BINS), voxels outside and of the region by their probability, in bins of equal width over [0, 1];
-            a bin has its upper edge, so that 0.5, which is no decision for the region, is in the lower half.
+            those of p and 1 - p are mirror images, so below 0.5 a bin has its lower edge and above it its upper one;
+            0.5, which is no decision for the region, is in the lower half.
     """
 
     counts: NDArray[np.int64]
@@ -44,7 +45,8 @@ class ProbabilityHistogram:
         values, region = np.asarray(probabilities)[chosen], np.asarray(truth, bool)[chosen]
         if values.size and not (values.min() >= 0 and values.max() <= 1):
             raise ValueError(f"probabilities must lie in [0, 1]; got {values.min()} to {values.max()}.")
-        index = np.maximum(np.ceil(values * N_BINS).astype(np.int64) - 1, 0)
+        index = np.where(values > 0.5, np.ceil(values * N_BINS), np.floor(values * N_BINS)).astype(np.int64)
+        index -= index >= N_BINS // 2
         counts = np.bincount(region * N_BINS + index, minlength=2 * N_BINS)
         return cls(counts.reshape(2, N_BINS))
 
