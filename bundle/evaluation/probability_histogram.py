@@ -1,16 +1,23 @@
 """All that is asked about calibration and uncertainty, from one histogram of a region's probabilities.
 
-Kept per modality set and region instead of the voxels, and added over cases. Its bins are so narrow that what it gives
-differs from the exact values by less than 1e-4.
+Kept per modality set and region instead of the voxels, and added over cases. Bins are 3e-5 wide, and where networks are
+sure, within 3e-5 of 0 and 1, 32 to each halving of what is left: most of a brain lies there, and the order of its
+voxels decides the AUROC. Calibration errors differ from exact ones by less than 1e-4 unless voxels pile up at an edge
+of the 15 wide bins.
 """
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-N_BINS = 2**15
+N_UNIFORM = 2**15
+_PER_OCTAVE, _OCTAVES = 32, 16
+_N_TAIL = _PER_OCTAVE * _OCTAVES + 1  # the first bin has what is below all octaves
+_HALF = _N_TAIL + N_UNIFORM // 2 - 1  # the first of the uniform bins became the tail
+N_BINS = 2 * _HALF
 N_CALIBRATION_BINS = 15
 
 Floats = NDArray[np.float64]
@@ -22,9 +29,8 @@ class ProbabilityHistogram:
     """How often voxels of and outside a region got which probability.
 
     Attributes:
-        counts: (2, N_BINS), voxels outside and of the region by their probability, in bins of equal width over [0, 1];
-            those of p and 1 - p are mirror images, so below 0.5 a bin has its lower edge and above it its upper one;
-            0.5, which is no decision for the region, is in the lower half.
+        counts: (2, N_BINS), voxels outside and of the region by their probability, in rising order. The bins of p and
+            1 - p are mirror images; 0.5, which is no decision for the region, is in the lower half.
     """
 
     counts: NDArray[np.int64]
@@ -45,9 +51,7 @@ class ProbabilityHistogram:
         values, region = np.asarray(probabilities)[chosen], np.asarray(truth, bool)[chosen]
         if values.size and not (values.min() >= 0 and values.max() <= 1):
             raise ValueError(f"probabilities must lie in [0, 1]; got {values.min()} to {values.max()}.")
-        index = np.where(values > 0.5, np.ceil(values * N_BINS), np.floor(values * N_BINS)).astype(np.int64)
-        index -= index >= N_BINS // 2
-        counts = np.bincount(region * N_BINS + index, minlength=2 * N_BINS)
+        counts = np.bincount(region * N_BINS + _bin_of(values), minlength=2 * N_BINS)
         return cls(counts.reshape(2, N_BINS))
 
     def __add__(self, other: "ProbabilityHistogram") -> "ProbabilityHistogram":
@@ -109,8 +113,20 @@ class ProbabilityHistogram:
         return float((region * _centres()).sum() / region.sum()) if region.any() else math.nan
 
 
+def _bin_of(probabilities: NDArray[Any]) -> NDArray[np.int64]:
+    upper = probabilities > 0.5
+    rest = np.where(upper, 1 - probabilities, probabilities).astype(np.float64)
+    index = np.minimum((rest * N_UNIFORM).astype(np.int64) + _N_TAIL - 1, _HALF - 1)
+    tail = rest < 1 / N_UNIFORM
+    octaves = np.log2(np.maximum(rest[tail] * N_UNIFORM, 2.0 ** -(_OCTAVES + 1))) + _OCTAVES
+    index[tail] = np.maximum(np.floor(octaves * _PER_OCTAVE).astype(np.int64) + 1, 0)
+    return np.where(upper, N_BINS - 1 - index, index)
+
+
 def _centres() -> Floats:
-    return (np.arange(N_BINS) + 0.5) / N_BINS
+    tail = 2.0 ** ((np.arange(_N_TAIL - 1) + 0.5) / _PER_OCTAVE - _OCTAVES) / N_UNIFORM
+    lower = np.concatenate([[0.0], tail, (np.arange(1, N_UNIFORM // 2) + 0.5) / N_UNIFORM])
+    return np.concatenate([lower, 1 - lower[::-1]])
 
 
 def _binned(
