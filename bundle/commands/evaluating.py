@@ -58,7 +58,7 @@ EmptyOption = Annotated[
 
 def evaluate(
     data: Annotated[Path, typer.Option(help="Labelled cases: " + SOURCE_HELP)],
-    out: Annotated[Path, typer.Option(help="Folder for scores, tables and pictures.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for scores, tables and pictures.")],
     checkpoint: Annotated[Path | None, typer.Option(help="Weights; the shipped ones if left out.")] = None,
     overlay: Annotated[
         list[str] | None, typer.Option(help="Config that the weights were trained with; may be repeated.")
@@ -98,7 +98,7 @@ def evaluate(
 
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of `simmlm evaluate`; the first is the reference.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for comparison.json, .md and .tex.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for comparison.json, .md and .tex.")] = None,
     metric: Annotated[str, typer.Option(help="A metric of scores.csv.")] = "dice",
     empty: EmptyOption = Empty.skip,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and the permutations.")] = 0,

@@ -26,6 +26,7 @@ _NAMES = {
 }
 _WEIGHT_NAMES = {f"weight_{modality}": f"weight of {name}" for modality, name in SHOWN_NAMES.items()}
 _PERCENT = ("dice", "surface_dice_1mm", "sensitivity", "precision", "ece", "sce", "confidence")
+_DIGITS = {"ece": 2, "sce": 2}
 _COUNTED_AS = {
     "dice": "100 if nothing was predicted there, else 0",
     "surface_dice_1mm": "100 if nothing was predicted there, else 0",
@@ -97,7 +98,7 @@ def shown(metric: str, value: float | None, sign: str = "") -> str:
     """Write a value in the unit of ``metric_name``; with ``sign`` "+" also that of positive ones."""
     if value is None:
         return UNKNOWN
-    digits = 1 if metric in _PERCENT or metric.endswith(("_mm", "_ml")) else 3
+    digits = _DIGITS.get(metric, 1 if metric in _PERCENT or metric.endswith(("_mm", "_ml")) else 3)
     rounded = round(100 * value if metric in _PERCENT else value, digits) + 0.0  # or else -0.04 would be -0.0
     return f"{rounded:{sign if rounded else ''}.{digits}f}"
 

@@ -66,12 +66,14 @@ class Table:
         rows: variants.
         paper: figures of the paper for some of them.
         value: what a run's summary gives for a region, a share.
+        digits: of the figures in percent.
     """
 
     title: str
     rows: tuple[str, ...]
     paper: Mapping[str, tuple[float, float, float]]
     value: Callable[[Summary, str], float | None]
+    digits: int = 1
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,8 @@ TABLES = (
         PAPER_COUNTER,
         counter_intuitive,
     ),
-    Table("Expected calibration error", ("momke", "without_mofe", "simmlm"), PAPER_ECE, mean_of("ece")),
-    Table("Static calibration error", ("momke", "without_mofe", "simmlm"), PAPER_SCE, mean_of("sce")),
+    Table("Expected calibration error", ("momke", "without_mofe", "simmlm"), PAPER_ECE, mean_of("ece"), 2),
+    Table("Static calibration error", ("momke", "without_mofe", "simmlm"), PAPER_SCE, mean_of("sce"), 2),
     Table(
         "Area under the ROC curve of the entropy for wrong voxels (50 is chance)",
         ("early_fusion", "shaspec", "momke", "without_mofe", "simmlm"),
@@ -209,7 +211,10 @@ def _table(table: Table, summaries: Mapping[str, Sequence[Summary]]) -> str:
     rows = []
     for name in table.rows:
         if name in summaries:
-            ours = [_spread([table.value(summary, region) for summary in summaries[name]]) for region in REGIONS]
+            ours = [
+                _spread([table.value(summary, region) for summary in summaries[name]], table.digits)
+                for region in REGIONS
+            ]
             paper = [f"{value:.2f}" for value in table.paper.get(name, ())] or [UNKNOWN] * (3 if table.paper else 0)
             rows.append([TITLES[name], *ours, *paper])
     return markdown_table(head, rows, ["---", *["---:"] * (len(head) - 1)])
@@ -286,11 +291,12 @@ def _range(summaries: Sequence[Summary], modality: str, region: str, what: str) 
     return f"{mean(known):.2f} ({min(known):.2f} to {max(known):.2f})" if known else UNKNOWN
 
 
-def _spread(values: Sequence[float | None]) -> str:
+def _spread(values: Sequence[float | None], digits: int) -> str:
     known = [100 * value for value in values if value is not None]
     if not known:
         return UNKNOWN
-    return f"{mean(known):.1f} ± {stdev(known):.1f}" if len(known) > 1 else f"{known[0]:.1f}"
+    spread = f" ± {stdev(known):.{digits}f}" if len(known) > 1 else ""
+    return f"{mean(known):.{digits}f}{spread}"
 
 
 def _read(folder: Path) -> Summary:

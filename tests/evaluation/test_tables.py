@@ -172,6 +172,7 @@ def test_all_rows_of_a_table_have_as_many_cells(text):
         ("dice", -0.0123, "+", "-1.2"),
         ("dice", 0.0, "+", "0.0"),
         ("hd95_mm", 4.26, "", "4.3"),
+        ("ece", 0.00312, "", "0.31"),
         ("entropy_auroc", 0.98765, "", "0.988"),
         ("weight_t1c", 0.25, "", "0.250"),
     ],
