@@ -42,8 +42,9 @@ def feature_mixture() -> DMoME:
     return mixture(FeatureMixer(FeatureHead(4, len(REGIONS))), feature_expert, n_scores=1)
 
 
-def momke() -> MoMKE:
-    experts = {modality: feature_expert(**unet_options()) for modality in MODALITIES}
+def momke(expert: Callable[[], nn.Module] = lambda: nn.Conv3d(1, 4, kernel_size=3, padding=1)) -> MoMKE:
+    """Experts of one layer unless others are asked for: each modality goes through all of them."""
+    experts = {modality: expert() for modality in MODALITIES}
     routers = {modality: GateCNN(1, len(MODALITIES)) for modality in MODALITIES}
     return MoMKE(experts, routers, FeatureHead(4 * len(MODALITIES), len(REGIONS), n_hidden=4))
 

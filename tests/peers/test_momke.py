@@ -4,9 +4,10 @@ from torch import nn
 
 from bundle.modalities import MODALITIES
 from bundle.networks.checkpoints import initial_weights, save_weights
+from bundle.networks.experts import feature_expert
 from bundle.networks.mixers import LogitMixer
 from bundle.peers.momke import MoMKE
-from tests.networks.networks import SHAPE, mixture, momke
+from tests.networks.networks import SHAPE, mixture, momke, unet_options
 
 EVERYTHING = torch.ones(1, len(MODALITIES), dtype=torch.bool)
 
@@ -66,7 +67,7 @@ def test_an_expert_has_a_say_although_its_own_modality_is_missing():
 
 
 def test_it_starts_from_the_experts_of_stage_1_without_their_output_layers(tmp_path):
-    trained, network = mixture(LogitMixer()), momke()
+    trained, network = mixture(LogitMixer()), momke(lambda: feature_expert(**unet_options()))
     save_weights(trained, tmp_path / "experts.pt", only=MODALITIES)
     initial_weights(network, tmp_path / "experts.pt")
     theirs, ours = trained.experts.state_dict(), network.experts.state_dict()
