@@ -28,6 +28,8 @@ _DPI = 120
 _INK, _PALE = "#222222", "#cccccc"
 _COLUMNS = 3
 _TITLE_LENGTH = 27  # of the widest letter, a W, so many fit above a panel
+# Marks at 0 and 1 are drawn whole. The layout leaves them out: for it, a line without marks lies in the page's corner.
+_WHOLE: dict[str, Any] = {"clip_on": False, "in_layout": False}
 _LEGEND: dict[str, Any] = {"frameon": False, "fontsize": 8, "columnspacing": 1.2, "handlelength": 1.6}
 
 
@@ -66,7 +68,7 @@ def draw_reliability(bins: Mapping[str, Sequence[Bin]]) -> Figure:
         filled = [row for row in rows if row[2]]
         upper.plot([0, 1], [0, 1], color=_PALE, linewidth=1)
         points = [row[3] for row in filled], [row[4] for row in filled]
-        upper.plot(*points, "o-", color=REGION_COLOURS[region], clip_on=False)
+        upper.plot(*points, "o-", color=REGION_COLOURS[region], **_WHOLE)
         upper.set(title=region, xlim=(0, 1), ylim=(0, 1), box_aspect=1)
         total = max(sum(row[2] for row in rows), 1)
         for low, high, n, _, _ in filled:
@@ -120,7 +122,7 @@ def _draw_intervals(axes: Axes, x: NDArray[Any], rows: Sequence[Mapping[str, Any
     ends = [[rows[i][end] if rows[i][end] is not None else rows[i]["mean"] for i in known] for end in ("low", "high")]
     reach = np.abs(np.array(ends, float).reshape(2, -1) - means)
     style: dict[str, Any] = {"color": REGION_COLOURS[region], "markersize": 4, "elinewidth": 1, "capsize": 1.5}
-    axes.errorbar(x[known], means, yerr=reach, fmt="o", label=region, clip_on=False, **style)
+    axes.errorbar(x[known], means, yerr=reach, fmt="o", label=region, **style, **_WHOLE)
 
 
 def _draw_dots(axes: Axes, sets: Sequence[str]) -> None:
