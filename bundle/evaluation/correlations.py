@@ -14,6 +14,9 @@ Floats = NDArray[np.float64]
 
 PERFORMANCES = ("dice", "confidence")
 
+SMALLEST_SAMPLE = 10
+"""Cases below which there is no interval: a resample of two distinct cases is always a perfect correlation."""
+
 SMALLEST_SPREAD = 1e-6
 """Standard deviation of weights or scores, all in [0, 1], below which they are constant: the rest is rounding."""
 
@@ -24,7 +27,7 @@ class Correlation:
 
     Attributes:
         r: NaN with fewer than three cases or without variance.
-        low, high: 95 % percentile bootstrap over cases; NaN where r is.
+        low, high: 95 % percentile bootstrap over cases; NaN with fewer than ten cases, and where r is.
         n: cases.
     """
 
@@ -43,7 +46,7 @@ def correlate(x: Floats, y: Floats, seed: int) -> Correlation:
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     r = float(_pearson(x, y)) if len(x) >= 3 else math.nan
-    if math.isnan(r):
+    if math.isnan(r) or len(x) < SMALLEST_SAMPLE:
         return Correlation(r, math.nan, math.nan, len(x))
     drawn = np.random.default_rng(seed).integers(len(x), size=(N_RESAMPLES, len(x)))
     low, high = percentiles(_pearson(x[drawn], y[drawn])[:, None])

@@ -150,7 +150,8 @@ class _Judged:
         ]
 
     def worst(self, image: NDArray[np.float32], scores: Sequence[Score]) -> CaseSlice:
-        mean = float(np.mean(list(_dice(scores, self.modality_set).values())))
+        dice = list(_dice(scores, self.modality_set).values())
+        mean = float(np.mean(dice)) if dice else float(not self.predicted.any())
         name, affine = self.record.case_id, self.record.grid.affine
         return worst_slice(name, image, self.truth, self.predicted, score=mean, affine=affine)
 
@@ -159,8 +160,10 @@ class _Judged:
 
 
 def _dice(scores: Sequence[Score], modality_set: str) -> dict[str, float]:
-    chosen = [score for score in scores if score.modality_set == modality_set and score.metric == "dice"]
-    return {score.region: round(score.value, 4) for score in chosen}
+    """Give the Dice of the regions that the truth has."""
+    of_set = [score for score in scores if score.modality_set == modality_set]
+    there = {score.region for score in of_set if score.metric == "truth_ml" and score.value > 0}
+    return {s.region: round(s.value, 4) for s in of_set if s.metric == "dice" and s.region in there}
 
 
 def _names(flags: Tensor) -> list[str]:

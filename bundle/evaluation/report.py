@@ -30,9 +30,10 @@ TABLES = {"dice": "Dice", "hd95_mm": "95th percentile of the surface distance", 
 
 _PICTURES = {
     "dice_per_set.png": "Dice of each modality set, with 95 % intervals over cases.",
-    "reliability.png": "How often voxels of a probability belong to the region; from all modalities.",
-    "gate_weights.png": "Mean weight of each modality in the brain.",
-    "worst_cases.png": "The cases with the lowest Dice, where most voxels are wrong: truth solid, prediction dashed.",
+    "reliability.png": "How often voxels of a probability belong to the region; from the largest set, {largest}.",
+    "gate_weights.png": "Mean weight of each modality in the brain; blank where it is absent.",
+    "worst_cases.png": "The cases with the lowest Dice (mean over regions, from all modalities of a case), where most "
+    "voxels are wrong: truth solid, prediction dashed. For research, not for diagnosis.",
 }
 
 
@@ -129,5 +130,6 @@ def _markdown(summary: Mapping[str, Any], pictures: Sequence[str]) -> str:
         for metric, title in TABLES.items()
         if metric in summary["means"]
     ]
-    parts += [f"![{_PICTURES[name]}]({name})\n\n*{_PICTURES[name]}*" for name in pictures]
+    captions = {name: _PICTURES[name].format(largest=summary["sets"][-1]) for name in pictures}
+    parts += [f"![{name.removesuffix('.png')}]({name})\n\n*{caption}*" for name, caption in captions.items()]
     return "\n\n".join(part.strip() for part in parts) + "\n"

@@ -68,7 +68,8 @@ def latex_sets_table(summary: Summary, metric: str = "dice") -> str:
         label = rf"\multicolumn{{{len(SHOWN_NAMES)}}}{{l}}{{{MEAN}}}"
         groups.append([[label, *map(latex_number, _cells(summary, metric, MEAN))]])
     columns = "c" * len(SHOWN_NAMES) + "r" * len(regions)
-    return f"% {_notes(summary, metric)}\n{latex_table([*SHOWN_NAMES.values(), *regions], groups, columns)}"
+    notes = f"% {_notes(summary, metric)} Needs the package booktabs."
+    return f"{notes}\n{latex_table([*SHOWN_NAMES.values(), *regions], groups, columns)}"
 
 
 def markdown_overview(summary: Summary) -> str:
@@ -81,7 +82,9 @@ def markdown_overview(summary: Summary) -> str:
         for metric, name in _NAMES.items()
         if metric in summary["means"]
     ]
-    parts = [markdown_table(["mean over cases (95 % interval)", *head], rows)]
+    rule = {"skip": "left out, but for volumes", "one": "counted, see the tables below"}[summary["empty"]]
+    note = f"Regions that the truth does not have are {rule}. Precision is that of cases with a prediction."
+    parts = [markdown_table(["mean over cases (95 % interval)", *head], rows), note]
     if len(sets) > 1 and "counter_intuitive" in summary:
         parts.append(_counter_intuitive(summary["counter_intuitive"]))
     if any(summary["weights_and_performance"].values()):
@@ -95,7 +98,8 @@ def metric_name(metric: str) -> str:
 
 
 def shown(metric: str, value: float | None, sign: str = "") -> str:
-    """Write a value in the unit of ``metric_name``; with ``sign`` "+" also that of positive ones."""
+    """Write a value in the unit of ``metric_name``; with ``sign`` "+" also that of positive ones, as errors have it."""
+    sign = "+" if metric == "volume_error_ml" else sign
     if value is None:
         return UNKNOWN
     digits = _DIGITS.get(metric, 1 if metric in _PERCENT or metric.endswith(("_mm", "_ml")) else 3)
@@ -108,7 +112,7 @@ def shown_interval(metric: str, found: Mapping[str, Any], sign: str = "") -> str
     mean, low, high = (shown(metric, found[key], sign) for key in ("mean", "low", "high"))
     if found["low"] is None:
         return mean
-    between = " to " if sign or "-" in low else "–"  # a dash beside a sign cannot be read
+    between = " to " if low[:1] in "+-" or high[:1] in "+-" else "–"  # a dash beside a sign cannot be read
     return f"{mean} ({low}{between}{high})"
 
 
@@ -117,7 +121,8 @@ def convention(metric: str, empty: str) -> str:
     if not skips_empty(metric):
         return "Cases whose truth does not have the region count too"
     if empty == "skip":
-        return "Regions that the truth does not have are left out"
+        missed = ". A region that was missed altogether counts the diagonal of the grid" if metric == "hd95_mm" else ""
+        return f"Regions that the truth does not have are left out{missed}"
     return f"A region that the truth does not have counts {_COUNTED_AS.get(metric, 'too')}"
 
 

@@ -9,7 +9,7 @@ from bundle.data.exam_record import ExamRecord
 from bundle.data.geometry import grid_from_affine
 from bundle.evaluation.judging import JudgeSetsd, judge_segmentation, nested_regions
 from bundle.modalities import MODALITIES
-from bundle.regions import REGIONS, labels_to_regions
+from bundle.regions import REGIONS, labels_to_regions, regions_to_labels
 
 SHAPE = (10, 9, 8)
 AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])
@@ -100,6 +100,27 @@ def test_the_result_tells_the_dice_of_the_largest_set_and_nothing_large_is_kept(
     json.dumps(done["result"])
     assert done["judged"].worst.score == 1.0
     assert not {"pred", "image", "label"} & done.keys()
+
+
+def test_a_region_that_the_truth_does_not_have_makes_no_case_worse():
+    without_et = truth()
+    without_et[REGIONS.index("ET")] = 0
+    loaded = case([truth()], [T1C]) | {"label": without_et}
+    values = regions_to_labels(truth().numpy() > 0.5)
+    judged, facts = judge_segmentation(loaded, values, "given")
+    assert facts["dice"] == {"TC": 1.0, "WT": 1.0}
+    assert judged.worst.score == 1.0
+    assert scores(judged, "given", "dice")["ET"] == 0.0
+
+
+@pytest.mark.parametrize(("value", "score"), [(0, 1.0), (2, 0.0)])
+def test_a_case_without_tumour_is_as_good_as_nothing_is_found_there(value, score):
+    loaded = case([truth()], [T1C]) | {"label": torch.zeros_like(truth())}
+    values = np.zeros(SHAPE, np.uint8)
+    values[3, 3, 3] = value
+    judged, facts = judge_segmentation(loaded, values, "given")
+    assert facts["dice"] == {}
+    assert judged.worst.score == score
 
 
 def test_a_bare_segmentation_is_judged_without_calibration():

@@ -141,7 +141,8 @@ def test_the_overview_tells_how_often_more_harmed_and_what_the_weights_followed(
     summary["counter_intuitive"]["ET"] = {"rate": 0.072, "low": 0.05, "high": 0.0911, "n_pairs": 150}
     found = {"r": 0.29, "low": -0.1, "high": 0.604, "n": 3}
     summary["weights_and_performance"]["t1c"]["ET"]["confidence"] = found
-    _, rate, _, correlations = markdown_overview(summary).split("\n\n")
+    _, note, rate, _, correlations = markdown_overview(summary).split("\n\n")
+    assert "left out, but for volumes" in note
     assert "TC 0.0 (0.0–0.0) of 150" in rate
     assert "ET 7.2 (5.0–9.1) of 150" in rate
     assert ["T1ce", "ET", "–", "0.29 (-0.10 to 0.60), n = 3"] in rows(correlations)
