@@ -7,8 +7,9 @@ import pytest
 from typer.testing import CliRunner
 
 from bundle.cli import app
+from bundle.commands.options import Numbering, TruthNumbering
 from bundle.evaluation.score_table import Score, ScoreTable
-from bundle.regions import REGIONS
+from bundle.regions import CONVENTIONS, REGIONS
 from bundle.training.cases import labelled_cases
 from tests.test_bad_input import options
 
@@ -121,3 +122,8 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path, monkeypatch, runs, w
     result = call("compare", *runs)
     assert result.exit_code == 2
     assert words in result.output
+
+
+def test_the_numberings_to_choose_from_are_those_that_can_be_read():
+    assert [one.value for one in Numbering] == sorted(CONVENTIONS)
+    assert [one.value for one in TruthNumbering] == ["auto", *sorted(CONVENTIONS)]

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bundle.atomic_file import appearing_at_once
-from bundle.commands.options import ERRORS, SOURCE_HELP, PatternOption, exit_codes
+from bundle.commands.options import ERRORS, SOURCE_HELP, PatternOption, TruthNumbering, exit_codes
 from bundle.data.cases import find_layout, list_cases
 from bundle.data.describing import describe_case, summarise
 from bundle.data.description_tables import description_tables
@@ -29,16 +29,6 @@ class Naming(StrEnum):
     brats2023 = "brats2023"
 
 
-class Numbering(StrEnum):
-    """Numbering of expert label maps that are read."""
-
-    auto = "auto"
-    brats2021 = "brats2021"
-    brats2023 = "brats2023"
-    brats2024 = "brats2024"
-    msd = "msd"
-
-
 def phantom(
     out: Annotated[Path, typer.Argument(help="Folder for the exams.")],
     cases: Annotated[int, typer.Option(help="How many.")] = 1,
@@ -55,7 +45,7 @@ def phantom(
 def data(
     source: Annotated[Path, typer.Argument(help=SOURCE_HELP)],
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write everything that is found.")] = None,
-    labels: Annotated[Numbering, typer.Option(help="Numbering of the label maps on disk.")] = Numbering.auto,
+    labels: Annotated[TruthNumbering, typer.Option(help="Numbering of the label maps on disk.")] = TruthNumbering.auto,
     pattern: PatternOption = None,
 ) -> None:
     """Describe a data set, reading every case as training would. Exit status 1 if a case cannot be used."""

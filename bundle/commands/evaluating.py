@@ -12,7 +12,7 @@ from rich.markdown import Markdown
 from bundle.atomic_file import appearing_at_once
 from bundle.batch.evaluating import evaluate_network, evaluate_predictions
 from bundle.batch.runner import OK, CaseOutcome
-from bundle.commands.options import SOURCE_HELP, DeviceOption, SetOption, exit_codes
+from bundle.commands.options import SOURCE_HELP, DeviceOption, Numbering, SetOption, TruthNumbering, exit_codes
 from bundle.commands.progress import reporting
 from bundle.configuration import parse_settings
 from bundle.data.splits import chosen_cases
@@ -29,25 +29,6 @@ class Empty(StrEnum):
 
     skip = "skip"
     one = "one"
-
-
-class Numbering(StrEnum):
-    """Numbering of label maps."""
-
-    brats2021 = "brats2021"
-    brats2023 = "brats2023"
-    brats2024 = "brats2024"
-    msd = "msd"
-
-
-class TruthNumbering(StrEnum):
-    """Numbering of the truth; ``auto`` tells it from names and values, or refuses."""
-
-    auto = "auto"
-    brats2021 = "brats2021"
-    brats2023 = "brats2023"
-    brats2024 = "brats2024"
-    msd = "msd"
 
 
 EmptyOption = Annotated[

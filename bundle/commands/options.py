@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -20,6 +21,25 @@ PatternOption = Annotated[
     typer.Option(help="MODALITY=GLOB in the case folder, for files not named as in BraTS; may be repeated."),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda:N.")]
+
+
+class Numbering(StrEnum):
+    """Numbering of label maps, declared; the keys of ``regions.CONVENTIONS``."""
+
+    brats2021 = "brats2021"
+    brats2023 = "brats2023"
+    brats2024 = "brats2024"
+    msd = "msd"
+
+
+class TruthNumbering(StrEnum):
+    """Numbering of expert label maps; ``auto`` tells it from names and values, or refuses."""
+
+    auto = "auto"
+    brats2021 = "brats2021"
+    brats2023 = "brats2023"
+    brats2024 = "brats2024"
+    msd = "msd"
 
 
 @contextmanager

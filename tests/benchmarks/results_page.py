@@ -199,7 +199,8 @@ def _protocol(facts: Mapping[str, object], summaries: Mapping[str, Sequence[Summ
 {markdown_table(["", ""], rows, ["---", "---"])}
 
 All variants get the same cases, crops, modality sets, optimizer and number of steps. MoMKE, ShaSpec and early fusion
-were written from their papers ([bundle/peers](../bundle/peers/README.md)).
+were written from their papers ([bundle/peers](../bundle/peers/README.md)). What begins stage 2 with a head of random
+weights, feature-level mixing and MoMKE, has the most to learn there, and suffers most where it is short.
 
 **The paper's figures stand beside ours for orientation only**; those of its main part come from third-party notes on
 its text. They are of BraTS 2018 (the main comparison by its official validation, the ablations on another split), with
