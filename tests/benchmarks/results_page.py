@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -155,6 +156,9 @@ CLAIMS = (
     Claim("dice", "early_fusion", NO_CLAIM),
 )
 VERDICTS = {1: "reproduced", 0: "undecided", -1: "opposite"}
+NOT_LEARNED = "not learned"
+LEARNED_DICE = 0.01
+NAMES = {"dice": "Dice", "ece": "ECE", "sce": "SCE"}
 ALPHA = 0.05
 
 
@@ -229,15 +233,22 @@ def _reproduction(runs: Runs) -> str:
         if claim.other in runs:
             judged = [_judge(claim, region, runs) for region in REGIONS]
             verdicts.update(verdict for verdict, _ in judged if claim.reason != NO_CLAIM)
-            rows.append([claim.metric, TITLES[claim.other], claim.reason, *(text for _, text in judged)])
-    counted = ", ".join(f"{verdicts[word]} {word}" for word in VERDICTS.values())
+            name = NAMES.get(claim.metric, claim.metric)
+            texts = [text for _, text in judged]
+            if claim.reason == NO_CLAIM:
+                texts = [text.replace(VERDICTS[1], "better").replace(VERDICTS[-1], "worse") for text in texts]
+            rows.append([name, TITLES[claim.other], claim.reason, *texts])
+    counted = ", ".join(f"{verdicts[word]} {word}" for word in (*VERDICTS.values(), NOT_LEARNED))
     return f"""## What was and was not reproduced
 
-Of {verdicts.total()} claims (one per row and region): {counted}. A cell has the difference, SimMLM less the other, in
-points (Dice: higher is better; calibration errors and counter-intuitive rate: lower is better), with its 95 %
-interval over cases, scores averaged over seeds first; p of a paired permutation test, not corrected for the number of
-tests; and in how many seeds SimMLM is better. *Reproduced* and *opposite* want an interval without 0 and p below
-{ALPHA}; else these runs do not decide.
+**Of {verdicts.total()} claims, one per row and region: {counted}.**
+
+A cell has the difference, SimMLM less the other, in points (Dice: higher is better; calibration errors and
+counter-intuitive rate: lower is better), with its 95 % interval over cases, scores averaged over seeds first; p of a
+paired permutation test, not corrected for the number of tests; and in how many seeds SimMLM is better. *Reproduced* and
+*opposite* want an interval without 0, p below {ALPHA} and all seeds on one side; else these runs do not decide.
+*Not learned*: in at least one seed the other one has a Dice below {LEARNED_DICE:.0%} in the region, so that the budget
+would be judged and not the method.
 
 {markdown_table(["metric", "SimMLM better than", "claim", *REGIONS], rows, ["---"] * 6)}"""
 
@@ -245,17 +256,26 @@ tests; and in how many seeds SimMLM is better. *Reproduced* and *opposite* want 
 def _judge(claim: Claim, region: str, runs: Runs) -> tuple[str, str]:
     """Give one of ``VERDICTS``, and it with difference, p and seeds as text."""
     ours, others = (
-        np.stack([case_values(ScoreTable.read(folder / "scores.csv"), claim.metric, region) for folder in runs[name]])
+        np.stack([case_values(_table_of(folder), claim.metric, region) for folder in runs[name]])
         for name in ("simmlm", claim.other)
     )
+    if any(np.nanmean(case_values(_table_of(folder), "dice", region)) < LEARNED_DICE for folder in runs[claim.other]):
+        return NOT_LEARNED, NOT_LEARNED
     found = paired_difference(ours.mean(axis=0), others.mean(axis=0), seed=0)
     if not math.isfinite(found.p):
         return VERDICTS[0], UNKNOWN
     sign = 1 if found.low > 0 else -1 if found.high < 0 else 0
-    verdict = VERDICTS[sign * claim.better if found.p < ALPHA else 0]
     wins = int((np.nanmean(ours - others, axis=1) * claim.better > 0).sum())
+    decided = found.p < ALPHA and wins in (0, len(ours))
+    verdict = VERDICTS[sign * claim.better if decided else 0]
     middle, low, high = (f"{100 * value:+.1f}" for value in (found.mean, found.low, found.high))
-    return verdict, f"{middle} ({low} to {high}), p {found.p:.3f}, {wins} of {len(ours)}: {verdict}"
+    p = f"p {found.p:.3f}" if found.p >= 0.001 else "p < 0.001"
+    return verdict, f"{middle} ({low} to {high}), {p}, {wins} of {len(ours)}: {verdict}"
+
+
+@cache
+def _table_of(folder: Path) -> ScoreTable:
+    return ScoreTable.read(folder / "scores.csv")
 
 
 def case_values(table: ScoreTable, metric: str, region: str) -> NDArray[np.float64]:

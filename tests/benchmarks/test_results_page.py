@@ -9,7 +9,7 @@ from bundle.evaluation.score_table import ALL_SETS, GIVEN, Score, ScoreTable, se
 from bundle.evaluation.set_pairs import counter_intuitive_rates
 from bundle.evaluation.summary import summarise
 from bundle.regions import REGIONS
-from tests.benchmarks.results_page import COUNTER, NO_CLAIM, case_values, write_page
+from tests.benchmarks.results_page import COUNTER, NAMES, NO_CLAIM, case_values, write_page
 from tests.benchmarks.tables import SIZES, VARIANTS, main
 
 SETS = [name for name in ALL_SETS if name != GIVEN]
@@ -47,7 +47,7 @@ def page(tmp_path: Path, other_dice: float, other_ece: float) -> str:
 
 
 def row(text: str, metric: str) -> str:
-    return next(line for line in text.splitlines() if line.startswith(f"| {metric} | MoMKE |"))
+    return next(line for line in text.splitlines() if line.startswith(f"| {NAMES[metric]} | MoMKE |"))
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,13 @@ def test_a_claim_is_judged_by_the_direction_that_is_better_for_its_metric(tmp_pa
     assert row(text, "dice").count(f": {verdicts[0]}") == 3
     assert row(text, "ece").count(f": {verdicts[1]}") == 3
     assert row(text, "sce").count(f": {verdicts[1]}") == 3
+
+
+def test_what_did_not_learn_a_region_is_not_called_worse(tmp_path):
+    """Neither for Dice nor for the calibration of a network that finds nothing."""
+    text = page(tmp_path, 0.0, 0.2)
+    assert row(text, "dice").count("not learned") == row(text, "ece").count("not learned") == 3
+    assert "0 reproduced, 0 undecided, 0 opposite, 12 not learned" in text
 
 
 def test_a_row_has_the_difference_in_points_and_the_seeds_that_agree(tmp_path):
