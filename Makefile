@@ -10,8 +10,9 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/simmlm demo demo
 
+# One process per core, each with one thread.
 test: $(READY) lint
-	$(BIN)/python -m pytest -m "not slow and not gpu and not server and not browser" --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "not slow and not gpu and not server and not browser" --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 test-all: $(READY) lint
 	$(BIN)/python -m pytest -m "not gpu" --cov --cov-report=term-missing:skip-covered --cov-fail-under=90

@@ -72,7 +72,7 @@ def die_at(monkeypatch, step: int) -> None:
     monkeypatch.setattr(GradientClip, "_clip", dying)
 
 
-@pytest.mark.parametrize("step", [5, 9])
+@pytest.mark.parametrize("step", [5, pytest.param(9, marks=pytest.mark.slow)])
 def test_a_training_that_dies_at_any_step_ends_with_the_same_bits(cases, uninterrupted, tmp_path, monkeypatch, step):
     with monkeypatch.context() as patch:
         die_at(patch, step)

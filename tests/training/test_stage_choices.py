@@ -75,6 +75,7 @@ def test_a_file_of_experts_holds_nothing_but_the_trained_ones(apart):
     assert {name.split(".")[1] for name in load(apart[0])} == {"t1c"}
 
 
+@pytest.mark.slow
 def test_experts_of_several_runs_are_joined(cases, apart, together, tmp_path):
     joined = train(cases, tmp_path / "joined", TINY, start_from=apart)
     usual = train(cases, tmp_path / "usual", TINY, start_from=[together / "experts.pt"])
@@ -96,6 +97,7 @@ def test_an_expert_in_two_files_is_named(cases, apart, tmp_path):
         train(cases, tmp_path / "out", TINY, start_from=[*apart, again])
 
 
+@pytest.mark.slow
 def test_a_trained_mixture_can_be_trained_further(cases, together, tmp_path):
     model = train(cases, tmp_path / "first", TINY, start_from=[together / "experts.pt"])
     assert model is not None
