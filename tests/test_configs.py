@@ -141,7 +141,7 @@ def test_the_two_stages_differ_only_where_they_should():
     own = {"epochs", "stage", "start_from", "trained_parts", "loss", "crop_transforms", "resume_settings", "run"}
     compared = (first.keys() & second.keys()) - own - {"train", "validate"}
     assert {key: first[key] for key in compared} == {key: second[key] for key in compared}
-    assert first.keys() ^ second.keys() == {"trained_experts", "mofe_weight", "pairs"}
+    assert first.keys() ^ second.keys() == {"trained_experts", "mofe_weight", "pairs", "export_model"}
 
 
 def test_a_training_goes_on_only_with_the_settings_that_decide_what_it_becomes():

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.batch.runner import JUDGED_COLUMNS, OK, CaseOutcome, CaseRunner, exit_if_failed
+from bundle.batch.runner import OK, CaseOutcome, CaseRunner, exit_if_failed, judged_columns
 from bundle.configuration import find_overlay, load_config
 from bundle.data.exam_record import ExamRecord
 from bundle.data.loading import LoadExamd
@@ -82,7 +82,7 @@ def evaluate_predictions(
         judged.add(judgement)
         return facts
 
-    return _run(CaseRunner(judge, cases, out, report, JUDGED_COLUMNS), judged)
+    return _run(CaseRunner(judge, cases, out, report, judged_columns()), judged)
 
 
 def finish(report: EvaluationReport, outcomes: Sequence[CaseOutcome]) -> None:

@@ -22,7 +22,6 @@ OK, FAILED = "ok", "failed"
 VOLUMES = {name: f"{name.replace(' ', '_')}_ml" for value, name in LABEL_NAMES.items() if value}
 _FACTS = ("case_id", "status", "reason", "modalities")
 COLUMNS = (*_FACTS, *VOLUMES.values())
-JUDGED_COLUMNS = (*_FACTS, *(f"dice_{region}" for region in REGIONS))
 
 
 @dataclass(frozen=True)
@@ -116,6 +115,11 @@ class CaseRunner:
             return CaseOutcome(case_id, OK, result=self.run_case(case))
         except Exception as error:
             return CaseOutcome(case_id, FAILED, _reason(error, case_id))
+
+
+def judged_columns() -> tuple[str, ...]:
+    """Name the columns of ``cases.csv`` where cases are judged instead of segmented."""
+    return (*_FACTS, *(f"dice_{region}" for region in REGIONS))
 
 
 def exit_if_failed(outcomes: Sequence[CaseOutcome]) -> None:
