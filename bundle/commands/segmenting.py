@@ -36,6 +36,7 @@ def segment(
     pattern: PatternOption = None,
     labels: Annotated[Convention, typer.Option(help="Numbering of the label map on disk.")] = Convention.brats2023,
     preview: Annotated[bool, typer.Option("--preview", help="Also draw a PNG per case.")] = False,
+    slicer: Annotated[bool, typer.Option("--slicer", help="Also write files for 3D Slicer, and a script.")] = False,
     device: DeviceOption = "auto",
     settings: SetOption = None,
 ) -> None:
@@ -45,8 +46,10 @@ def segment(
     """
     files = dict(zip(MODALITIES, (t1n, t1c, t2w, t2f), strict=True))
     with exit_codes():
-        cases = _cases(source, {name: path for name, path in files.items() if path}, case_id, pattern)
-        values = {"label_convention": labels.value, "device_name": device, "preview": preview}
+        # Absolute, as they go into CASE.json, by which a viewer finds them from any working folder.
+        given = {name: path.absolute() for name, path in files.items() if path}
+        cases = _cases(source, given, case_id, pattern)
+        values = {"label_convention": labels.value, "device_name": device, "preview": preview, "slicer": slicer}
         values |= parse_settings(settings or [])
         with reporting("segmenting", len(cases)) as report:
             outcomes = segment_cases(cases, out, settings=values, report=report)

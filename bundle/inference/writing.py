@@ -23,6 +23,7 @@ from bundle.data.nifti_reading import read_input
 from bundle.data.nifti_writing import write_volume
 from bundle.errors import OutputError
 from bundle.inference.preview import draw_preview
+from bundle.inference.slicer_files import slicer_file_names, write_slicer_files
 from bundle.modalities import MODALITIES
 from bundle.regions import CONVENTIONS, LABEL_NAMES, REGIONS, to_convention
 
@@ -47,6 +48,7 @@ class MapWriter:
         label_convention: numbering of the label map on disk, a key of ``regions.CONVENTIONS``.
         settings: what else should stand in the JSON, for example window and overlap.
         preview: also draw ``CASE_preview.png``.
+        slicer: also write what 3D Slicer opens with names and colours, see ``slicer_files``.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class MapWriter:
         label_convention: str = "brats2023",
         settings: Mapping[str, Any] | None = None,
         preview: bool = False,
+        slicer: bool = False,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.weights_sha256 = weights_sha256
         self.label_convention = label_convention
         self.settings = dict(settings or {})
         self.preview = preview
+        self.slicer = slicer
         self.started_s = 0.0
 
     def attach(self, engine: Engine) -> None:
@@ -97,13 +101,20 @@ class MapWriter:
         with _staged(folder) as stage:
             for name, values in maps.items():
                 write_volume(stage / f"{record.case_id}_{name}.nii.gz", values, record.grid, description=name)
-            if self.preview:
-                _draw(stage / f"{record.case_id}_preview.png", maps, record)
+            self._write_companions(stage, {**maps, "seg": _label(case)}, record)
             facts = self._facts(case["result"], record, sorted(maps), computed_s)
             text = json.dumps(facts, indent=2, ensure_ascii=False)
             (stage / f"{record.case_id}.json").write_text(text + "\n", encoding="utf-8")
             _publish(stage, folder, record.case_id)
         return folder
+
+    def _write_companions(self, stage: Path, maps: Maps, record: ExamRecord) -> None:
+        """Write what was asked for besides the maps; ``seg`` has the values of ``regions.LABEL_NAMES``."""
+        case_id = record.case_id
+        if self.preview:
+            _draw(stage / _preview_name(case_id), maps, record)
+        if self.slicer:
+            write_slicer_files(stage, maps["seg"], record.grid, case_id=case_id, convention=self.label_convention)
 
     def _facts(
         self, result: Mapping[str, Any], record: ExamRecord, maps: list[str], computed_s: float
@@ -139,9 +150,8 @@ def collect_maps(case: Mapping[str, Any], record: ExamRecord, label_convention: 
     Returns:
         Name to (H, W, D): ``seg`` uint8, the others float32.
     """
-    label = _array(case["pred"])[0].astype(np.uint8)
     entropy, weights = _array(case["entropy"]), _array(case["weights"])
-    maps: Maps = {"seg": to_convention(label, label_convention), "entropy": entropy[0].astype(np.float32)}
+    maps: Maps = {"seg": to_convention(_label(case), label_convention), "entropy": entropy[0].astype(np.float32)}
     for region, values in zip(REGIONS, entropy[1:], strict=False):
         maps[f"entropy-{region}"] = values.astype(np.float32)
     for name, modality, values in zip(_weight_names(len(weights)), _repeated(len(weights)), weights, strict=True):
@@ -164,6 +174,14 @@ def check_writable(folder: Path | str) -> None:
         raise OutputError(
             "E_OUTPUT", f"The output folder {folder} must be writable; got: {error.strerror}. Choose another with -o."
         ) from None
+
+
+def _label(case: Mapping[str, Any]) -> NDArray[np.uint8]:
+    return _array(case["pred"])[0].astype(np.uint8)
+
+
+def _preview_name(case_id: str) -> str:
+    return f"{case_id}_preview.png"
 
 
 def _draw(path: Path, maps: Maps, record: ExamRecord) -> None:
@@ -210,11 +228,12 @@ def _publish(stage: Path, folder: Path, case_id: str) -> None:
     """Move the files of a case into place: the old JSON goes first, the new one comes last."""
     done = folder / f"{case_id}.json"
     done.unlink(missing_ok=True)
-    (folder / f"{case_id}_preview.png").unlink(missing_ok=True)  # it shows the old maps, also if no new one is drawn
+    for name in (_preview_name(case_id), *slicer_file_names(case_id)):  # they show the old maps, also if none are new
+        (folder / name).unlink(missing_ok=True)
     for kind in _OPTIONAL_MAPS:  # of an earlier run with other modalities or settings
         name = f"{case_id}_{kind}.nii.gz"
         if not (stage / name).exists():
             (folder / name).unlink(missing_ok=True)
-    for path in sorted((*stage.glob("*.nii.gz"), *stage.glob("*.png"))):
+    for path in sorted(set(stage.iterdir()) - {stage / done.name}):
         path.replace(folder / path.name)
     (stage / done.name).replace(done)
