@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.batch.segmenting import segment_cases
-from bundle.data.cases import find_label, list_cases
+from bundle.data.cases import list_cases
+from bundle.data.file_names import find_label
 from bundle.data.phantoms import write_phantoms
 from bundle.errors import UsageError
 from bundle.evaluation.region_metrics import region_metrics

@@ -4,7 +4,8 @@ import pytest
 
 import bundle
 from bundle import demo
-from bundle.data.cases import find_label, list_cases
+from bundle.data.cases import list_cases
+from bundle.data.file_names import find_label
 from bundle.demo import HIDDEN, SEED, run_demo
 from bundle.errors import UsageError
 from bundle.modalities import MODALITIES

@@ -151,7 +151,8 @@ def _input_folders(source: Any) -> set[Path]:
     if isinstance(source, Mapping):
         values = [value.file if isinstance(value, Channel) else value for value in source.values()]
         return {Path(value).parent.resolve() for value in values if isinstance(value, str | Path)}
-    return {Path(source).resolve()}
+    path = Path(source).resolve()
+    return {path.parent if path.is_file() else path}
 
 
 def describe(outcome: CaseOutcome) -> str:

@@ -11,7 +11,9 @@ from rich.console import Console
 from bundle.errors import find_user_error
 
 ERRORS = Console(stderr=True)
-SOURCE_HELP = "A case folder, a folder with one per case, a Decathlon folder, or a .csv or .json list of cases."
+SOURCE_HELP = (
+    "A case folder, a folder with one per case, a Decathlon folder, a .csv or .json list, or an image of a case."
+)
 
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a setting of the config, as KEY=VALUE; may be repeated.")

@@ -11,7 +11,8 @@ from bundle.batch.segmenting import segment_cases
 from bundle.commands.options import SOURCE_HELP, DeviceOption, PatternOption, SetOption, exit_codes
 from bundle.commands.progress import reporting
 from bundle.configuration import parse_settings
-from bundle.data.cases import case_name, check_case_id, list_cases
+from bundle.data.cases import check_case_id, list_cases
+from bundle.data.file_names import case_name
 from bundle.data.patterns import parse_patterns
 from bundle.errors import UsageError
 from bundle.modalities import MODALITIES
@@ -34,6 +35,9 @@ def segment(
     t2f: Annotated[Path | None, typer.Option("--t2f", "--flair", help="T2-FLAIR image.")] = None,
     case_id: Annotated[str | None, typer.Option(help="Name of the case, with named files.")] = None,
     pattern: PatternOption = None,
+    modalities: Annotated[
+        str | None, typer.Option(help="What one 4D file holds, in the order of its volumes: t1n,t1c,t2w,t2f.")
+    ] = None,
     labels: Annotated[Convention, typer.Option(help="Numbering of the label map on disk.")] = Convention.brats2023,
     preview: Annotated[bool, typer.Option("--preview", help="Also draw a PNG per case.")] = False,
     slicer: Annotated[bool, typer.Option("--slicer", help="Also write files for 3D Slicer, and a script.")] = False,
@@ -49,6 +53,7 @@ def segment(
         # Absolute, as they go into CASE.json, by which a viewer finds them from any working folder.
         given = {name: path.absolute() for name, path in files.items() if path}
         cases = _cases(source, given, case_id, pattern)
+        cases = cases if modalities is None else _declared(cases, modalities)
         values = {"label_convention": labels.value, "device_name": device, "preview": preview, "slicer": slicer}
         values |= parse_settings(settings or [])
         with reporting("segmenting", len(cases)) as report:
@@ -69,6 +74,12 @@ def _cases(
         raise UsageError("E_USAGE", "--pattern goes with a folder; named files need none.")
     name = case_id or case_name(next(iter(files.values())))
     return ({"case_id": check_case_id(name), "image": files},)
+
+
+def _declared(cases: tuple[dict[str, Any], ...], modalities: str) -> tuple[dict[str, Any], ...]:
+    if len(cases) != 1 or not isinstance(cases[0]["image"], Path) or not cases[0]["image"].is_file():
+        raise UsageError("E_USAGE", "--modalities goes with one file; folders, lists and named files need none.")
+    return ({**cases[0], "modalities": modalities},)
 
 
 def _summarise(outcomes: list[CaseOutcome], out: Path) -> None:

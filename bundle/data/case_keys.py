@@ -17,7 +17,7 @@ from monai.data import MetaTensor
 from torch import Tensor
 
 from bundle import __version__
-from bundle.data.cases import label_convention
+from bundle.data.file_names import label_convention
 
 _VERSIONS = {"simmlm": __version__, "monai": monai.__version__, "torch": torch.__version__}
 _PAIRS = ((".hdr", ".img"), (".img", ".hdr"), (".hdr.gz", ".img.gz"), (".img.gz", ".hdr.gz"))

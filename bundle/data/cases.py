@@ -1,6 +1,5 @@
-"""Lists the cases of a data set, whatever its layout, and finds the files of a case by the names that BraTS uses."""
+"""Lists the cases of a data set, whatever its layout, and names the files of a listed case."""
 
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -8,20 +7,12 @@ from typing import Any
 
 from bundle.data.case_ids import check_distinct_ids, is_case_id
 from bundle.data.datalists import read_datalist
+from bundle.data.file_names import case_name, find_beside, find_images, find_label, is_image, name_listed
 from bundle.data.json_reading import read_json
-from bundle.data.msd import DESCRIPTION, is_msd, list_msd_cases
+from bundle.data.msd import DESCRIPTION, Channel, is_msd, list_msd_cases
 from bundle.data.patterns import match_patterns
 from bundle.errors import CaseError, UsageError
-from bundle.modalities import MODALITIES, canonical_modality, modality_names
-
-_ENDINGS = (".nii", ".nii.gz")
-_NAMES = sorted(
-    {"t2[-_]?flair", "seg", *(name for m in MODALITIES for name in modality_names(m))}, key=len, reverse=True
-)
-_FILE_NAME = re.compile(rf"^(?:(?P<stem>.+?)(?P<separator>[-_.]))?(?P<name>{'|'.join(_NAMES)})\.nii(?:\.gz)?$", re.I)
-
-LABEL = "seg"
-"""What the label file of a case is called where a modality's name would stand."""
+from bundle.modalities import MODALITIES, canonical_modality
 
 
 class Layout(StrEnum):
@@ -32,6 +23,7 @@ class Layout(StrEnum):
     msd = "a Medical Segmentation Decathlon folder (dataset.json, 4D images)"
     table = "a CSV list"
     objects = "a JSON list"
+    image = "an image"
 
 
 def list_cases(source: Path | str, patterns: Mapping[str, str] | None = None) -> tuple[dict[str, Any], ...]:
@@ -44,8 +36,8 @@ def list_cases(source: Path | str, patterns: Mapping[str, str] | None = None) ->
         patterns: glob per modality, relative to the case folder, instead of the BraTS names; folders only.
 
     Returns:
-        One dictionary per case with ``case_id`` and ``image``: the case folder (``patterns`` travel with it), or a
-        mapping from modality to file or `Channel`. Where the source says so also ``label`` (file),
+        One dictionary per case with ``case_id`` and ``image``: the case folder (``patterns`` travel with it), one of
+        its files, or a mapping from modality to file or `Channel`. Where the source says so also ``label`` (file),
         ``label_convention``, ``patient`` and ``part``. A tuple, because MONAI's config parser would evaluate
         strings inside a list.
 
@@ -61,6 +53,8 @@ def list_cases(source: Path | str, patterns: Mapping[str, str] | None = None) ->
             return read_datalist(root)
         case Layout.msd:
             return list_msd_cases(root if root.is_file() else root / DESCRIPTION)
+        case Layout.image:
+            return ({"case_id": case_name(root), "image": root},)
     folders = [root] if layout == Layout.case else _subfolders(root)
     check_distinct_ids(path.name for path in folders)
     return tuple(_item(path, patterns) for path in folders)
@@ -78,6 +72,8 @@ def find_layout(source: Path | str) -> Layout:
         return Layout.table
     if root.is_file() and suffix == ".json":
         return Layout.msd if is_msd(read_json(root)) else Layout.objects
+    if root.is_file() and is_image(root):
+        return Layout.image
     if not root.is_dir():
         raise UsageError(
             "E_FOLDER",
@@ -86,7 +82,7 @@ def find_layout(source: Path | str) -> Layout:
         )
     if (root / DESCRIPTION).is_file() and is_msd(read_json(root / DESCRIPTION)):
         return Layout.msd
-    return Layout.case if not _subfolders(root) or any(map(_is_image, root.iterdir())) else Layout.folders
+    return Layout.case if not _subfolders(root) or any(map(is_image, root.iterdir())) else Layout.folders
 
 
 def check_case_id(case_id: str) -> str:
@@ -101,7 +97,12 @@ def check_case_id(case_id: str) -> str:
 
 
 def case_files(item: Mapping[Any, Any]) -> dict[str, Any]:
-    """Name the files of a listed case, also if it is given as a folder.
+    """Name the files of a listed case, however it is given.
+
+    Args:
+        item: ``image`` is a mapping from modality to file, a case folder, a list of files named as in BraTS, or one
+            file: one of those with the others of its case beside it, or one whose volumes ``modalities`` names in
+            their order (``t1n,t1c,t2w,t2f``).
 
     Returns:
         Modality to file (or `Channel`, or array), in ``MODALITIES`` order, at least one.
@@ -112,56 +113,54 @@ def case_files(item: Mapping[Any, Any]) -> dict[str, Any]:
     source, case_id = item["image"], str(item["case_id"])
     if isinstance(source, Mapping):
         return _given_files(source, case_id)
-    folder = Path(source)
-    if not folder.is_dir():
-        raise CaseError("E_MISSING", f"Case {case_id}: the case folder must exist; got {folder}. Check the path.")
-    patterns = item.get("patterns")
-    return match_patterns(folder, case_id, patterns) if patterns else find_images(folder, case_id)
+    declared, patterns = item.get("modalities"), item.get("patterns")
+    path = None if isinstance(source, list | tuple) else Path(source)
+    if declared and (path is None or not path.is_file()):
+        raise CaseError(
+            "E_MODALITIES",
+            f"Case {case_id}: modalities must go with one file; got {declared!r} with {source}. Leave it empty.",
+        )
+    if path is None:
+        return dict(name_listed(map(Path, source), case_id))
+    if path.is_file():
+        return declared_volumes(path, declared, case_id) if declared else dict(find_beside(path, case_id))
+    if not path.is_dir():
+        raise CaseError("E_MISSING", f"Case {case_id}: the case folder must exist; got {path}. Check the path.")
+    return dict(match_patterns(path, case_id, patterns) if patterns else find_images(path, case_id))
 
 
 def case_label(item: Mapping[Any, Any]) -> Path | None:
     """Name the label file of a listed case, None if it has none."""
     if item.get("label") is not None:
         return Path(item["label"])
-    return None if isinstance(item["image"], Mapping) else find_label(Path(item["image"]), str(item["case_id"]))
+    source = item["image"]
+    folder = Path(source) if isinstance(source, str | Path) else None
+    return find_label(folder, str(item["case_id"])) if folder is not None and folder.is_dir() else None
 
 
-def case_name(image: Path) -> str:
-    """Name a case after one of its files, without the modality: ``exam-t1c.nii.gz`` is of ``exam``."""
-    match = _FILE_NAME.match(image.name)
-    return (match.group("stem") if match else None) or image.name.split(".")[0] or "case"
+def declared_volumes(file: Path, modalities: str, case_id: str) -> dict[str, Any]:
+    """Name the volumes of one file by what somebody declares.
 
-
-def find_images(folder: Path, case_id: str) -> dict[str, Path]:
-    """Find the modalities of one case by file name.
+    Args:
+        file: 4D, or 3D if one modality is declared.
+        modalities: their names in the order of the volumes, separated by commas.
+        case_id: for messages.
 
     Returns:
-        Modality to file, in ``MODALITIES`` order, at least one.
+        Modality to `Channel`, or to the file itself if it holds one.
 
     Raises:
-        CaseError: no image, a modality twice, or file names of different patients.
+        CaseError: a name is unknown or comes twice.
     """
-    named = _named_files(folder, case_id)
-    images = {modality: named[modality] for modality in MODALITIES if modality in named}
-    if not images:
-        raise CaseError("E_NO_MODALITY", _no_image_message(folder, case_id))
-    return images
-
-
-def find_label(folder: Path, case_id: str) -> Path | None:
-    """Find the label file of a case, None if there is none."""
-    return _named_files(folder, case_id).get(LABEL)
-
-
-def label_convention(label: Path) -> str | None:
-    """Tell the label convention from the naming that came with it, None if the name does not say.
-
-    BraTS 2018-2021 files are called ``..._seg`` and number enhancing tumour 4; from 2023 on they are
-    called ``...-seg`` and number it 3.
-    """
-    match = _FILE_NAME.match(label.name)
-    separator = match.group("separator") if match else None
-    return {"_": "brats2021", "-": "brats2023"}.get(separator or "")
+    try:
+        names = [canonical_modality(name) for name in modalities.split(",")]
+    except ValueError as error:
+        raise CaseError("E_MODALITIES", f"Case {case_id}: modalities={modalities!r} cannot be read: {error}") from None
+    if len(set(names)) < len(names):
+        raise CaseError("E_AMBIGUOUS", f"Case {case_id}: every modality must be given once; got {modalities!r}.")
+    if len(names) == 1:
+        return {names[0]: file}
+    return {name: Channel(file, names.index(name), len(names)) for name in MODALITIES if name in names}
 
 
 def _given_files(source: Mapping[str, Any], case_id: str) -> dict[str, Any]:
@@ -176,43 +175,6 @@ def _given_files(source: Mapping[str, Any], case_id: str) -> dict[str, Any]:
 
 def _item(folder: Path, patterns: Mapping[str, str] | None) -> dict[str, Any]:
     return {"case_id": folder.name, "image": folder, **({"patterns": dict(patterns)} if patterns else {})}
-
-
-def _named_files(folder: Path, case_id: str) -> dict[str, Path]:
-    images = sorted(path for path in folder.iterdir() if _is_image(path))
-    matches = [(match, path) for path in images if (match := _FILE_NAME.match(path.name))]
-    stems = sorted({(match.group("stem") or "") for match, _ in matches})
-    if len(stems) > 1:
-        raise CaseError(
-            "E_MIXED",
-            f"Case {case_id}: the files of a case must share one name; got {', '.join(map(repr, stems))} in {folder}. "
-            "Keep one case per folder, or name the files explicitly.",
-        )
-    named: dict[str, Path] = {}
-    for match, path in matches:
-        name = match.group("name").lower()
-        key = LABEL if name == LABEL else canonical_modality(name)
-        if key in named:
-            both = f"{named[key].name} and {path.name}"
-            raise CaseError(
-                "E_AMBIGUOUS", f"Case {case_id}: {key} must be one file; got {both} in {folder}. Remove one."
-            )
-        named[key] = path
-    return named
-
-
-def _no_image_message(folder: Path, case_id: str) -> str:
-    others = sorted(path.name for path in folder.iterdir() if _is_image(path))
-    found = f"images with other names ({', '.join(others[:4])})" if others else "no NIfTI image"
-    return (
-        f"Case {case_id}: at least one modality must be found; got {found} in {folder}. Name the files like "
-        "CASE-t1c.nii.gz (t1n, t1c, t2w, t2f), or say what they are called with --pattern t1c='*_T1_post.nii.gz'."
-    )
-
-
-def _is_image(path: Path) -> bool:
-    # Hidden ones are no images: macOS leaves a "._CASE-t1c.nii.gz" beside each file that it copies.
-    return path.name.lower().endswith(_ENDINGS) and not path.name.startswith(".")
 
 
 def _subfolders(root: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.data.cases import label_convention
+from bundle.data.file_names import label_convention
 from bundle.data.geometry import Grid
 from bundle.data.nifti_reading import read_label
 from bundle.errors import CaseError

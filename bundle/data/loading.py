@@ -12,8 +12,9 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from numpy.typing import NDArray
 
-from bundle.data.cases import case_files, case_label, case_name
+from bundle.data.cases import case_files, case_label
 from bundle.data.exam_record import ExamRecord
+from bundle.data.file_names import case_name
 from bundle.data.geometry import Grid, grid_from_affine, same_grid
 from bundle.data.intensities import check_intensities
 from bundle.data.labels import LabelMap, read_label_map
@@ -50,9 +51,10 @@ class LoadExamd(Transform):
         """Load one case.
 
         Args:
-            data: ``image`` is a case folder, or a mapping from modality to file, to `Channel` of a 4D file or to an
-                array (H, W, D); arrays need ``affine`` (4, 4), voxel to world in RAS+ mm. ``case_id`` is optional
-                with files; ``label`` and ``label_convention`` are the expert segmentation and its numbering.
+            data: ``image`` is anything that ``cases.case_files`` takes (a mapping, a folder, files named as in BraTS,
+                one file with ``modalities``), or a mapping from modality to array (H, W, D); arrays need ``affine``
+                (4, 4), voxel to world in RAS+ mm. ``case_id`` is optional with files; ``label`` and
+                ``label_convention`` are the expert segmentation and its numbering.
 
         Returns:
             ``case_id``, ``image`` (M, H, W, D) float32 with metadata, ``presence`` (M,) bool, ``record``
@@ -178,9 +180,10 @@ def _background_warning(image: NDArray[np.float32]) -> tuple[str, ...]:
 
 
 def _case_id(source: Any) -> str:
-    if not isinstance(source, Mapping):
-        return Path(source).name
-    names = (_name(value) for value in source.values() if isinstance(value, str | Path | Channel))
+    if isinstance(source, str | Path):
+        return case_name(Path(source)) if Path(source).is_file() else Path(source).name
+    values = source.values() if isinstance(source, Mapping) else source
+    names = (_name(value) for value in values if isinstance(value, str | Path | Channel))
     return next((case_name(Path(name)) for name in names), "case")
 
 

@@ -10,7 +10,7 @@ import pytest
 from bundle.batch.evaluating import evaluate_network, evaluate_predictions
 from bundle.batch.segmenting import segment_cases
 from bundle.configuration import load_config
-from bundle.data.cases import find_images
+from bundle.data.file_names import find_images
 from bundle.errors import OutputError, SetupError, UsageError
 from bundle.evaluation.score_table import ScoreTable
 from bundle.modalities import MODALITIES, modality_sets

@@ -21,7 +21,7 @@ from bundle.batch.evaluating import evaluate_network
 from bundle.batch.runner import OK
 from bundle.batch.segmenting import segment_cases
 from bundle.configuration import parse_settings
-from bundle.data.cases import find_images
+from bundle.data.file_names import find_images
 from bundle.modalities import modality_sets
 
 SHAPE = ("240", "240", "155")

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from bundle.configuration import load_config, parse_settings
-from bundle.data.cases import find_images
+from bundle.data.file_names import find_images
 
 ALONE = "t1c"
 

@@ -1,16 +1,9 @@
-import gzip
 from pathlib import Path
 
 import pytest
 
-from bundle.data.cases import (
-    case_name,
-    check_case_id,
-    find_images,
-    find_label,
-    label_convention,
-    list_cases,
-)
+from bundle.data.cases import Layout, check_case_id, find_layout, list_cases
+from bundle.data.file_names import case_name, find_images, find_label, label_convention
 from bundle.data.patterns import match_patterns, parse_patterns
 from bundle.errors import CaseError, UsageError
 from bundle.modalities import MODALITIES
@@ -191,11 +184,17 @@ def test_patterns_travel_with_every_case(tmp_path):
 
 
 def test_a_data_folder_that_is_not_there_or_is_a_file_is_a_usage_error(tmp_path):
-    (tmp_path / "file.nii.gz").write_bytes(gzip.compress(b""))
-    for path in (tmp_path / "nowhere", tmp_path / "file.nii.gz"):
+    (tmp_path / "file.zip").write_bytes(b"")
+    for path in (tmp_path / "nowhere", tmp_path / "file.zip"):
         with pytest.raises(UsageError, match=path.name) as caught:
             list_cases(path)
         assert caught.value.code == "E_FOLDER"
+
+
+def test_an_image_is_a_case_named_without_its_modality(tmp_path):
+    file = touch(tmp_path, "exam-t1c.nii.gz") / "exam-t1c.nii.gz"
+    assert find_layout(file) == Layout.image
+    assert list_cases(file) == ({"case_id": "exam", "image": file},)
 
 
 def test_case_names_that_differ_in_case_only_are_refused(tmp_path):
