@@ -39,7 +39,7 @@ def main(folder: Path) -> None:
     shown = next((modality for modality in BACKGROUNDS if modality in images), None)
     slicer.util.setSliceViewerLayers(
         background=images[shown] if shown else entropy,
-        foreground=entropy if shown else None,
+        foreground=entropy if shown else None,  # which may have been left out, too
         foregroundOpacity=0.0,
         fit=True,
     )
@@ -99,13 +99,15 @@ def load_volume(path: Path, name: str) -> Any:
 def load_channel(path: Path, name: str, entry: dict[str, Any]) -> Any:
     """Open one volume of a 4D file, which Slicer only opens as a sequence, as a volume of its own."""
     sequence = slicer.util.loadSequence(str(path), properties={"show": False})
-    count = sequence.GetNumberOfDataNodes()
-    if count != entry["n_channels"]:
-        raise RuntimeError(f"{str(path)!r} must hold {entry['n_channels']} volumes; got {count}.")
-    source = sequence.GetNthDataNode(entry["channel"])
-    volume = slicer.util.addVolumeFromArray(slicer.util.arrayFromVolume(source), name=name)
-    volume.CopyOrientation(source)
-    slicer.mrmlScene.RemoveNode(sequence)
+    try:
+        count = sequence.GetNumberOfDataNodes()
+        if count != entry["n_channels"]:
+            raise RuntimeError(f"{str(path)!r} must hold {entry['n_channels']} volumes; got {count}.")
+        source = sequence.GetNthDataNode(entry["channel"])
+        volume = slicer.util.addVolumeFromArray(slicer.util.arrayFromVolume(source), name=name)
+        volume.CopyOrientation(source)
+    finally:
+        slicer.mrmlScene.RemoveNode(sequence)
     return volume
 
 
@@ -146,10 +148,11 @@ def set_window(volume: Any, low: float, high: float) -> None:
 
 def explain(case: str, shown: str | None, kinds: list[str]) -> None:
     """Tell the user what is shown and how to see the rest."""
-    say(f"{case}: the segmentation is shown on {shown or 'the entropy, as no image was found'}.")
-    if shown:
+    say(f"{case}: the segmentation is shown{f' on {shown}' if shown else '; no image was found'}.")
+    if shown and "entropy" in kinds:
         say("The entropy is the foreground with opacity 0: raise it with the slider in the bar of a slice view.")
-    say(f"Choose another map as foreground in the same bar: {', '.join(kinds)}.")
+    if kinds:
+        say(f"Choose what is in front in the same bar: {', '.join(kinds)}.")
     say("Entropy is in bits, weights are shares; both colour scales go from 0 to 1. Research use only.")
 
 

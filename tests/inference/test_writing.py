@@ -145,6 +145,16 @@ def test_a_rerun_without_preview_removes_the_picture_of_the_old_maps(tmp_path):
     assert "case7_preview.png" not in names(folder)
 
 
+@pytest.mark.parametrize("convention", ["brats2023", "brats2021", "msd"])
+def test_the_picture_is_drawn_from_the_projects_own_numbering_whatever_stands_on_disk(
+    tmp_path, monkeypatch, convention
+):
+    drawn = []
+    monkeypatch.setattr(writing, "_draw", lambda path, maps, record: drawn.append(maps["seg"][:, 0, 0].tolist()))
+    write(tmp_path, preview=True, label_convention=convention)
+    assert drawn == [[3, 3, 1, 2, 0]]
+
+
 def test_a_rerun_writes_the_same_bytes(tmp_path):
     folder = write(tmp_path)
     first = {name: (folder / name).read_bytes() for name in names(folder)}
