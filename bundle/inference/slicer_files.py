@@ -30,7 +30,7 @@ TYPES: dict[int, Code] = {
     3: ("SCT", "86049000", "Neoplasm, Primary"),
 }
 
-_COMPRESSION = 6  # a label map of 240 x 240 x 155 voxels: 0.1 s and a fifth smaller than with level 1
+_COMPRESSION = 6  # level 1 makes label maps twice as large, level 9 takes twice as long for little more
 _DATE = b"# on "
 
 
