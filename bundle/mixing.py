@@ -35,7 +35,8 @@ def mixing_weights(scores: Tensor, presence: Tensor) -> Tensor:
     Source: Li et al., SimMLM, arXiv:2507.19264, softmax with -inf where a modality is missing.
     """
     present = on_device(presence, scores).unsqueeze(-1)
-    scores = scores.float().masked_fill(~present, torch.finfo(torch.float32).min)
+    lowest = -3.4028234663852886e38  # of float32; TorchScript has no torch.finfo
+    scores = scores.float().masked_fill(~present, lowest)
     return torch.softmax(scores, dim=1) * present
 
 
@@ -60,6 +61,9 @@ def weighted_sum(maps: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
         (B, R, H, W, D) float32; 0 for a case without any modality.
     """
     weights = weights.to(maps.device, torch.float32)[..., None, None, None]
+    if torch.jit.is_scripting() or records_graph():
+        flags = on_device(presence, maps)[:, :, None, None, None, None]
+        return torch.where(flags, weights * maps, 0.0).sum(dim=1)
     n_modalities = maps.shape[1]
     factors = [row.unbind() for row in weights.unbind()]
     parts = maps.flatten(0, 1).unbind()  # at one level: the gradient of ``maps`` is put together once
@@ -86,6 +90,17 @@ def stack_present(outputs: Mapping[tuple[int, int], Tensor], shape: Sequence[int
     nothing = one.new_zeros(()).expand_as(one)
     places = [(b, m) for b in range(shape[0]) for m in range(shape[1])]
     return torch.stack([outputs.get(place, nothing) for place in places]).reshape(*shape, *one.shape)
+
+
+@torch.jit.unused
+def records_graph() -> bool:
+    """Tell whether the code runs once to be written down as a graph, which has to serve every presence.
+
+    True under ``torch.jit.trace``, ``torch.export`` and ``torch.onnx.export``. TorchScript cannot call it, only skip
+    it: write ``if torch.jit.is_scripting() or records_graph()``, in this order.
+    """
+    exporting = torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling()  # not torch.compile
+    return exporting or bool(torch.jit.is_tracing())  # type: ignore[no-untyped-call]
 
 
 def on_device(flags: Tensor, like: Tensor) -> Tensor:

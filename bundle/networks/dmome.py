@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from bundle.mixing import hide_absent, on_device, stack_present
+from bundle.mixing import derive_presence, hide_absent, on_device, records_graph, stack_present
 from bundle.networks.modality_network import ModalityNetwork
 
 
@@ -36,6 +36,12 @@ class DMoME(ModalityNetwork):
     def modalities(self) -> tuple[str, ...]:
         """Names of the experts, in channel order."""
         return tuple(self.experts)
+
+    def forward(self, image: Tensor, presence: Tensor | None = None) -> Tensor:
+        """Predict one window or volume; arguments and result as ``ModalityNetwork.forward``, exported or not."""
+        if torch.jit.is_scripting() or records_graph():
+            return self._predict_in_graph(image, derive_presence(image) if presence is None else presence.cpu())
+        return super().forward(image, presence)
 
     def expert_logits(self, image: Tensor, presence: Tensor) -> Tensor:
         """Run the experts of present modalities, each on its own channel.
@@ -72,6 +78,22 @@ class DMoME(ModalityNetwork):
         scores = self.gate(hide_absent(image, presence))
         logits, weights = self.mixer(expert_logits, scores, presence)
         return logits, weights
+
+    def _predict_in_graph(self, image: Tensor, presence: Tensor) -> Tensor:
+        """Predict with nothing that an exported network could not hold.
+
+        TorchScript leaves out the experts of modalities that no case has. A recorded graph cannot choose: there all
+        experts run, those of absent modalities on zeros, and get the weight 0.
+        """
+        shown = hide_absent(image, presence)
+        said: list[Tensor] = []
+        places: list[int] = []
+        for m, expert in enumerate(self.experts.values()):
+            if not torch.jit.is_scripting() or bool(presence[:, m].any()):
+                said.append(expert(shown[:, m : m + 1]))
+                places.append(m)
+        logits, _ = self.mixer(torch.stack(said, dim=1), self.gate(shown)[:, places], presence[:, places])
+        return logits
 
 
 def _rows(channel: Tensor, cases: Tensor) -> Tensor:

@@ -1,6 +1,9 @@
 """The gate: a small 3D CNN that says how much each modality is trusted for each region."""
 
+import torch
 from torch import Tensor, nn
+
+from bundle.mixing import records_graph
 
 
 class GateCNN(nn.Module):
@@ -37,9 +40,23 @@ class GateCNN(nn.Module):
         Returns:
             (B, M, R) scores, unbounded; larger means more trusted.
         """
-        features = self.pool(self.features(image)).flatten(1)
-        scores: Tensor = self.linear(features)
+        features = self.features(image)
+        if not torch.jit.is_scripting() and records_graph():
+            pooled = _pool_by_slices(features, self.POOLED)
+        else:
+            pooled = self.pool(features)
+        scores: Tensor = self.linear(pooled.flatten(1))
         return scores.reshape(image.shape[0], self.n_modalities, self.n_regions)
+
+
+def _pool_by_slices(features: Tensor, size: int) -> Tensor:
+    """Do what ``AdaptiveAvgPool3d`` does, which ONNX lacks: (B, C, h, w, d) to (B, C, size, size, size)."""
+    for dim in (2, 3, 4):
+        n = features.shape[dim]
+        bounds = [(i * n // size, ((i + 1) * n + size - 1) // size) for i in range(size)]
+        slices = [features.narrow(dim, start, end - start).mean(dim, keepdim=True) for start, end in bounds]
+        features = torch.cat(slices, dim)
+    return features
 
 
 def _layer(channels: int) -> nn.Sequential:

@@ -16,6 +16,8 @@ class ModalityNetwork(nn.Module, ABC):
     of an absent modality holds, NaN included, reaches a result.
     """
 
+    __jit_unused_properties__ = ("modalities",)  # TorchScript would try to compile it
+
     @property
     @abstractmethod
     def modalities(self) -> tuple[str, ...]:

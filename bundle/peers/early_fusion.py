@@ -34,7 +34,7 @@ class EarlyFusion(ModalityNetwork):
         """Give (B, M, 0): there are no experts, so two sets have nothing in common."""
         if not presence.any():
             raise ValueError("presence must have at least one modality; got none. Give one modality of the case.")
-        return image.new_empty((*presence.shape, 0))
+        return image.new_empty([presence.shape[0], presence.shape[1], 0])
 
     def mix(self, expert_logits: Tensor, image: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
         """Run the network on one modality set.

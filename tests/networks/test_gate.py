@@ -35,3 +35,10 @@ def test_a_window_of_pure_background_has_finite_scores():
 
 def test_the_gate_has_about_five_thousand_parameters():
     assert sum(parameter.numel() for parameter in GateCNN(4, 3).parameters()) == 5 * (4 * 4 * 27 + 4) + 256 * 12 + 12
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 64), (96, 96, 96), (160, 64, 224), (36, 40, 300)])
+def test_an_exported_gate_gives_the_same_scores(shape):
+    gate, image = GateCNN(4, 3).eval(), torch.randn(2, 4, *shape)
+    exported = torch.export.export(gate, (image,)).module()
+    assert torch.allclose(exported(image), gate(image), atol=1e-5)
