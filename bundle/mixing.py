@@ -22,6 +22,16 @@ def derive_presence(image: Tensor) -> Tensor:
     return (image != 0).flatten(2).any(dim=2).cpu()
 
 
+def refuse_empty(presence: Tensor) -> None:
+    """Refuse a batch in which no case has any modality: there is nothing to predict from.
+
+    Raises:
+        ValueError: all of ``presence``, (B, M) bool, is False.
+    """
+    if not presence.any():
+        raise ValueError("presence must have at least one modality; got none. Give one modality of the case.")
+
+
 def mixing_weights(scores: Tensor, presence: Tensor) -> Tensor:
     """Softmax over the present modalities; absent ones get exactly 0.
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from bundle.mixing import derive_presence, hide_absent, on_device, records_graph, stack_present
+from bundle.mixing import derive_presence, hide_absent, on_device, records_graph, refuse_empty, stack_present
 from bundle.networks.modality_network import ModalityNetwork
 
 
@@ -54,8 +54,7 @@ class DMoME(ModalityNetwork):
             (B, M, R, H, W, D); entries of absent modalities are 0 and mean nothing.
         """
         present = presence.cpu()
-        if not present.any():
-            raise ValueError("presence must have at least one modality; got none. Give one modality of the case.")
+        refuse_empty(present)
         outputs: dict[tuple[int, int], Tensor] = {}
         for m, expert in enumerate(self.experts.values()):
             cases = present[:, m].nonzero().flatten()
@@ -85,6 +84,8 @@ class DMoME(ModalityNetwork):
         TorchScript leaves out the experts of modalities that no case has. A recorded graph cannot choose: there all
         experts run, those of absent modalities on zeros, and get the weight 0.
         """
+        if torch.jit.is_scripting():
+            refuse_empty(presence)
         shown = hide_absent(image, presence)
         said: list[Tensor] = []
         places: list[int] = []

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from bundle.mixing import hide_absent, uniform_weights
+from bundle.mixing import hide_absent, refuse_empty, uniform_weights
 from bundle.modalities import MODALITIES
 from bundle.networks.modality_network import ModalityNetwork
 
@@ -32,8 +32,7 @@ class EarlyFusion(ModalityNetwork):
 
     def expert_logits(self, image: Tensor, presence: Tensor) -> Tensor:
         """Give (B, M, 0): there are no experts, so two sets have nothing in common."""
-        if not presence.any():
-            raise ValueError("presence must have at least one modality; got none. Give one modality of the case.")
+        refuse_empty(presence)
         return image.new_empty([presence.shape[0], presence.shape[1], 0])
 
     def mix(self, expert_logits: Tensor, image: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002

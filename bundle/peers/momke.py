@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from bundle.mixing import on_device, stack_present, uniform_weights
+from bundle.mixing import on_device, refuse_empty, stack_present, uniform_weights
 from bundle.networks.modality_network import ModalityNetwork
 
 
@@ -53,8 +53,7 @@ class MoMKE(ModalityNetwork):
             (B, M, F, H, W, D); entries of absent modalities are 0.
         """
         present = presence.cpu()
-        if not present.any():
-            raise ValueError("presence must have at least one modality; got none. Give one modality of the case.")
+        refuse_empty(present)
         routers = list(self.routers.values())
         places = present.nonzero().tolist()
         joint = {(b, m): self._joint_features(image[b : b + 1, m : m + 1], routers[m]) for b, m in places}

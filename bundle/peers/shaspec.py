@@ -9,7 +9,7 @@ from monai.networks.nets import DynUNet
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from bundle.mixing import on_device, stack_present, uniform_weights
+from bundle.mixing import on_device, refuse_empty, stack_present, uniform_weights
 from bundle.networks.modality_network import ModalityNetwork
 from bundle.networks.unet_halves import UNetDecoder, UNetEncoder
 
@@ -69,8 +69,7 @@ class ShaSpec(ModalityNetwork):
             presence: (B, M) bool; on the CPU it costs no device sync.
         """
         present = presence.cpu()
-        if not present.any():
-            raise ValueError("presence must have at least one modality; got none. Give one modality of the case.")
+        refuse_empty(present)
         channels = {(b, m): image[b : b + 1, m : m + 1] for b, m in present.nonzero().tolist()}
         encoders = list(self.specific.values())
         shared = {place: self.shared(channel) for place, channel in channels.items()}

@@ -118,6 +118,11 @@ def test_a_scripted_network_does_not_run_the_experts_of_modalities_that_no_case_
         scripted(image, MIXED)
 
 
+def test_a_scripted_network_refuses_a_batch_without_any_modality(scripted):
+    with pytest.raises(torch.jit.Error, match="presence must have at least one modality"):
+        scripted(torch.zeros(2, 4, *SHAPE))
+
+
 def test_a_scripted_network_comes_back_from_disk_with_all_names_and_predictions(tiny_network, tmp_path):
     torch.jit.script(tiny_network).save(tmp_path / "network.ts")
     loaded, image = torch.jit.load(tmp_path / "network.ts"), torch.randn(2, 4, 64, 64, 64)
