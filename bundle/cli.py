@@ -11,7 +11,9 @@ from bundle import __version__
 from bundle.commands.data_sets import data, phantom, split
 from bundle.commands.evaluating import compare, evaluate
 from bundle.commands.options import exit_codes
+from bundle.commands.packing import pack
 from bundle.commands.segmenting import segment
+from bundle.commands.serving import ask
 from bundle.commands.training import train
 from bundle.demo import run_demo
 
@@ -42,7 +44,7 @@ def demo(out: Annotated[Path, typer.Argument(help="Folder for everything the dem
         run_demo(out, typer.echo)
 
 
-for command in (segment, train, evaluate, compare, data, split, phantom):
+for command in (segment, train, evaluate, compare, data, split, phantom, pack, ask):
     app.command()(command)
 
 if __name__ == "__main__":  # torchrun -m bundle.cli

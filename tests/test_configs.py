@@ -128,6 +128,18 @@ def test_no_expression_holds_a_condition_a_loop_or_a_lambda(name):
     assert [text for text in expressions if re.search(r"\b(if|for|lambda)\b", text)] == []
 
 
+@pytest.mark.parametrize("name", CONFIGS)
+def test_no_import_statement_names_the_package(name):
+    """MONAI resolves them before anything can put the bundle's folder on Python's path."""
+    assert [line for line in read(name)["imports"] if "bundle" in line] == []
+
+
+def test_nothing_refers_to_what_a_client_may_send():
+    """MONAI Label puts options of a request into the config, and its parser would evaluate them."""
+    texts = [part for part in walk(read("inference.yaml")) if isinstance(part, str)]
+    assert [text for text in texts if re.search(r"[@%]displayable_configs", text)] == []
+
+
 @pytest.mark.parametrize(
     "key", ["bundle_root", "dataset_dir", "device_name", "device", "expert", "gate", "mixer", "network_def"]
 )
@@ -190,6 +202,7 @@ def test_inference_prepares_an_image_as_training_does():
     assert cast["keys"] == "label"
     assert selection["_target_"] == "monai.transforms.SelectItemsd"
     deployed = read("inference.yaml")["preprocessing"]["transforms"]
+    assert deployed.pop(1)["_target_"] == "bundle.inference.requests.TakeRequestd"
     assert [of_image(transform) for transform in trained] == [of_image(transform) for transform in deployed]
 
 

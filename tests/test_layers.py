@@ -13,7 +13,7 @@ LAYERS = (
     ("state_file", "figures"),
     ("networks", "losses", "data"),
     ("training", "inference", "evaluation"),
-    ("batch", "peers"),
+    ("batch", "peers", "packing"),
     ("commands", "demo"),
     ("cli",),
 )

@@ -27,6 +27,11 @@ from bundle.regions import CONVENTIONS, labels_to_regions
 
 AUTO = "auto"
 
+DESCRIPTION_KEYS = frozenset(
+    {"case_id", "image", "affine", "modalities", "patterns", "label", "label_convention", "patient", "part"}
+)
+"""What a listed case may say about itself; `LoadExamd` uses it up."""
+
 
 class LoadExamd(Transform):
     """Load the modalities that a case has; the channels of the others are 0 and marked absent.
@@ -58,7 +63,8 @@ class LoadExamd(Transform):
 
         Returns:
             ``case_id``, ``image`` (M, H, W, D) float32 with metadata, ``presence`` (M,) bool, ``record``
-            (JSON, see ``ExamRecord``) and, if asked for, ``label``.
+            (JSON, see ``ExamRecord``) and, if asked for, ``label``. What is no description of a case, such as the
+            options of a MONAI Label request, passes.
 
         Raises:
             CaseError: a file cannot be used; the message names case, file and way out.
@@ -74,7 +80,7 @@ class LoadExamd(Transform):
         if label is not None:
             regions = torch.from_numpy(labels_to_regions(label.values))
             case["label"] = MetaTensor(regions, affine=case["image"].affine)
-        return case
+        return {**{key: value for key, value in data.items() if key not in DESCRIPTION_KEYS}, **case}
 
     def _label(self, item: Mapping[Any, Any], grid: Grid) -> LabelMap:
         case_id, path = item["case_id"], case_label(item)

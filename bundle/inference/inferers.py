@@ -1,8 +1,10 @@
 """Runs the mixture over whole exams, window by window."""
 
+from copy import copy
 from typing import Any
 
 import torch
+from monai.data import MetaTensor
 from monai.inferers import SlidingWindowInferer
 from monai.utils import convert_to_dst_type
 from torch import Tensor
@@ -33,19 +35,28 @@ class MixtureInferer(SlidingWindowInferer):
         """Predict whole exams.
 
         Args:
-            inputs: (B, M, H, W, D), preprocessed; of any size, also smaller than the window.
+            inputs: (B, M, H, W, D), preprocessed; of any size, also smaller than the window. ``overlap`` in its
+                metadata counts instead of this object's.
             network: the mixture.
             presence: (B, M) bool; left out, a channel that is zero everywhere counts as absent.
 
         Returns:
             (B, R + M * R, H, W, D) float32: mixed logits, then gate weights with modalities outermost.
         """
+        overlap = inputs.meta.get("overlap") if isinstance(inputs, MetaTensor) else None
+        if overlap is not None and overlap != self.overlap:
+            return self._overlapping(overlap)(inputs, network, presence)
         image = plain_tensor(inputs)
         presence = derive_presence(image) if presence is None else presence.bool().cpu()
         cases = [self._one(image[i : i + 1], presence[i : i + 1], network) for i in range(len(image))]
         # With the metadata of the input: without it MONAI's Invertd would skip the way back, with a warning only.
         blended: Tensor = convert_to_dst_type(torch.cat(cases), inputs, dtype=torch.float32)[0]
         return blended
+
+    def _overlapping(self, overlap: float) -> "MixtureInferer":
+        other = copy(self)
+        other.overlap = overlap
+        return other
 
     def _one(self, image: Tensor, presence: Tensor, network: ModalityNetwork) -> Tensor:
         """Blend one case; weights of absent modalities are 0 everywhere, so they need no blending."""

@@ -5,7 +5,7 @@ import platform
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ from bundle.modalities import MODALITIES
 from bundle.regions import CONVENTIONS, LABEL_NAMES, REGIONS, to_convention
 
 Maps = dict[str, NDArray[Any]]
+
+MAP_KINDS = ("seg", "entropy", "weight")
+"""Kinds of maps: what their names begin with."""
 
 _OPTIONAL_MAPS = (
     *(f"entropy-{region}" for region in REGIONS),
@@ -82,12 +85,13 @@ class MapWriter:
         for item, output in zip(state.batch, state.output, strict=True):
             self.write({**item, **output}, computed_s)
 
-    def write(self, case: Mapping[str, Any], computed_s: float) -> Path:
+    def write(self, case: Mapping[str, Any], computed_s: float | None = None, kinds: Sequence[str] = MAP_KINDS) -> Path:
         """Write one case.
 
         Args:
             case: after post-processing, see ``maps.SplitMapsd``.
-            computed_s: seconds from the first byte read to the last map, for the JSON.
+            computed_s: seconds from the first byte read to the last map, for the JSON; None where nobody measured.
+            kinds: which of ``MAP_KINDS`` to write.
 
         Returns:
             The case's folder.
@@ -98,6 +102,7 @@ class MapWriter:
         record = ExamRecord.from_json(case["record"])
         folder = self.output_dir / record.case_id
         maps = collect_maps(case, record, self.label_convention)
+        maps = {name: values for name, values in maps.items() if name.split("-")[0] in kinds}
         with _staged(folder) as stage:
             for name, values in maps.items():
                 write_volume(stage / f"{record.case_id}_{name}.nii.gz", values, record.grid, description=name)
@@ -117,7 +122,7 @@ class MapWriter:
             write_slicer_files(stage, maps["seg"], record.grid, case_id=case_id, convention=self.label_convention)
 
     def _facts(
-        self, result: Mapping[str, Any], record: ExamRecord, maps: list[str], computed_s: float
+        self, result: Mapping[str, Any], record: ExamRecord, maps: list[str], computed_s: float | None
     ) -> dict[str, Any]:
         numbering = {str(disk): LABEL_NAMES[here] for disk, here in CONVENTIONS[self.label_convention].items()}
         return {
@@ -128,7 +133,7 @@ class MapWriter:
             "inputs": record.inputs,
             "weights_sha256": self.weights_sha256,
             "settings": self.settings,
-            "seconds": {"reading_to_maps": round(computed_s, 3)},
+            "seconds": {} if computed_s is None else {"reading_to_maps": round(computed_s, 3)},
             "versions": {
                 "simmlm": __version__,
                 "monai": monai.__version__,

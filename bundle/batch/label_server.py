@@ -1,0 +1,185 @@
+"""Asks a MONAI Label server to segment cases, so that a site can test its server with its own exams."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import requests
+from requests_toolbelt import MultipartDecoder
+
+from bundle.atomic_file import appearing_at_once
+from bundle.batch.runner import CaseOutcome, CaseRunner
+from bundle.data.cases import case_files
+from bundle.data.geometry import corner_shift_voxels
+from bundle.data.msd import Channel
+from bundle.errors import CaseError, SetupError
+from bundle.inference.writing import check_writable
+
+GRID_TOLERANCE_VOXELS = 0.01
+"""What is left of an affine that went through ITK's origin, spacing and directions."""
+
+_PARAMS = {"result_extension": ".nii.gz", "result_dtype": "uint8"}
+
+
+class LabelServer:
+    """One model of a MONAI Label server.
+
+    Args:
+        url: such as ``http://127.0.0.1:8000``.
+        model: its name on the server.
+        options: of every request, see ``displayable_configs`` in ``configs/inference.yaml``.
+        token: for a server with authentication.
+        timeout_s: for one answer.
+
+    Raises:
+        SetupError: nobody answers there, or has no such model.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        model: str = "simmlm",
+        *,
+        options: Mapping[str, Any] | None = None,
+        token: str | None = None,
+        timeout_s: float = 3600,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self.model = model
+        self.options = dict(options or {})
+        self.timeout_s = timeout_s
+        self.http = requests.Session()
+        if token:
+            self.http.headers["Authorization"] = f"Bearer {token}"
+        self._check_model()
+
+    def segment(self, files: Mapping[str, Any], case_id: str) -> tuple[bytes, dict[str, Any]]:
+        """Segment one case; its images are on the server until it has answered.
+
+        Args:
+            files: modality to file, or to `Channel` of one 4D file, as ``cases.case_files`` gives them.
+            case_id: name of the case, also on the server.
+
+        Returns:
+            The label map as ``.nii.gz``, and the facts that came with it.
+
+        Raises:
+            CaseError: E_SERVER, the server could not do it.
+        """
+        uploads, declared = _uploads(files, case_id)
+        with self._uploaded(uploads, case_id) as session_id:
+            params = {**_PARAMS, **self.options, **declared, "case_id": case_id}
+            answer = self._send(
+                "POST",
+                f"infer/{self.model}",
+                case_id,
+                params={"session_id": session_id, "output": "all"},
+                data={"params": json.dumps(params)},
+            )
+        return _parts(answer, case_id)
+
+    @contextmanager
+    def _uploaded(self, uploads: Mapping[str, Path], case_id: str) -> Iterator[str]:
+        """Give a session that holds the images, and end it."""
+        sent = [("files", (name, path.read_bytes())) for name, path in uploads.items()]
+        session_id = str(self._send("PUT", "session/", case_id, files=sent).json()["session_id"])
+        try:
+            yield session_id
+        finally:
+            self._send("DELETE", f"session/{session_id}", case_id)
+
+    def _check_model(self) -> None:
+        try:
+            answer = self.http.get(f"{self.url}/info/", timeout=60)
+            answer.raise_for_status()
+            models = sorted(answer.json()["models"])
+        except (requests.RequestException, KeyError, ValueError) as error:
+            raise SetupError(
+                "E_SERVER",
+                f"A MONAI Label server must answer at {self.url}; got: {error}. Start it, or correct the URL.",
+            ) from None
+        if self.model not in models:
+            raise SetupError(
+                "E_SERVER",
+                f"The server {self.url} must have the model {self.model}; it has {', '.join(models) or 'none'}. "
+                "Choose one with --model.",
+            )
+
+    def _send(self, method: str, path: str, case_id: str, **content: Any) -> requests.Response:
+        try:
+            answer = self.http.request(method, f"{self.url}/{path}", timeout=self.timeout_s, **content)
+            answer.raise_for_status()
+        except requests.RequestException as error:
+            raise CaseError(
+                "E_SERVER", f"Case {case_id}: the server must answer; got: {error}. Its log says why."
+            ) from None
+        return answer
+
+
+def ask_server(
+    server: LabelServer,
+    cases: Sequence[dict[str, Any]],
+    out: Path,
+    *,
+    report: Callable[[CaseOutcome], None] | None = None,
+) -> list[CaseOutcome]:
+    """Let a server segment cases, writing ``OUT/CASE/CASE_seg.nii.gz``, ``OUT/CASE/CASE.json`` and ``OUT/cases.csv``.
+
+    Raises:
+        OutputError: ``out`` cannot be written; no case was started.
+    """
+
+    def ask(case: dict[str, Any]) -> dict[str, Any]:
+        case_id = str(case["case_id"])
+        files = case_files(case)
+        label, facts = server.segment(files, case_id)
+        folder = out / case_id
+        check_writable(folder)
+        with appearing_at_once(folder / f"{case_id}_seg.nii.gz") as file:
+            file.write(label)
+        _check_grid(folder / f"{case_id}_seg.nii.gz", next(iter(files.values())), case_id)
+        with appearing_at_once(folder / f"{case_id}.json") as file:
+            file.write(json.dumps({**facts, "server": server.url}, indent=2, ensure_ascii=False).encode() + b"\n")
+        return facts
+
+    return CaseRunner(ask, cases, out, report).run()
+
+
+def _uploads(files: Mapping[str, Any], case_id: str) -> tuple[dict[str, Path], dict[str, str]]:
+    """Name what is sent so that the server knows it: file name to file, and options that declare it."""
+    channels = {modality: value for modality, value in files.items() if isinstance(value, Channel)}
+    if channels:
+        file = next(iter(channels.values())).file
+        order = sorted(channels, key=lambda modality: channels[modality].position)
+        return {f"{case_id}{_ending(file)}": file}, {"modalities": ",".join(order)}
+    return {f"{case_id}-{modality}{_ending(Path(path))}": Path(path) for modality, path in files.items()}, {}
+
+
+def _ending(file: Path) -> str:
+    return ".nii.gz" if file.name.lower().endswith(".gz") else ".nii"
+
+
+def _parts(answer: requests.Response, case_id: str) -> tuple[bytes, dict[str, Any]]:
+    """Take image and JSON out of an answer."""
+    parts = {}
+    if answer.headers.get("Content-Type", "").startswith("multipart/"):
+        for part in MultipartDecoder.from_response(answer).parts:
+            name = part.headers[b"Content-Disposition"].decode().partition('name="')[2].partition('"')[0]
+            parts[name] = part.content
+    if not {"params", "image"} <= parts.keys():
+        raise CaseError("E_SERVER", f"Case {case_id}: the answer must hold an image; got {sorted(parts)}. See its log.")
+    return parts["image"], json.loads(parts["params"])
+
+
+def _check_grid(label: Path, image: Any, case_id: str) -> None:
+    """Refuse a label map that does not lie on the images; the file is gone then."""
+    source: Any = nib.load(image.file if isinstance(image, Channel) else image)
+    answer: Any = nib.load(label)
+    shape = source.shape[:3]
+    if answer.shape == shape and corner_shift_voxels(source.affine, answer.affine, shape) <= GRID_TOLERANCE_VOXELS:
+        return
+    label.unlink()
+    raise CaseError("E_GRID", f"Case {case_id}: the label map must lie on the images; it does not. Check the server.")

@@ -1,0 +1,40 @@
+"""Tests a MONAI Label server."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bundle.batch.label_server import LabelServer, ask_server
+from bundle.batch.runner import OK
+from bundle.commands.options import SOURCE_HELP, exit_codes
+from bundle.commands.progress import reporting
+from bundle.configuration import parse_settings
+from bundle.data.cases import list_cases
+
+TOKEN = "SIMMLM_TOKEN"
+
+
+def ask(
+    server: Annotated[str, typer.Argument(help="URL of the server, such as http://127.0.0.1:8000.")],
+    source: Annotated[Path, typer.Argument(help=SOURCE_HELP)],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the label maps, one subfolder per case.")],
+    model: Annotated[str, typer.Option(help="Name of the model on the server.")] = "simmlm",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="Option of the request, as KEY=VALUE; may be repeated.")
+    ] = None,
+) -> None:
+    """Let a MONAI Label server segment exams: their files are sent, label maps and facts come back.
+
+    For a server with authentication put a bearer token into the environment variable SIMMLM_TOKEN.
+    """
+    with exit_codes():
+        cases = list_cases(source)
+        client = LabelServer(server, model, options=parse_settings(settings or []), token=os.environ.get(TOKEN))
+        with reporting("asking", len(cases)) as report:
+            outcomes = ask_server(client, cases, out, report=report)
+        failed = sum(outcome.status != OK for outcome in outcomes)
+        typer.echo(f"{len(outcomes)} cases: {len(outcomes) - failed} ok, {failed} failed. Results: {out / 'cases.csv'}")
+        if failed:
+            raise typer.Exit(1)

@@ -1,0 +1,106 @@
+"""Packs the bundle into one file, as the MONAI Model Zoo, MONAI Label and ``monai.bundle`` take it."""
+
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from bundle.atomic_file import appearing_at_once
+from bundle.configuration import bundle_root, load_config
+from bundle.errors import OutputError
+
+NAME = "simmlm"
+"""Folder of the packed bundle; MONAI Label calls the model by it."""
+
+GENERATED = "configs/inference.json"
+"""The inference config as JSON: `monai.bundle.load`, MONAI Label and MONAI Deploy look for it first."""
+
+_PATTERNS = (
+    "LICENSE",
+    "bundle/**/*.py",
+    "bundle/**/*.md",
+    "configs/**/*.yaml",
+    "configs/metadata.json",
+    "configs/logging.conf",
+    "docs/**/*",
+    "models/model.pt",
+    "models/model.pt.sha256",
+    "models/*.md",
+    "models/*.py",
+)
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can say
+_UNIX, _FILE_MODE = 3, 0o100644
+
+
+def pack(target: Path, *, as_folder: bool = False) -> list[str]:
+    """Write everything that the bundle needs to run without an installation, and nothing else.
+
+    The same files give the same bytes, also from an unpacked bundle. The weights are checked first.
+
+    Args:
+        target: the zip file, which holds one folder ``simmlm``; or that folder itself, which must not exist.
+        as_folder: write a folder.
+
+    Returns:
+        The files, relative to the bundle's folder, sorted.
+
+    Raises:
+        SetupError: the weights do not fit their checksum or the configured network; nothing was written.
+        OutputError: the target cannot be written; nothing half-written is left.
+    """
+    load_config("inference.yaml", {}).get_parsed_content("verified")
+    files = dict(sorted(_contents(bundle_root())))
+    if as_folder:
+        _write_folder(target, files)
+    else:
+        _write_zip(target, files)
+    return list(files)
+
+
+def inference_json(root: Path) -> bytes:
+    """Give ``configs/inference.yaml`` as JSON, without its comments."""
+    config = yaml.safe_load((root / "configs" / "inference.yaml").read_text(encoding="utf-8"))
+    return json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _contents(root: Path) -> Iterator[tuple[str, bytes]]:
+    for pattern in _PATTERNS:
+        for path in root.glob(pattern):
+            if path.is_file() and not any(
+                part.startswith((".", "__pycache__")) for part in path.relative_to(root).parts
+            ):
+                yield path.relative_to(root).as_posix(), path.read_bytes()
+    yield GENERATED, inference_json(root)
+
+
+def _write_zip(target: Path, files: dict[str, bytes]) -> None:
+    """Store without compression: weights and pictures do not shrink, and other versions of zlib give other bytes."""
+    with appearing_at_once(target) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(f"{NAME}/{name}", _EPOCH)
+            entry.create_system, entry.external_attr = _UNIX, _FILE_MODE << 16
+            archive.writestr(entry, content)
+
+
+def _write_folder(target: Path, files: dict[str, bytes]) -> None:
+    if target.exists():
+        raise OutputError(
+            "E_OUTPUT", f"The folder of a packed bundle must not exist yet; got {target}. Choose another."
+        )
+    stage: Path | None = None
+    try:
+        stage = Path(tempfile.mkdtemp(prefix=".simmlm-", dir=target.absolute().parent))
+        for name, content in files.items():
+            (stage / name).parent.mkdir(parents=True, exist_ok=True)
+            (stage / name).write_bytes(content)
+        stage.chmod(0o755)
+        stage.replace(target)
+    except OSError as error:
+        raise OutputError("E_WRITE", f"{target} must be writable; got: {error.strerror}. Choose another.") from error
+    finally:
+        if stage is not None:
+            shutil.rmtree(stage, ignore_errors=True)
