@@ -158,6 +158,11 @@ def test_presence_given_to_onnx_decides_and_not_the_voxels():
     assert not torch.allclose(expected, network(image), atol=1e-2)
 
 
+def test_an_onnx_file_cannot_refuse_an_image_without_any_modality_and_gives_logits_of_0():
+    onnx = exported(small("logits"), torch.randn(1, 4, *SHAPE))
+    assert (onnx(torch.zeros(1, 4, *SHAPE)) == 0).all()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("command", "suffix"), [("ckpt_export", "ts"), ("onnx_export", "onnx")])
 def test_monai_exports_the_shipped_network_and_the_file_serves_every_set(command, suffix, tmp_path):
