@@ -1,6 +1,8 @@
 """Asks a MONAI Label server to segment cases, so that a site can test its server with its own exams."""
 
+import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,6 +10,9 @@ from typing import Any
 
 import nibabel as nib
 import requests
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 from requests_toolbelt import MultipartDecoder
 
 from bundle.atomic_file import appearing_at_once
@@ -15,12 +20,15 @@ from bundle.batch.runner import CaseOutcome, CaseRunner
 from bundle.data.cases import case_files
 from bundle.data.geometry import corner_shift_voxels
 from bundle.data.msd import Channel
+from bundle.data.nifti_reading import read_channels, read_volume
 from bundle.errors import CaseError, SetupError
 from bundle.inference.writing import check_writable
 
 GRID_TOLERANCE_VOXELS = 0.01
 """What is left of an affine that went through ITK's origin, spacing and directions."""
 
+_NO_GZIP = (OSError, EOFError, zlib.error)
+_NO_NIFTI = (ImageFileError, WrapStructError, HeaderDataError, ValueError)
 _PARAMS = {"result_extension": ".nii.gz", "result_dtype": "uint8"}
 
 
@@ -136,11 +144,11 @@ def ask_server(
         case_id = str(case["case_id"])
         files = case_files(case)
         label, facts = server.segment(files, case_id)
+        _check_label(label, *next(iter(files.items())), case_id)
         folder = out / case_id
         check_writable(folder)
         with appearing_at_once(folder / f"{case_id}_seg.nii.gz") as file:
             file.write(label)
-        _check_grid(folder / f"{case_id}_seg.nii.gz", next(iter(files.values())), case_id)
         with appearing_at_once(folder / f"{case_id}.json") as file:
             file.write(json.dumps({**facts, "server": server.url}, indent=2, ensure_ascii=False).encode() + b"\n")
         return facts
@@ -174,12 +182,22 @@ def _parts(answer: requests.Response, case_id: str) -> tuple[bytes, dict[str, An
     return parts["image"], json.loads(parts["params"])
 
 
-def _check_grid(label: Path, image: Any, case_id: str) -> None:
-    """Refuse a label map that does not lie on the images; the file is gone then."""
-    source: Any = nib.load(image.file if isinstance(image, Channel) else image)
-    answer: Any = nib.load(label)
-    shape = source.shape[:3]
-    if answer.shape == shape and corner_shift_voxels(source.affine, answer.affine, shape) <= GRID_TOLERANCE_VOXELS:
-        return
-    label.unlink()
-    raise CaseError("E_GRID", f"Case {case_id}: the label map must lie on the images; it does not. Check the server.")
+def _check_label(label: bytes, modality: str, image: Any, case_id: str) -> None:
+    """Refuse an answer that is no label map on the grid of the images."""
+    try:
+        answer = nib.Nifti1Image.from_bytes(gzip.decompress(label))
+    except (*_NO_GZIP, *_NO_NIFTI) as error:
+        raise CaseError(
+            "E_SERVER", f"Case {case_id}: the answer must be a .nii.gz image; got: {error}. See the server's log."
+        ) from None
+    if isinstance(image, Channel):
+        grid = read_channels(image.file, {modality: image.position}, image.n_volumes, case_id=case_id)[modality].grid
+    else:
+        grid = read_volume(Path(image), case_id=case_id, modality=modality).grid
+    shift = corner_shift_voxels(grid.affine, answer.affine, grid.shape)
+    if answer.shape != grid.shape or shift > GRID_TOLERANCE_VOXELS:
+        raise CaseError(
+            "E_GRID",
+            f"Case {case_id}: the label map must lie on the images, {grid.shape}, to {GRID_TOLERANCE_VOXELS} voxels; "
+            f"got {answer.shape}, {shift:.3f} voxels away. Check the server.",
+        )

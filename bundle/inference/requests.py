@@ -46,8 +46,11 @@ class TakeRequestd(Transform):
 
         Raises:
             CaseError: E_OPTION, an option is none of the choices.
+            UsageError: E_CASE_ID, the case's name cannot be that of a folder for its maps.
         """
         case = dict(data)
+        if MAPS in case:
+            check_case_id(case["case_id"])
         if OVERLAP in case:
             image: MetaTensor = case["image"]
             image.meta[OVERLAP] = _overlap(case[OVERLAP])
@@ -83,7 +86,6 @@ class AnswerRequestd(Transform):
             data: after ``maps.SplitMapsd`` and ``TakeRequestd``.
 
         Raises:
-            UsageError: the case's name cannot be a folder's.
             OutputError: the maps cannot be written.
         """
         case = dict(data)
@@ -100,7 +102,6 @@ class AnswerRequestd(Transform):
         if self.maps_dir is None:
             text = "maps were asked for, but this server keeps none: it must be started with SIMMLM_MAPS_DIR"
             return {"warnings": [*case["result"]["warnings"], text]}
-        check_case_id(case["result"]["case_id"])
         settings = {**self.settings, OVERLAP: case.get(OVERLAP)}
         writer = MapWriter(self.maps_dir, self._weights_sha256(case), case[NUMBERING], settings, slicer=True)
         folder = writer.write({str(key): value for key, value in case.items()}, kinds=kinds)
