@@ -80,8 +80,8 @@ def store(tmp_path_factory) -> Path:
     for name, modalities in SETS.items():
         for modality in modalities:
             shutil.copy(find_images(drawn, drawn.name)[modality], folder / f"{name}-{modality}.nii.gz")
-    (long,) = write_phantoms(work / "long", n_cases=1, seed=7, shape=(56, 224, 56))
-    shutil.copy(find_images(long, long.name)["t2w"], folder / "long-t2w.nii.gz")
+    image = nib.load(find_images(drawn, drawn.name)["t2w"])
+    nib.save(nib.Nifti1Image(np.tile(np.asarray(image.dataobj), (1, 3, 1)), image.affine), folder / "long-t2w.nii.gz")
     damaged = bytearray((folder / "whole-t1c.nii.gz").read_bytes())
     damaged[len(damaged) // 2] ^= 0xFF
     (folder / "damaged-t1c.nii.gz").write_bytes(damaged)
