@@ -29,7 +29,7 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
-def choose_amp(wanted: bool, device: torch.device, deepest_size: int) -> bool:
+def choose_amp(wanted: bool, device: torch.device | str, deepest_size: int) -> bool:
     """Tell whether to train in bfloat16: not on a CPU with windows of which little is left in the deepest layer.
 
     For convolutions of 2 x 2 x 2 voxels torch 2.13 computes wrong gradients there.
@@ -39,7 +39,7 @@ def choose_amp(wanted: bool, device: torch.device, deepest_size: int) -> bool:
         device: where to compute.
         deepest_size: voxels of the window's longest side in the deepest layer, see ``networks.windows``.
     """
-    if wanted and device.type == "cpu" and deepest_size <= SMALLEST_BFLOAT16:
+    if wanted and torch.device(device).type == "cpu" and deepest_size <= SMALLEST_BFLOAT16:
         LOGGER.warning(
             "Computing in float32: on a CPU bfloat16 needs more than %d voxels in the deepest layer; got %d. "
             "A larger roi_size has them.",

@@ -4,10 +4,8 @@ import json
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-
-import yaml
 
 from bundle.atomic_file import appearing_at_once
 from bundle.configuration import bundle_root, load_config
@@ -16,8 +14,9 @@ from bundle.errors import OutputError
 NAME = "simmlm"
 """Folder of the packed bundle; MONAI Label calls the model by it."""
 
-GENERATED = "configs/inference.json"
-"""The inference config as JSON: `monai.bundle.load`, MONAI Label and MONAI Deploy look for it first."""
+GENERATED = {"inference": (), "train": ("monai_label",)}
+"""Configs that are packed as JSON too, each with what is merged over it; `monai.bundle.load`, MONAI Label and MONAI
+Deploy look for these files."""
 
 _PATTERNS = (
     "LICENSE",
@@ -64,9 +63,16 @@ def pack(target: Path, *, as_folder: bool = False) -> list[str]:
     return list(files)
 
 
-def inference_json(root: Path) -> bytes:
-    """Give ``configs/inference.yaml`` as JSON, without its comments."""
-    config = yaml.safe_load((root / "configs" / "inference.yaml").read_text(encoding="utf-8"))
+def config_json(name: str, overlays: Sequence[str] = ()) -> bytes:
+    """Give a config as one JSON file, without its comments.
+
+    Args:
+        name: of the YAML file in ``configs``, without its ending.
+        overlays: names of those that are merged over it.
+    """
+    files = [bundle_root() / "configs" / f"{overlay}.yaml" for overlay in overlays]
+    config = load_config(f"{name}.yaml", {"bundle_root": "."}, files).get()
+    config.pop("_meta_")  # MONAI's parser adds it, for the metadata
     return json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
@@ -77,7 +83,8 @@ def _contents(root: Path) -> Iterator[tuple[str, bytes]]:
                 part.startswith((".", "__pycache__")) for part in path.relative_to(root).parts
             ):
                 yield path.relative_to(root).as_posix(), path.read_bytes()
-    yield GENERATED, inference_json(root)
+    for name, overlays in GENERATED.items():
+        yield f"configs/{name}.json", config_json(name, overlays)
 
 
 def _write_zip(target: Path, files: dict[str, bytes]) -> None:

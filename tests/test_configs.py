@@ -16,13 +16,14 @@ from bundle.configuration import load_config
 from bundle.modalities import MODALITIES
 from bundle.networks.dmome import DMoME
 from bundle.regions import LABEL_NAMES, REGIONS
+from bundle.training.cases import labelled_cases
 from tests.conftest import TINY_EXPERT
 
 ROOT = Path(bundle.__file__).resolve().parents[1]
 TRAINING = ("train_experts.yaml", "train.yaml")
 JUDGING = ("inference.yaml", "evaluate.yaml")
 CONFIGS = (*JUDGING, *TRAINING)
-OVERLAYS = ("multi_gpu_train.yaml", "tensorboard.yaml")  # merged over those of training
+OVERLAYS = ("monai_label.yaml", "multi_gpu_train.yaml", "tensorboard.yaml")  # merged over those of training
 NOT_COMPONENTS = {"imports", "initialize", "run", "finalize"}
 
 
@@ -93,10 +94,19 @@ def test_every_component_can_be_built(name, tiny_values):
 
 
 @pytest.mark.parametrize("stage", TRAINING)
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", [name for name in OVERLAYS if name != "monai_label.yaml"])
 def test_every_component_can_be_built_with_an_overlay(stage, overlay, tiny_values):
     pytest.importorskip("tensorboard")
     parser = load_config(stage, tiny_values[stage], [ROOT / "configs" / overlay])
+    for key in sorted(set(parser.get()) - NOT_COMPONENTS):
+        parser.get_parsed_content(key)
+
+
+def test_every_component_of_the_train_task_of_monai_label_can_be_built(tiny_values):
+    values = {key: value for key, value in tiny_values["train.yaml"].items() if key != "dataset_dir"}
+    values["checkpoint"] = values["output_dir"] / "experts.pt"
+    parser = load_config("train.yaml", values, [ROOT / "configs" / "monai_label.yaml"])
+    parser["train#dataset#data"] = labelled_cases(tiny_values["train.yaml"]["dataset_dir"])
     for key in sorted(set(parser.get()) - NOT_COMPONENTS):
         parser.get_parsed_content(key)
 

@@ -30,6 +30,7 @@ def test_a_device_that_is_not_here_is_refused_by_name(name):
 )
 def test_bfloat16_is_left_out_where_its_gradients_are_wrong(wanted, device, deepest_size, chosen):
     assert choose_amp(wanted, torch.device(device), deepest_size) is chosen
+    assert choose_amp(wanted, device, deepest_size) is chosen
 
 
 def test_that_it_is_left_out_is_said(caplog):

@@ -130,7 +130,7 @@ def test_the_names_that_pack_gives_are_those_in_the_pack(folder, tmp_path):
     assert pack(tmp_path / "again.zip") == sorted(contents(folder))
 
 
-def test_the_pack_is_what_git_knows_of_the_bundle_and_the_generated_config(folder):
+def test_the_pack_is_what_git_knows_of_the_bundle_and_the_generated_configs(folder):
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("this is not a clone")
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--"]
@@ -138,7 +138,7 @@ def test_the_pack_is_what_git_knows_of_the_bundle_and_the_generated_config(folde
         [*command, "LICENSE", "bundle", "configs", "docs", "models"], cwd=ROOT, capture_output=True, check=True
     ).stdout.decode()
     known = {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
-    assert set(contents(folder)) == {*known, GENERATED}
+    assert set(contents(folder)) == {*known, *(f"configs/{name}.json" for name in GENERATED)}
 
 
 def test_strange_files_stay_out(archive, packing_it, tmp_path):
@@ -156,8 +156,9 @@ def test_strange_files_stay_out(archive, packing_it, tmp_path):
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
 
 
-def test_a_changed_inference_json_is_replaced_by_what_the_yaml_says(archive, packing_it, tmp_path):
-    (packing_it / GENERATED).write_text("{}")
+@pytest.mark.parametrize("name", GENERATED)
+def test_a_changed_json_is_replaced_by_what_the_yaml_says(archive, packing_it, tmp_path, name):
+    (packing_it / "configs" / f"{name}.json").write_text("{}")
     pack(tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
 
@@ -165,6 +166,15 @@ def test_a_changed_inference_json_is_replaced_by_what_the_yaml_says(archive, pac
 def test_the_generated_json_is_the_yaml_as_data(folder):
     generated = json.loads((folder / "configs" / "inference.json").read_text(encoding="utf-8"))
     assert generated == yaml.safe_load((ROOT / "configs" / "inference.yaml").read_text(encoding="utf-8"))
+
+
+def test_the_train_task_of_monai_label_goes_on_from_the_weights_in_the_pack(folder):
+    generated = json.loads((folder / "configs" / "train.json").read_text(encoding="utf-8"))
+    own = yaml.safe_load((ROOT / "configs" / "train.yaml").read_text(encoding="utf-8"))
+    assert generated["train"] == own["train"]
+    assert generated["start_from"] == "@checkpoint" != own["start_from"]
+    assert generated["run"][:2] == own["run"]
+    assert "replace_weights" in generated["run"][2]
 
 
 def test_there_is_one_file_of_weights_and_its_checksum(folder):

@@ -110,12 +110,12 @@ def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str)
     file = Path(checkpoint)
     state = on_cpu(_load_into(network, read_weights(file), file).state_dict(), half=True)
     target = Path(path)
-    sidecar = _sidecar(target)
-    temporary, checksum = (file.with_name(f".{file.name}.{os.getpid()}") for file in (target, sidecar))
+    beside = sidecar(target)
+    temporary, checksum = (file.with_name(f".{file.name}.{os.getpid()}") for file in (target, beside))
     try:
         torch.save(state, temporary)
         checksum.write_text(f"{file_sha256(temporary)}  {target.name}\n", encoding="ascii")
-        checksum.replace(sidecar)
+        checksum.replace(beside)
         temporary.replace(target)
     except (OSError, RuntimeError) as error:
         temporary.unlink(missing_ok=True)
@@ -138,17 +138,18 @@ def file_sha256(path: Path | str) -> str:
         raise SetupError("E_WEIGHTS", f"The weights {path} must be readable; got: {error.strerror}.") from None
 
 
-def _sidecar(file: Path) -> Path:
+def sidecar(file: Path) -> Path:
+    """Give the file that holds the SHA-256 of another, in the format of ``sha256sum``."""
     return file.with_name(file.name + ".sha256")
 
 
 def _expected_sha256(file: Path) -> str:
-    sidecar = _sidecar(file)
+    checksum = sidecar(file)
     try:
-        return sidecar.read_text(encoding="ascii").split()[0]
+        return checksum.read_text(encoding="ascii").split()[0]
     except (OSError, IndexError, UnicodeDecodeError):
         raise SetupError(
-            "E_WEIGHTS_CHECKSUM", f"The checksum {sidecar} must stand beside the weights; it is missing or empty."
+            "E_WEIGHTS_CHECKSUM", f"The checksum {checksum} must stand beside the weights; it is missing or empty."
         ) from None
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from ignite.engine import Engine, Events
 
-from bundle.errors import SetupError, UsageError
+from bundle.errors import OutputError, SetupError, UsageError
 from bundle.state_file import load_state, save_state
 from bundle.training.processes import is_first_process
 
@@ -30,7 +30,7 @@ class TrainingState:
 
     An epoch's randomness depends on seed and epoch alone (see ``CachedCases``), so an interrupted epoch is
     repeated exactly, and on a CPU the final weights are bit-equal to those of an uninterrupted run.
-    Attach it after all other handlers of the trainer.
+    Attach it after all other handlers of the trainer. The file's folder is made if it is not there.
 
     Args:
         path: the file; it appears as a whole or not at all.
@@ -49,6 +49,7 @@ class TrainingState:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
 
     def _resume(self, engine: Engine) -> None:
+        _make_folder(self.path.parent)
         if not self.path.exists():
             return
         state = load_state(self.path)
@@ -80,9 +81,19 @@ class TrainingState:
             )
 
 
+def _make_folder(folder: Path) -> None:
+    """Make the folder of a run before its first epoch, not after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            "E_OUTPUT", f"The output folder {folder} must be one to write to; got: {error.strerror}. Choose another."
+        ) from None
+
+
 def case_ids(cases: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Name the cases of a data set, in order."""
-    return tuple(str(case["case_id"]) for case in cases)
+    """Name the cases of a data set, in order; those of MONAI Label have no name but their image's."""
+    return tuple(str(case.get("case_id") or case["image"]) for case in cases)
 
 
 def _shortened(text: str, limit: int = 600) -> str:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,10 +115,16 @@ def segmented(store, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def server(label_server_python, store, tmp_path_factory) -> Iterator[Server]:
-    """The server, started with the commands of docs/monai_label.md on a free port."""
-    work = tmp_path_factory.mktemp("server")
+    """A server that only segments."""
+    with running_server(label_server_python, tmp_path_factory.mktemp("server"), store) as running:
+        yield running
+
+
+@contextmanager
+def running_server(python: Path, work: Path, store: Path, *, trains: bool = False) -> Iterator[Server]:
+    """Start a server with the commands of docs/monai_label.md on a free port, and stop it."""
     download = ["-m", "monailabel.main", "apps", "--download", "--name", "monaibundle", "--output", str(work / "apps")]
-    subprocess.run([label_server_python, *download], check=True, cwd=work, capture_output=True)
+    subprocess.run([python, *download], check=True, cwd=work, capture_output=True)
     (work / "apps" / "monaibundle" / "model").mkdir()
     pack(work / "apps" / "monaibundle" / "model" / NAME, as_folder=True)
     with socket.socket() as free:
@@ -126,11 +133,11 @@ def server(label_server_python, store, tmp_path_factory) -> Iterator[Server]:
     running = Server(f"http://127.0.0.1:{port}", work / "maps", work / "server.log")
     start = ["start_server", "--app", str(work / "apps" / "monaibundle"), "--studies", str(store)]
     address = ["--host", "127.0.0.1", "--port", str(port)]
-    options = {"models": NAME, "zoo_source": "ngc", "sam2": "false", "skip_trainers": "true"}
+    options = {"models": NAME, "zoo_source": "ngc", "sam2": "false", "skip_trainers": str(not trains).lower()}
     conf = [part for name, value in options.items() for part in ("--conf", name, value)]
     with running.log.open("w") as log:
         process = subprocess.Popen(
-            [label_server_python, "-m", "monailabel.main", *start, *address, *conf],
+            [python, "-m", "monailabel.main", *start, *address, *conf],
             stdout=log,
             stderr=subprocess.STDOUT,
             cwd=work,

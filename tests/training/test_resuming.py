@@ -3,8 +3,8 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from bundle.errors import SetupError, UsageError
-from bundle.training.resuming import TrainingState
+from bundle.errors import OutputError, SetupError, UsageError
+from bundle.training.resuming import TrainingState, case_ids
 
 
 def trainer(network: nn.Linear, seen: list[int]) -> Engine:
@@ -31,6 +31,24 @@ def test_a_second_run_goes_on_after_the_last_finished_epoch(tmp_path):
     network, seen = run(tmp_path / "s", 5)
     assert seen == [5, 6, 7, 8, 9, 10]
     assert network.weight.item() == 10.0
+
+
+def test_the_folder_of_a_run_is_there_before_its_first_step(tmp_path):
+    network, there = nn.Linear(1, 1, bias=False), []
+    engine = Engine(lambda *_: there.append((tmp_path / "new" / "run").is_dir()))
+    TrainingState(tmp_path / "new" / "run" / "s", {"network": network}, {}).attach(engine)
+    engine.run([None])
+    assert there == [True]
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_the_first_step(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="file"):
+        run(tmp_path / "file" / "run" / "s", 1)
+
+
+def test_cases_without_a_name_are_told_apart_by_their_images():
+    assert case_ids([{"case_id": "a", "image": "x"}, {"image": "/store/b-t1c.nii.gz"}]) == ("a", "/store/b-t1c.nii.gz")
 
 
 def test_a_finished_training_is_not_repeated(tmp_path):
