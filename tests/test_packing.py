@@ -133,7 +133,7 @@ def test_the_names_that_pack_gives_are_those_in_the_pack(folder, tmp_path):
 def test_the_pack_is_what_git_knows_of_the_bundle_and_the_generated_configs(folder):
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         pytest.skip("this is not a clone")
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate", "--"]
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"]
     listed = subprocess.run(
         [*command, "LICENSE", "bundle", "configs", "docs", "models"], cwd=ROOT, capture_output=True, check=True
     ).stdout.decode()

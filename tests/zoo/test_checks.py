@@ -168,6 +168,15 @@ def test_training_has_the_ids_of_training(machine, name):
         assert wanted <= trained[section].keys()
 
 
+@pytest.mark.parametrize("name", TRAINING)
+def test_validation_uses_the_evaluator_and_the_interval_of_the_ids(machine, name):
+    """MONAI looks only where the handler is named without its module."""
+    handlers = config(machine, name)["train"]["handlers"]
+    (validation,) = [one for one in handlers if one["_target_"].endswith("ValidationHandler")]
+    assert validation["validator"] == "@validate#evaluator"
+    assert "@val_interval" in validation["interval"]
+
+
 @pytest.mark.parametrize("name", [*JUDGING, "evaluate.yaml", *TRAINING])
 def test_the_root_of_a_config_is_the_working_folder_and_no_setting_is_a_path_of_some_machine(machine, name):
     settings = config(machine, name)
