@@ -21,6 +21,7 @@ WORKFLOWS = {
     "evaluate.yaml": "evaluation",
     "train_experts.yaml": "train",
     "train.yaml": "train",
+    "train.json": "train",
 }
 ROI_SIZE = "[64,64,64]"
 MAPS = {"entropy", "seg", *(f"weight-{modality}" for modality in ("t1n", "t1c", "t2w", "t2f"))}

@@ -21,7 +21,7 @@ from tests.zoo.conftest import Machine
 SCHEMA = Path(__file__).with_name("metadata_schema.json")
 REQUIRED = json.loads(SCHEMA.read_text(encoding="utf-8"))["required"]
 LARGEST = 25 * 2**20  # bytes
-JUDGING, TRAINING = ("inference.json", "inference.yaml"), ("train_experts.yaml", "train.yaml")
+JUDGING, TRAINING = ("inference.json", "inference.yaml"), ("train_experts.yaml", "train.yaml", "train.json")
 TRAINING_PARTS = {
     "train": {"trainer", "dataset", "dataloader", "inferer", "handlers", "preprocessing"},
     "validate": {"evaluator", "dataset", "dataloader", "inferer", "handlers", "preprocessing", "postprocessing"},
