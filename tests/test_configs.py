@@ -106,7 +106,8 @@ def test_every_component_of_the_train_task_of_monai_label_can_be_built(tiny_valu
     values = {key: value for key, value in tiny_values["train.yaml"].items() if key != "dataset_dir"}
     values["checkpoint"] = values["output_dir"] / "experts.pt"
     parser = load_config("train.yaml", values, [ROOT / "configs" / "monai_label.yaml"])
-    parser["train#dataset#data"] = labelled_cases(tiny_values["train.yaml"]["dataset_dir"])
+    cases = labelled_cases(tiny_values["train.yaml"]["dataset_dir"])
+    parser["train#dataset#data"] = parser["validate#dataset#data"] = cases
     for key in sorted(set(parser.get()) - NOT_COMPONENTS):
         parser.get_parsed_content(key)
 

@@ -4,10 +4,13 @@ from pathlib import Path
 from typing import Any
 
 from bundle.data.cases import case_files, case_label, list_cases
+from bundle.data.splits import divide
 from bundle.errors import UsageError
 
+Cases = tuple[dict[str, Any], ...]
 
-def labelled_cases(source: Path | str) -> tuple[dict[str, Any], ...]:
+
+def labelled_cases(source: Path | str) -> Cases:
     """List the labelled cases of a data set of any layout, each with its image files and its label file.
 
     Raises:
@@ -23,3 +26,16 @@ def labelled_cases(source: Path | str) -> tuple[dict[str, Any], ...]:
             "case, one folder per case, or name the label files in a list.",
         )
     return cases
+
+
+def divide_labelled(source: Path | str | None, **options: Any) -> tuple[Cases, Cases]:
+    """Give the training and the validation cases of a data set; without one, none: MONAI Label brings its own.
+
+    Args:
+        source: as for `labelled_cases`, or None.
+        options: as for ``splits.divide``.
+
+    Raises:
+        UsageError: as `labelled_cases` and ``splits.divide``.
+    """
+    return ((), ()) if source is None else divide(labelled_cases(source), **options)

@@ -7,7 +7,7 @@ from bundle.data.cases import list_cases
 from bundle.data.loading import LoadExamd
 from bundle.errors import CaseError, UsageError
 from bundle.modalities import MODALITIES
-from bundle.training.cases import labelled_cases
+from bundle.training.cases import divide_labelled, labelled_cases
 from tests.data.datasets import rows_of, write_msd, write_table
 
 
@@ -24,6 +24,13 @@ def test_every_labelled_case_comes_with_its_files(folder):
         own = folder / case["case_id"]
         assert case["label"] == own / f"{case['case_id']}-seg.nii.gz"
         assert case["image"] == {modality: own / f"{case['case_id']}-{modality}.nii.gz" for modality in MODALITIES}
+
+
+def test_cases_are_divided_where_there_is_a_data_set_and_else_there_are_none(folder):
+    training, validation = divide_labelled(folder, validation_share=0.5, seed=0)
+    assert len(training) == len(validation) == 1
+    assert {case["case_id"] for case in training + validation} == {path.name for path in folder.iterdir()}
+    assert divide_labelled(None, validation_share=0.5) == ((), ())
 
 
 def test_a_case_without_a_label_is_left_out(folder):

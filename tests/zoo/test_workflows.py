@@ -6,6 +6,7 @@ Each is made, initialized, asked for its properties, run and finalized in a proc
 
 import csv
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,18 @@ def test_the_training_of_the_experts_passes_and_leaves_their_weights(experts):
 def test_the_training_of_the_mixture_goes_on_from_the_experts_and_leaves_weights_with_a_checksum(mixture):
     assert (mixture / "mixture.pt").is_file()
     assert (mixture / "model.pt.sha256").read_text().split()[1] == "model.pt"
+
+
+def test_the_train_task_goes_on_from_weights_and_replaces_them(machine, cases, mixture, tmp_path):
+    checkpoint = tmp_path / "models" / "model.pt"
+    checkpoint.parent.mkdir()
+    for name in ("model.pt", "model.pt.sha256"):
+        shutil.copy(mixture / name, checkpoint.parent)
+    before = checkpoint.read_bytes()
+    options = {"dataset_dir": cases, "output_dir": tmp_path / "run", "checkpoint": checkpoint}
+    check(machine, "train.json", "train", **options, **SHORT)
+    assert checkpoint.read_bytes() == (tmp_path / "run" / "model.pt").read_bytes() != before
+    assert (tmp_path / "run" / "before-model.pt").read_bytes() == before
 
 
 def test_the_evaluation_of_the_mixture_passes_and_judges_every_case(machine, cases, mixture, tmp_path):
