@@ -2,9 +2,6 @@
 
 import io
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +10,7 @@ import torch
 from torch import Tensor, nn
 
 import bundle
-from bundle.configuration import load_config
-from bundle.modalities import MODALITIES, all_sets
-from bundle.networks.checkpoints import load_verified
+from bundle.modalities import all_sets
 from bundle.networks.dmome import DMoME
 from bundle.networks.experts import FeatureHead
 from bundle.networks.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
@@ -161,43 +156,3 @@ def test_presence_given_to_onnx_decides_and_not_the_voxels():
 def test_an_onnx_file_cannot_refuse_an_image_without_any_modality_and_gives_logits_of_0():
     onnx = exported(small("logits"), torch.randn(1, 4, *SHAPE))
     assert (onnx(torch.zeros(1, 4, *SHAPE)) == 0).all()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("command", "suffix"), [("ckpt_export", "ts"), ("onnx_export", "onnx")])
-def test_monai_exports_the_shipped_network_and_the_file_serves_every_set(command, suffix, tmp_path):
-    onnxruntime = pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    file = tmp_path / f"model.{suffix}"
-    export_with_monai(command, file)
-    predict = torch.jit.load(file) if suffix == "ts" else running(onnxruntime.InferenceSession(file))
-    network = load_config("inference.yaml", {}).get_parsed_content("network_def")
-    load_verified(network, ROOT / "models" / "model.pt")
-    image = torch.randn(1, len(MODALITIES), 64, 64, 64)
-    with torch.inference_mode():
-        for flags in all_sets():
-            shown = acquired(image, torch.tensor([flags]))
-            torch.testing.assert_close(predict(shown), network(shown), atol=2e-3, rtol=0)
-
-
-def export_with_monai(command: str, file: Path) -> None:
-    """Call MONAI as docs/export.md does, from the root of the bundle; its own left-overs go beside the file."""
-    options = {
-        "net_id": "network_def",
-        "filepath": file,
-        "ckpt_file": "models/model.pt",
-        "config_file": "configs/inference.yaml",
-        "meta_file": "configs/metadata.json",
-        "input_shape": "[1,4,64,64,64]",
-    }
-    arguments = [part for key, value in options.items() for part in (f"--{key}", str(value))]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": str(file.parent)}
-    result = subprocess.run(
-        [sys.executable, "-m", "monai.bundle", command, *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stderr

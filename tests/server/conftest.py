@@ -63,7 +63,7 @@ class Server:
 @pytest.fixture(scope="session")
 def label_server_python() -> Path:
     """The interpreter of an environment made by docs/monai_label/install.sh."""
-    folder = Path(os.environ.get(VARIABLE, ROOT / ".labelserver"))
+    folder = Path(os.environ.get(VARIABLE, ROOT / ".labelserver")).absolute()
     python = folder / "bin" / "python"
     if not python.exists():
         assert VARIABLE not in os.environ, f"{VARIABLE} names no environment: {folder}"
