@@ -104,9 +104,26 @@ def test_runs_of_the_same_name_are_told_apart_by_their_paths(tmp_path):
     assert all(str(run).replace("_", "") in result.output.replace("\\", "").replace("_", "") for run in runs)
 
 
+def test_one_set_of_a_network_stands_beside_label_maps_of_unknown_modalities(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "net", 0.5, 0.6, 0.7, 0.5, 0.6, 0.7)
+    theirs = ScoreTable.read(tmp_path / "net" / "scores.csv")
+    chosen = theirs.sets[0]
+    (tmp_path / "theirs").mkdir()
+    theirs.as_given(chosen).write(tmp_path / "theirs" / "scores.csv")
+    assert "E_SCORES" in call("compare", "net", "theirs").output
+    result = call("compare", f"net@{chosen}", "theirs", "--out", "c")
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "c" / "comparison.json").read_text(encoding="utf-8"))
+    assert found["sets"] == ["given"]
+    assert {run["difference"]["mean"] for run in found["mean"]["WT"].values() if "difference" in run} == {0.0}
+
+
 @pytest.mark.parametrize(
     ("runs", "words"),
     [
+        (["a@t1n+nothing", "b"], "set must be one of"),
+        (["nowhere@t1n", "b"], "nowhere"),
         (["a"], "at least two"),
         (["a", "a"], "once"),
         (["a", "nowhere"], "nowhere"),

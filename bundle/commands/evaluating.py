@@ -78,7 +78,13 @@ def evaluate(
 
 
 def compare(
-    runs: Annotated[list[Path], typer.Argument(help="Folders of `simmlm evaluate`; the first is the reference.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            help="Folders of `simmlm evaluate`; the first is the reference. FOLDER@t1n+t1c+t2w+t2f is one modality set "
+            "of it, to compare with judged label maps."
+        ),
+    ],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for comparison.json, .md and .tex.")] = None,
     metric: Annotated[str, typer.Option(help="A metric of scores.csv.")] = "dice",
     empty: EmptyOption = Empty.skip,
@@ -88,7 +94,7 @@ def compare(
     with exit_codes():
         if len(runs) < 2:
             raise UsageError("E_USAGE", f"Runs to compare must be at least two; got {len(runs)}.")
-        tables = {name: ScoreTable.read(run / "scores.csv") for name, run in _named(runs).items()}
+        tables = {name: _read_scores(run) for name, run in _named(runs).items()}
         result = compare_tables(tables, metric=metric, empty=empty.value, seed=seed)
         text = markdown_comparison(result)
         if out is not None:
@@ -100,13 +106,21 @@ def compare(
         Console().print(Markdown(text)) if Console().is_terminal else typer.echo(text)
 
 
-def _named(runs: list[Path]) -> dict[str, Path]:
+def _named(runs: list[str]) -> dict[str, str]:
     """Call runs by their folders' names, or by the whole path where two have the same."""
-    names = [run.resolve().name for run in runs]
-    unique = {name if names.count(name) == 1 else str(run): run for name, run in zip(names, runs, strict=True)}
+    names = [Path(run).resolve().name for run in runs]
+    unique = {name if names.count(name) == 1 else run: run for name, run in zip(names, runs, strict=True)}
     if len(unique) < len(runs):
         raise UsageError("E_USAGE", "Each run must be given once.")
     return unique
+
+
+def _read_scores(run: str) -> ScoreTable:
+    """Read the scores of a run, or of ``FOLDER@SET`` those of one set."""
+    folder, at, chosen = (run, "", "") if Path(run).is_dir() else run.rpartition("@")
+    if not at:
+        return ScoreTable.read(Path(run) / "scores.csv")
+    return ScoreTable.read(Path(folder) / "scores.csv").as_given(chosen)
 
 
 def _check_alone(**options: Any) -> None:

@@ -112,6 +112,22 @@ class ScoreTable:
             values = np.where(absent, np.nan, values)
         return values
 
+    def as_given(self, chosen: str) -> "ScoreTable":
+        """Take the scores of one set for ``GIVEN``, so that they stand beside those of anybody's label maps.
+
+        Raises:
+            UsageError: E_SCORES, the table has no such set.
+        """
+        if chosen not in self.sets:
+            raise UsageError(
+                "E_SCORES", f"set must be one of {', '.join(self.sets)}; got {chosen!r}. Choose one of them."
+            )
+        return ScoreTable(
+            Score(case, GIVEN, region, metric, value)
+            for (case, name, region, metric), value in self._scores.items()
+            if name == chosen
+        )
+
     def write(self, path: Path) -> None:
         """Write the table as CSV.
 
