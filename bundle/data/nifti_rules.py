@@ -135,8 +135,8 @@ def check_volume_count(header: Nifti1Header, n_volumes: int) -> None:
     if n_volumes == 1:
         must, remedy = (
             "one file must hold one volume",
-            "Split it and give each modality its own file, for example with nibabel.four_to_three, or name the "
-            "volumes in the dataset.json of a Decathlon folder.",
+            "Split it and give each modality its own file, for example with nibabel.four_to_three; or give it alone "
+            "and declare its volumes (modalities=t1n,t1c,t2w,t2f); or name them in the dataset.json of a Decathlon folder.",
         )
     else:
         must, remedy = f"the file must hold the {n_volumes} volumes that the data set names", "Correct the names."

@@ -1,0 +1,79 @@
+"""The ways to name an exam to `simmlm segment`."""
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bundle.data.file_names import find_images
+from bundle.modalities import MODALITIES
+from tests.test_bad_input import call, options
+
+
+@pytest.fixture
+def exam(phantom_folder) -> Path:
+    return sorted(phantom_folder.iterdir())[0]
+
+
+@pytest.fixture
+def file_4d(exam, tmp_path) -> Path:
+    """The exam as one file, in the order of the Decathlon."""
+    images = find_images(exam, exam.name)
+    stored = [nib.load(images[modality]) for modality in ("t2f", "t1n", "t1c", "t2w")]
+    image = nib.Nifti1Image(np.stack([np.asarray(i.dataobj) for i in stored], axis=3), stored[0].affine)
+    image.header.set_xyzt_units("mm")
+    nib.save(image, tmp_path / "exam.nii.gz")
+    return tmp_path / "exam.nii.gz"
+
+
+def maps(out: Path, case_id: str) -> dict[str, np.ndarray]:
+    files = (out / case_id).glob("*.nii.gz")
+    return {path.name.removeprefix(f"{case_id}_"): np.asarray(nib.load(path).dataobj) for path in files}
+
+
+def check_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
+    assert set(one) == set(other)
+    assert "seg.nii.gz" in one
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+@pytest.fixture
+def expected(exam, tiny_settings, tmp_path) -> dict[str, np.ndarray]:
+    assert call("segment", exam, "-o", tmp_path / "folder", *options(tiny_settings)).exit_code == 0
+    return maps(tmp_path / "folder", exam.name)
+
+
+def test_a_4d_file_with_named_volumes_gives_what_its_case_folder_gives(file_4d, expected, tiny_settings, tmp_path):
+    arguments = ("-o", tmp_path / "out", "--modalities", "flair,t1,t1ce,t2")
+    assert call("segment", file_4d, *arguments, *options(tiny_settings)).exit_code == 0
+    check_same(maps(tmp_path / "out", "exam"), expected)
+
+
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_one_image_of_a_case_gives_what_its_folder_gives(exam, expected, tiny_settings, tmp_path, modality):
+    image = exam / f"{exam.name}-{modality}.nii.gz"
+    assert call("segment", image, "-o", tmp_path / "out", *options(tiny_settings)).exit_code == 0
+    check_same(maps(tmp_path / "out", exam.name), expected)
+
+
+def test_results_do_not_go_among_the_images_of_a_case_that_is_named_by_one(exam, tiny_settings):
+    image = exam / f"{exam.name}-t1c.nii.gz"
+    result = call("segment", image, "-o", exam.parent, *options(tiny_settings))
+    assert result.exit_code == 74
+    assert "must not go among the images" in result.output
+
+
+def test_a_4d_file_without_a_declaration_fails_with_the_ways_out(file_4d, tiny_settings, tmp_path):
+    result = call("segment", file_4d, "-o", tmp_path / "out", *options(tiny_settings))
+    assert result.exit_code == 1
+    assert "modalities=t1n,t1c,t2w,t2f" in (tmp_path / "out" / "cases.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("source", ["folder", "files"])
+def test_a_declaration_for_anything_but_one_file_is_a_usage_error(exam, tmp_path, source):
+    what = [exam] if source == "folder" else ["--t1c", exam / f"{exam.name}-t1c.nii.gz"]
+    result = call("segment", *what, "-o", tmp_path / "out", "--modalities", "t1c")
+    assert result.exit_code == 2
+    assert "--modalities goes with one file" in result.output
+    assert not (tmp_path / "out").exists()
