@@ -136,7 +136,7 @@ def check_volume_count(header: Nifti1Header, n_volumes: int) -> None:
         must, remedy = (
             "one file must hold one volume",
             "Split it and give each modality its own file, for example with nibabel.four_to_three; or give it alone "
-            "and declare its volumes (modalities=t1n,t1c,t2w,t2f); or name them in the dataset.json of a Decathlon folder.",
+            "and declare its volumes (modalities=t1n,t1c,t2w,t2f); or name them in a Decathlon folder's dataset.json.",
         )
     else:
         must, remedy = f"the file must hold the {n_volumes} volumes that the data set names", "Correct the names."
