@@ -228,6 +228,7 @@ def test_weights_that_do_not_fit_their_checksum_are_refused_and_nothing_is_writt
     assert list((tmp_path / "out").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_an_unpacked_bundle_with_damaged_weights_refuses_to_pack_itself(unpacked, tmp_path):
     damage(unpacked)
     result = subprocess.run(

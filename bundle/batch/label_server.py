@@ -59,9 +59,7 @@ class LabelServer:
         self.model = model
         self.options = dict(options or {})
         self.timeout_s = timeout_s
-        self.http = requests.Session()
-        if token:
-            self.http.headers["Authorization"] = f"Bearer {token}"
+        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._check_model()
 
     def segment(self, files: Mapping[str, Any], case_id: str) -> tuple[bytes, dict[str, Any]]:
@@ -101,7 +99,7 @@ class LabelServer:
 
     def _check_model(self) -> None:
         try:
-            answer = self.http.get(f"{self.url}/info/", timeout=60)
+            answer = requests.get(f"{self.url}/info/", headers=self.headers, timeout=60)
             answer.raise_for_status()
             models = sorted(answer.json()["models"])
         except (requests.RequestException, KeyError, ValueError) as error:
@@ -118,7 +116,9 @@ class LabelServer:
 
     def _send(self, method: str, path: str, case_id: str, **content: Any) -> requests.Response:
         try:
-            answer = self.http.request(method, f"{self.url}/{path}", timeout=self.timeout_s, **content)
+            answer = requests.request(
+                method, f"{self.url}/{path}", headers=self.headers, timeout=self.timeout_s, **content
+            )
             answer.raise_for_status()
         except requests.RequestException as error:
             raise CaseError(

@@ -138,12 +138,14 @@ def test_a_trace_takes_other_presences_and_windows_than_it_was_made_with(tiny_ne
     torch.testing.assert_close(trace(acquired(image, MIXED, math.nan), MIXED), tiny_network(image, MIXED))
 
 
+@pytest.mark.slow
 @SETS
 def test_one_onnx_file_serves_every_set(network, through_onnx, flags):
     image = acquired(torch.randn(1, 4, *SHAPE), torch.tensor([flags]))
     torch.testing.assert_close(through_onnx(image), network(image), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_presence_given_to_onnx_decides_and_not_the_voxels():
     network, image = with_unets(), torch.randn(2, 4, *SHAPE)
     onnx = exported(network, image, MIXED)
@@ -153,6 +155,7 @@ def test_presence_given_to_onnx_decides_and_not_the_voxels():
     assert not torch.allclose(expected, network(image), atol=1e-2)
 
 
+@pytest.mark.slow
 def test_an_onnx_file_cannot_refuse_an_image_without_any_modality_and_gives_logits_of_0():
     onnx = exported(small("logits"), torch.randn(1, 4, *SHAPE))
     assert (onnx(torch.zeros(1, 4, *SHAPE)) == 0).all()

@@ -82,6 +82,7 @@ def test_a_training_that_dies_at_any_step_ends_with_the_same_bits(cases, uninter
     assert_equal_weights(tmp_path, uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_training_out_of_time_says_so_and_goes_on_to_the_same_bits(cases, uninterrupted, tmp_path):
     options = [part for key, value in TINY.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     command = ["train", "--data", str(cases), "--out", str(tmp_path), "--device", "cpu", *options]
