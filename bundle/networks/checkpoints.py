@@ -29,12 +29,7 @@ def load_verified(network: Network, path: Path | str) -> Network:
         SetupError: a file is missing, the checksum differs, or the weights are of another network.
     """
     file = Path(path)
-    actual, expected = file_sha256(file), _expected_sha256(file)
-    if actual != expected:
-        raise SetupError(
-            "E_WEIGHTS_CHECKSUM",
-            f"The weights {file} must have the SHA-256 {expected}; got {actual}. Fetch the file again; do not use it.",
-        )
+    verified_sha256(file)
     return _load_into(network, read_weights(file), file).eval()
 
 
@@ -123,6 +118,21 @@ def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str)
         raise OutputError(
             "E_WRITE", f"The weights {target} must be writable; got: {error}. Choose another folder."
         ) from None
+
+
+def verified_sha256(file: Path) -> str:
+    """Give the SHA-256 of weights, which also stands in the file beside them.
+
+    Raises:
+        SetupError: a file is missing, or the checksum differs.
+    """
+    actual, expected = file_sha256(file), _expected_sha256(file)
+    if actual != expected:
+        raise SetupError(
+            "E_WEIGHTS_CHECKSUM",
+            f"The weights {file} must have the SHA-256 {expected}; got {actual}. Fetch the file again; do not use it.",
+        )
+    return actual
 
 
 def file_sha256(path: Path | str) -> str:

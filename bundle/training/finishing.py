@@ -10,7 +10,7 @@ from torch import nn
 
 from bundle.atomic_file import appearing_at_once
 from bundle.errors import OutputError
-from bundle.networks.checkpoints import export_weights, file_sha256, sidecar
+from bundle.networks.checkpoints import export_weights, sidecar, verified_sha256
 from bundle.training.processes import is_first_process
 from bundle.training.time_limit import is_finished
 
@@ -50,13 +50,14 @@ def replace_weights(trainer: Engine, trained: Path | str, used: Path | str) -> N
     if not (is_finished(trainer) and is_first_process()):
         return
     new, old = Path(trained), Path(used)
+    sha256 = verified_sha256(new)
     try:
         for name in (old.name, sidecar(old).name):
             shutil.copyfile(old.with_name(name), new.with_name(f"before-{name}"))
     except OSError as error:
         raise OutputError("E_WRITE", f"{new.parent} must be writable; got: {error.strerror}. Mend that.") from error
     with appearing_at_once(sidecar(old)) as file:
-        file.write(f"{file_sha256(new)}  {old.name}\n".encode("ascii"))
+        file.write(f"{sha256}  {old.name}\n".encode("ascii"))
     with appearing_at_once(old) as file:
         file.write(new.read_bytes())
     LOGGER.info("%s has new weights; those of before are %s", old, new.with_name(f"before-{old.name}"))

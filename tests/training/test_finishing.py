@@ -56,6 +56,15 @@ def test_weights_that_are_not_there_leave_those_in_use(trainer, tmp_path):
     assert loaded(used) == 1.0
 
 
+def test_damaged_weights_leave_those_in_use(trainer, tmp_path):
+    trained, used = weights(tmp_path / "run", 2.0), weights(tmp_path / "models", 1.0)
+    trained.write_bytes(trained.read_bytes()[:-1])
+    with pytest.raises(SetupError, match="SHA-256"):
+        replace_weights(trainer, trained, used)
+    assert loaded(used) == 1.0
+    assert not trained.with_name("before-model.pt").exists()
+
+
 def test_weights_that_cannot_be_kept_are_not_replaced(trainer, tmp_path):
     trained, used = weights(tmp_path / "run", 2.0), weights(tmp_path / "models", 1.0)
     trained.with_name("before-model.pt").mkdir()
