@@ -111,19 +111,20 @@ def case_files(item: Mapping[Any, Any]) -> dict[str, Any]:
         CaseError: there is no folder, no image, or no single file for a modality.
     """
     source, case_id = item["image"], str(item["case_id"])
-    if isinstance(source, Mapping):
-        return _given_files(source, case_id)
     declared, patterns = item.get("modalities"), item.get("patterns")
-    path = None if isinstance(source, list | tuple) else Path(source)
+    path = Path(source) if isinstance(source, str | Path) else None
     if declared and (path is None or not path.is_file()):
+        what = f"a {type(source).__name__}" if path is None else path
         raise CaseError(
             "E_MODALITIES",
-            f"Case {case_id}: modalities must go with one file; got {declared!r} with {source}. Leave it empty.",
+            f"Case {case_id}: modalities must go with one file; got {declared!r} with {what}. Leave it empty.",
         )
+    if isinstance(source, Mapping):
+        return _given_files(source, case_id)
     if path is None:
         return dict(name_listed(map(Path, source), case_id))
     if path.is_file():
-        return declared_volumes(path, declared, case_id) if declared else dict(find_beside(path, case_id))
+        return _declared_volumes(path, declared, case_id) if declared else dict(find_beside(path, case_id))
     if not path.is_dir():
         raise CaseError("E_MISSING", f"Case {case_id}: the case folder must exist; got {path}. Check the path.")
     return dict(match_patterns(path, case_id, patterns) if patterns else find_images(path, case_id))
@@ -138,7 +139,7 @@ def case_label(item: Mapping[Any, Any]) -> Path | None:
     return find_label(folder, str(item["case_id"])) if folder is not None and folder.is_dir() else None
 
 
-def declared_volumes(file: Path, modalities: str, case_id: str) -> dict[str, Any]:
+def _declared_volumes(file: Path, modalities: str, case_id: str) -> dict[str, Any]:
     """Name the volumes of one file by what somebody declares.
 
     Args:

@@ -127,7 +127,7 @@ def test_a_declaration_that_does_not_fit_the_file_is_refused(tmp_path, declared,
     assert "exam" in str(error)
 
 
-def test_a_declaration_for_a_folder_or_a_list_is_refused(tmp_path):
+def test_a_declaration_for_anything_but_one_file_is_refused(tmp_path):
     files = write_flat(tmp_path, "case1")
-    for source in (tmp_path, list(files.values())):
+    for source in (tmp_path, list(files.values()), files):
         assert refusal({"image": source, "modalities": "t1c"}).code == "E_MODALITIES"
