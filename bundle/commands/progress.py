@@ -1,11 +1,13 @@
-"""Says on the console how far a batch is."""
+"""Says on the console how far a batch is, and what became of it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
+import typer
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bundle.batch.runner import CaseOutcome, describe, log_outcome
+from bundle.batch.runner import OK, CaseOutcome, describe, log_outcome
 from bundle.commands.options import ERRORS
 
 
@@ -24,3 +26,11 @@ def reporting(task: str, n_cases: int) -> Iterator[Callable[[CaseOutcome], None]
             progress.console.print(describe(outcome), highlight=False, markup=False)
 
         yield advance
+
+
+def summarise(outcomes: Sequence[CaseOutcome], out: Path) -> None:
+    """Count what came out, and end the command with status 1 if a case failed."""
+    failed = sum(outcome.status != OK for outcome in outcomes)
+    typer.echo(f"{len(outcomes)} cases: {len(outcomes) - failed} ok, {failed} failed. Results: {out / 'cases.csv'}")
+    if failed:
+        raise typer.Exit(1)

@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from bundle.batch.runner import OK, CaseOutcome
 from bundle.batch.segmenting import segment_cases
 from bundle.commands.options import SOURCE_HELP, DeviceOption, PatternOption, SetOption, exit_codes
-from bundle.commands.progress import reporting
+from bundle.commands.progress import reporting, summarise
 from bundle.configuration import parse_settings
 from bundle.data.cases import check_case_id, list_cases
 from bundle.data.file_names import case_name
@@ -58,7 +57,7 @@ def segment(
         values |= parse_settings(settings or [])
         with reporting("segmenting", len(cases)) as report:
             outcomes = segment_cases(cases, out, settings=values, report=report)
-        _summarise(outcomes, out)
+        summarise(outcomes, out)
 
 
 def _cases(
@@ -80,10 +79,3 @@ def _declared(cases: tuple[dict[str, Any], ...], modalities: str) -> tuple[dict[
     if len(cases) != 1 or not isinstance(cases[0]["image"], Path) or not cases[0]["image"].is_file():
         raise UsageError("E_USAGE", "--modalities goes with one file; folders, lists and named files need none.")
     return ({**cases[0], "modalities": modalities},)
-
-
-def _summarise(outcomes: list[CaseOutcome], out: Path) -> None:
-    failed = sum(outcome.status != OK for outcome in outcomes)
-    typer.echo(f"{len(outcomes)} cases: {len(outcomes) - failed} ok, {failed} failed. Results: {out / 'cases.csv'}")
-    if failed:
-        raise typer.Exit(1)

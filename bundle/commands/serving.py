@@ -7,9 +7,8 @@ from typing import Annotated
 import typer
 
 from bundle.batch.label_server import LabelServer, ask_server
-from bundle.batch.runner import OK
 from bundle.commands.options import SOURCE_HELP, exit_codes
-from bundle.commands.progress import reporting
+from bundle.commands.progress import reporting, summarise
 from bundle.configuration import parse_settings
 from bundle.data.cases import list_cases
 
@@ -34,7 +33,4 @@ def ask(
         client = LabelServer(server, model, options=parse_settings(settings or []), token=os.environ.get(TOKEN))
         with reporting("asking", len(cases)) as report:
             outcomes = ask_server(client, cases, out, report=report)
-        failed = sum(outcome.status != OK for outcome in outcomes)
-        typer.echo(f"{len(outcomes)} cases: {len(outcomes) - failed} ok, {failed} failed. Results: {out / 'cases.csv'}")
-        if failed:
-            raise typer.Exit(1)
+        summarise(outcomes, out)
