@@ -16,7 +16,6 @@ from bundle.networks.checkpoints import file_sha256
 from bundle.regions import CONVENTIONS, LABEL_NAMES, to_convention
 
 OVERLAP, NUMBERING, MAPS = "overlap", "label_numbering", "maps"
-OPTIONS = (OVERLAP, NUMBERING, MAPS)
 
 MAP_SETS: Mapping[str, tuple[str, ...]] = {
     "none": (),
@@ -26,7 +25,7 @@ MAP_SETS: Mapping[str, tuple[str, ...]] = {
 """What ``maps`` may be, and the kinds of files that each keeps on the server."""
 
 MAX_OVERLAP = 0.9
-"""Windows that overlap more take hours: a request must not keep a server busy for so long."""
+"""The number of windows grows with the cube of 1 / (1 - overlap); a request must not keep a server busy for ever."""
 
 
 class TakeRequestd(Transform):

@@ -59,6 +59,12 @@ def test_in_the_folder_of_the_bundle_its_own_code_is_imported(machine: Machine):
     assert Path(found.strip()) == machine.bundle / "bundle" / "__init__.py"
 
 
+def check_equal(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values, err_msg=name)
+
+
 @pytest.mark.slow
 def test_the_json_makes_the_maps_of_the_command_from_the_folder_of_the_bundle(machine, exams, expected, tmp_path):
     machine.monai(
@@ -69,10 +75,7 @@ def test_the_json_makes_the_maps_of_the_command_from_the_folder_of_the_bundle(ma
         output_dir=tmp_path,
         roi_size=ROI_SIZE,
     )
-    found = maps(tmp_path)
-    assert found.keys() == expected.keys()
-    for name, values in expected.items():
-        np.testing.assert_array_equal(found[name], values, err_msg=name)
+    check_equal(maps(tmp_path), expected)
 
 
 @pytest.mark.slow
@@ -85,10 +88,7 @@ def test_the_yaml_makes_the_maps_of_the_command_from_any_folder(machine, exams, 
         output_dir=tmp_path,
         roi_size=ROI_SIZE,
     )
-    found = maps(tmp_path)
-    assert found.keys() == expected.keys()
-    for name, values in expected.items():
-        np.testing.assert_array_equal(found[name], values, err_msg=name)
+    check_equal(maps(tmp_path), expected)
 
 
 @pytest.mark.slow
