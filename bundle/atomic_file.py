@@ -1,4 +1,4 @@
-"""Files that are there as a whole or not at all."""
+"""Files and folders that are there as a whole or not at all."""
 
 import contextlib
 import csv
@@ -6,11 +6,21 @@ import errno
 import io
 import os
 import secrets
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from bundle.errors import OutputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+PREFIX = ".simmlm-"
+"""Begins the name of everything temporary; the process that writes it holds a lock on it."""
 
 _CAUSES = {
     errno.ENOSPC: "the disk is full",
@@ -34,9 +44,10 @@ def appearing_at_once(path: Path) -> Iterator[BinaryIO]:
         OutputError: E_WRITE, nothing is left behind.
     """
     # A short name of its own: the final one may already be as long as the file system allows.
-    temporary = path.with_name(f".simmlm-{secrets.token_hex(8)}.tmp")
+    temporary = path.with_name(f"{PREFIX}{secrets.token_hex(8)}.tmp")
     try:
         with temporary.open("xb") as file:
+            hold(file.fileno())
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -52,6 +63,40 @@ def appearing_at_once(path: Path) -> Iterator[BinaryIO]:
         # Also after an interrupt. After success the name is gone already.
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """Give a new folder to fill, of a name that nobody can foresee; it is gone afterwards unless it was renamed.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    descriptor = -1
+    try:
+        with contextlib.suppress(OSError):  # some systems cannot open folders
+            descriptor = os.open(stage, os.O_RDONLY)
+            hold(descriptor)
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def hold(descriptor: int) -> bool:
+    """Lock an open file or folder until it is closed or the process ends; False where another one holds it.
+
+    Where the system has no such locks nothing is ever held.
+    """
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -8,9 +8,9 @@ import bundle
 
 ROOT = Path(bundle.__file__).parent
 LAYERS = (
-    ("errors", "modalities", "regions"),
+    ("errors", "modalities", "plain_text", "regions"),
     ("atomic_file", "configuration", "devices", "mixing"),
-    ("state_file", "figures"),
+    ("state_file", "figures", "folder_owner"),
     ("networks", "losses", "data"),
     ("training", "inference", "evaluation"),
     ("batch", "peers", "packing"),
@@ -71,7 +71,7 @@ def test_an_import_of_a_sibling_or_of_a_higher_layer_is_seen(part, source):
     assert len(forbidden_imports(part, source)) == 1
 
 
-@pytest.mark.parametrize("name", ["errors", "modalities", "regions"])
+@pytest.mark.parametrize("name", ["errors", "modalities", "plain_text", "regions"])
 def test_the_words_of_the_project_know_no_other_module(name):
     assert set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == set()
 

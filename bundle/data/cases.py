@@ -102,14 +102,17 @@ def case_files(item: Mapping[Any, Any]) -> dict[str, Any]:
     Args:
         item: ``image`` is a mapping from modality to file, a case folder, a list of files named as in BraTS, or one
             file: one of those with the others of its case beside it, or one whose volumes ``modalities`` names in
-            their order (``t1n,t1c,t2w,t2f``).
+            their order (``t1n,t1c,t2w,t2f``). Where its listing already found why the case cannot be used, ``problem``
+            holds that `CaseError`.
 
     Returns:
         Modality to file (or `Channel`, or array), in ``MODALITIES`` order, at least one.
 
     Raises:
-        CaseError: there is no folder, no image, or no single file for a modality.
+        CaseError: the listing found a problem, or there is no folder, no image, or no single file for a modality.
     """
+    if item.get("problem") is not None:
+        raise item["problem"]
     source, case_id = item["image"], str(item["case_id"])
     declared, patterns = item.get("modalities"), item.get("patterns")
     path = Path(source) if isinstance(source, str | Path) else None

@@ -28,7 +28,7 @@ from bundle.regions import CONVENTIONS, labels_to_regions
 AUTO = "auto"
 
 DESCRIPTION_KEYS = frozenset(
-    {"case_id", "image", "affine", "modalities", "patterns", "label", "label_convention", "patient", "part"}
+    {"case_id", "image", "affine", "modalities", "patterns", "label", "label_convention", "patient", "part", "problem"}
 )
 """What a listed case may say about itself; `LoadExamd` uses it up."""
 
