@@ -1,9 +1,13 @@
 """Whether the numbers of a volume can be an MRI scan."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
+from bundle.data.background import MIN_FACE_SHARE, clear_background, connected_to_faces, faces
+from bundle.data.outliers import mend_outliers
 from bundle.errors import CaseError
 
 Voxels = NDArray[np.float32]
@@ -16,21 +20,25 @@ MAX_LABEL_VALUES = 8
 
 MAX_SATURATED_FRACTION = 0.01
 
+# Between these, sums of squares over a volume are far from the ends of single precision.
+_SMALLEST, _LARGEST, _BITS = 1e-6, 1e9, 10
+_FLOAT32 = np.finfo(np.float32)
+
 _NEIGHBOURS = np.ones((3, 3, 3), bool)
 _SAMPLE_SIZE = 100_000
 
 
 def check_intensities(data: Voxels) -> tuple[Voxels, tuple[str, ...]]:
-    """Refuse what cannot be an MRI volume, and replace a few non-finite voxels in the background.
+    """Refuse what cannot be an MRI volume, and mend what certainly can be: background, outliers, units.
 
     Args:
-        data: (H, W, D). Changed in place where a voxel is replaced.
+        data: (H, W, D). Changed in place where something is mended.
 
     Returns:
-        Finite voxels, and warnings.
+        Finite voxels, 0 outside of the brain where that is certain, and warnings about everything that was done.
 
     Raises:
-        CaseError: E_NAN, E_ALL_ZERO, E_CONSTANT or E_LABEL_MAP.
+        CaseError: E_NAN, E_ALL_ZERO, E_CONSTANT, E_LABEL_MAP or E_OUTLIERS.
     """
     warnings: tuple[str, ...] = ()
     lowest, highest = data.min(), data.max()
@@ -38,23 +46,49 @@ def check_intensities(data: Voxels) -> tuple[Voxels, tuple[str, ...]]:
         warnings = _fill_non_finite(data)
         lowest, highest = data.min(), data.max()
     _check_variety(data, float(lowest), float(highest))
-    return data, warnings + _saturation(data, highest)
+    warnings += _rescale(data)
+    warnings += clear_background(data)
+    warnings += mend_outliers(data)
+    return data, warnings + _saturation(data, data.max())
+
+
+def _rescale(data: Voxels) -> tuple[str, ...]:
+    """Bring numbers whose squares single precision cannot hold to a common size, by a power of 2, in place."""
+    sample = np.abs(data.ravel(order="K")[:: data.size // _SAMPLE_SIZE + 1])
+    size = float(np.percentile(sample[sample > 0], 95)) if sample.any() else float(np.abs(data).max())
+    if _SMALLEST <= size <= _LARGEST:
+        return ()
+    with np.errstate(over="ignore", under="ignore"):  # what overflows will be an outlier
+        np.ldexp(data, _BITS - math.frexp(size)[1], out=data)
+    np.clip(data, _FLOAT32.min, _FLOAT32.max, out=data)
+    return (f"intensities around {size:.3g} were brought to a common size; their units do not matter",)
 
 
 def _fill_non_finite(data: Voxels) -> tuple[str, ...]:
-    """Set NaN and infinite voxels to the background that surrounds them, in place."""
+    """Set NaN and infinite voxels to the background that surrounds them, or that they are, in place."""
     bad = ~np.isfinite(data)
     n_bad = int(np.count_nonzero(bad))
+    if _is_background(bad) and not np.isinf(data).any():
+        data[bad] = 0
+        return (f"the background is NaN ({n_bad / data.size:.0%} of the voxels): set to 0",)
     background = _background_around(data, bad) if n_bad <= MAX_NON_FINITE_FRACTION * data.size else None
     if background is None:
         raise CaseError(
             "E_NAN",
-            f"voxels must be finite (NaN or infinite ones are mended only in the background and up to "
-            f"{MAX_NON_FINITE_FRACTION:.1%}); got {n_bad} of {data.size} that are not, {n_bad / data.size:.2g} of all. "
+            f"voxels must be finite (NaN or infinite ones are mended only in the background, and if they are the whole "
+            f"background); got {n_bad} of {data.size} that are not, {n_bad / data.size:.2g} of all. "
             "Repeat the step that made them; if they mark the background, replace them by 0 with numpy.nan_to_num.",
         )
     data[bad] = background
     return (f"{n_bad} NaN or infinite voxels in the background were set to {background:g}",)
+
+
+def _is_background(mask: NDArray[np.bool_]) -> bool:
+    """Whether a mask is all around a volume, without holes elsewhere."""
+    n_masked = np.count_nonzero(mask)
+    if n_masked == mask.size or faces(mask).mean() < MIN_FACE_SHARE:
+        return False
+    return bool(np.count_nonzero(connected_to_faces(mask)) == n_masked)
 
 
 def _background_around(data: Voxels, bad: NDArray[np.bool_]) -> float | None:

@@ -12,6 +12,7 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from numpy.typing import NDArray
 
+from bundle.data.background import faces
 from bundle.data.cases import case_files, case_label
 from bundle.data.exam_record import ExamRecord
 from bundle.data.file_names import case_name
@@ -106,7 +107,7 @@ def _case(
     for modality, volume in volumes.items():
         image[MODALITIES.index(modality)] = volume.data
     warnings = tuple(f"{modality}: {text}" for modality, volume in volumes.items() for text in volume.warnings)
-    warnings += _background_warning(image) + tuple(f"label: {text}" for text in label_warnings)
+    warnings += _background_warnings(volumes) + tuple(f"label: {text}" for text in label_warnings)
     inputs = {modality: _input(files[modality], volume.sha256) for modality, volume in volumes.items()}
     first = _name(next(iter(files.values())))
     meta = {"filename_or_obj": first, "original_affine": grid.affine.copy(), "spatial_shape": np.array(grid.shape)}
@@ -172,17 +173,31 @@ def _place_array(shape: tuple[int, int, int], affine: NDArray[np.float64]) -> tu
     return grid_from_affine(shape, placed.affine), warnings
 
 
-def _background_warning(image: NDArray[np.float32]) -> tuple[str, ...]:
-    """Warn where most of the volume's faces hold signal: heads that are not skull-stripped look like that."""
-    nonzero = (image != 0).any(axis=0)
-    faces = np.concatenate([np.take(nonzero, index, axis).ravel() for axis in range(3) for index in (0, -1)])
-    share = float(nonzero.mean())
-    if faces.mean() < 0.5 and share < 0.7:
+def _background_warnings(volumes: Mapping[str, Volume]) -> tuple[str, ...]:
+    """Warn where most of a volume or of its faces holds signal: heads that are not skull-stripped look like that.
+
+    Where another modality of the case shows that the brain ends before the faces, the background itself is to blame.
+    """
+    filled = {modality: _share_filled(volume.data) for modality, volume in volumes.items()}
+    full = {name: share for name, (share, face) in filled.items() if face >= 0.5 or share >= 0.7}
+    if not full:
         return ()
+    shares = ", ".join(f"{share:.0%} of {name}" for name, share in full.items())
+    others = [name for name in volumes if name not in full]
+    if others:
+        return (
+            f"{shares} is not 0, although {' and '.join(others)} show where the brain ends: the background must be 0; "
+            "mask all modalities alike, or the result means nothing",
+        )
     return (
-        f"{share:.0%} of the voxels and {faces.mean():.0%} of the volume's faces are not zero: the exam does not look "
-        "skull-stripped, and the network knows only skull-stripped brains",
+        f"{shares} is not 0, up to the faces of the volume: the exam does not look skull-stripped, or its background "
+        "is not 0, and the network knows only skull-stripped brains",
     )
+
+
+def _share_filled(data: NDArray[np.float32]) -> tuple[float, float]:
+    """Shares of all voxels, and of those on the faces, that are not 0."""
+    return np.count_nonzero(data) / data.size, float((faces(data) != 0).mean())
 
 
 def _case_id(source: Any) -> str:

@@ -9,6 +9,9 @@ from monai.data import MetaTensor
 from monai.transforms import InvertibleTransform, MapTransform, Spacing
 from torch import Tensor
 
+from bundle.errors import CaseError
+from bundle.modalities import MODALITIES
+
 
 class ResampleTo1mmd(MapTransform, InvertibleTransform):
     """Resample to 1 mm isotropic voxels; a grid that has them already stays as it is.
@@ -39,6 +42,34 @@ class ResampleTo1mmd(MapTransform, InvertibleTransform):
         for key in self.key_iterator(restored):
             restored[key] = self.resamplers[key].inverse(restored[key])
         return restored
+
+
+class CheckPreparedd(MapTransform):
+    """Refuse an exam of which the transforms before left nothing, or no numbers, for one of its modalities.
+
+    An affine with an origin far outside of any scanner loses the voxels in rounding, for example.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Give back the case unchanged.
+
+        Args:
+            data: images (M, H, W, D); ``presence`` (M,) bool, ``case_id``.
+
+        Raises:
+            CaseError: E_PREPARED.
+        """
+        for key in self.key_iterator(dict(data)):
+            image = plain_tensor(data[key])
+            for modality, channel, present in zip(MODALITIES, image, data["presence"], strict=True):
+                if present and not (channel.numel() and channel.isfinite().all() and channel.any()):
+                    raise CaseError(
+                        "E_PREPARED",
+                        f"Case {data['case_id']}: {modality} must hold finite voxels after resampling, cropping and "
+                        f"normalisation; got {'none' if channel.isfinite().all() else 'some that are not'} in "
+                        f"{' x '.join(map(str, channel.shape))}. Check voxel size, origin and intensities of its file.",
+                    )
+        return dict(data)
 
 
 def plain_tensor(image: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from bundle.data.exam_record import ExamRecord
 from bundle.data.preprocessing import plain_tensor
+from bundle.errors import CaseError
 from bundle.mixing import binary_entropy
 from bundle.modalities import MODALITIES
 from bundle.regions import LABEL_NAMES, REGIONS, THRESHOLD, regions_to_labels
@@ -34,9 +35,19 @@ class ActivateMixtured(Transform):
         self.weights_per_region = weights_per_region
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Change ``pred`` from (R + M * R, ...) to (R + M, ...) or (R + M * R, ...); add ``mean_weights`` (M, R)."""
+        """Change ``pred`` from (R + M * R, ...) to (R + M, ...) or (R + M * R, ...); add ``mean_weights`` (M, R).
+
+        Raises:
+            CaseError: E_NOT_FINITE, the network computed something that is no number.
+        """
         case = dict(data)
         pred: Tensor = case["pred"]  # keeps its metadata, by which it finds the way back
+        if not plain_tensor(pred).isfinite().all():
+            raise CaseError(
+                "E_NOT_FINITE",
+                f"Case {case['case_id']}: the network's output must be finite; got NaN or infinite values. The weights "
+                "or the intensities of the exam are unusable: try other weights, and amp=false.",
+            )
         n_regions = len(REGIONS)
         probabilities = torch.sigmoid(pred[:n_regions])
         weights = pred[n_regions:].reshape(len(MODALITIES), n_regions, *pred.shape[1:])

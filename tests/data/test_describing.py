@@ -10,7 +10,7 @@ from bundle.data.description_tables import MAX_ROWS, description_tables
 from bundle.data.loading import LoadExamd
 from bundle.errors import CaseError
 from tests.data.datasets import rows_of, stripes, write_case, write_msd, write_table
-from tests.data.nifti_samples import AFFINE, save, scan
+from tests.data.nifti_samples import AFFINE, SHAPE, save, scan
 
 
 @pytest.fixture
@@ -114,12 +114,12 @@ def test_a_declared_numbering_makes_a_doubtful_label_usable(folder):
     assert "resection cavity" in description["warnings"][0]["reason"]
 
 
-def test_heads_that_are_not_skull_stripped_and_labels_without_tumour_are_worth_a_look(folder):
-    save(folder / "c0" / "c0-t1n.nii.gz", data=scan() + 1)
+def test_modalities_without_a_background_and_labels_without_tumour_are_worth_a_look(folder):
+    save(folder / "c0" / "c0-t1n.nii.gz", data=np.random.default_rng(1).integers(1, 1000, SHAPE).astype(np.int16))
     save(folder / "c2" / "c2-seg.nii.gz", data=stripes(0))
     first, second = describe(folder)["warnings"]
     assert first["case_id"] == "c0"
-    assert "skull-stripped" in first["reason"]
+    assert "show where the brain ends" in first["reason"]
     assert second == {"case_id": "c2", "reason": "label: no voxel is tumour"}
 
 

@@ -216,10 +216,19 @@ def test_a_case_that_does_not_say_what_to_read_is_refused(image, code):
 def test_an_exam_that_is_not_skull_stripped_is_read_with_a_warning(tmp_path):
     stripped = LoadExamd()({"image": write_case(tmp_path / "case7")})
     assert ExamRecord.from_json(stripped["record"]).warnings == ()
-    head = save(tmp_path / "head.nii", data=scan() + 1)
+    head = save(tmp_path / "head.nii", data=np.random.default_rng(1).integers(1, 1000, SHAPE).astype(np.int16))
     (warning,) = ExamRecord.from_json(LoadExamd()({"image": {"t1c": head}})["record"]).warnings
-    assert "100% of the voxels" in warning
+    assert "100% of t1c" in warning
     assert "skull-stripped" in warning
+
+
+def test_a_modality_whose_background_is_filled_is_named_where_the_others_show_the_brain(tmp_path):
+    folder = write_case(tmp_path / "case7")
+    values = np.random.default_rng(1).integers(1, 1000, SHAPE).astype(np.int16)
+    save(folder / "case7-t2f.nii.gz", data=values)
+    (warning,) = ExamRecord.from_json(LoadExamd()({"image": folder})["record"]).warnings
+    assert "100% of t2f is not 0, although" in warning
+    assert "skull" not in warning
 
 
 def test_the_record_names_files_hashes_and_the_modality_of_each_warning(tmp_path):

@@ -54,12 +54,20 @@ def sheared(z_to_x):
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.int32, np.float32, np.float64])
 def test_voxels_are_those_that_nibabel_reads(tmp_path, dtype):
-    path = save(tmp_path / "a.nii.gz", data=scan(dtype=dtype), scl_slope=0.37, scl_inter=-12)
+    path = save(tmp_path / "a.nii.gz", data=scan(dtype=dtype), scl_slope=0.37)
     volume = read(path)
     assert volume.data.dtype == np.float32
     assert volume.data == pytest.approx(np.asarray(nib.load(path).dataobj), rel=1e-6)
     assert volume.grid.affine == pytest.approx(nib.load(path).affine)
-    assert volume.warnings == ()
+    assert all("saturated" in text for text in volume.warnings)  # 255 is common where numbers wrap at 8 bits
+
+
+def test_an_intercept_moves_the_background_away_from_0_and_is_taken_out_again(tmp_path):
+    path = save(tmp_path / "a.nii.gz", scl_slope=0.37, scl_inter=-12)
+    volume = read(path)
+    assert volume.data == pytest.approx(np.asarray(nib.load(path).dataobj) + 12, abs=1e-4)
+    assert not volume.data[scan() == 0].any()
+    assert "-12 instead of 0" in volume.warnings[0]
 
 
 def test_the_hash_is_that_of_the_file(tmp_path):
@@ -122,7 +130,7 @@ def test_every_good_file_has_its_test(good):
 
 def test_a_negative_slope_inverts_and_warns(tmp_path):
     volume = read(save(tmp_path / "a.nii.gz", scl_slope=-2, scl_inter=10))
-    assert np.array_equal(volume.data, -2.0 * scan() + 10)
+    assert np.array_equal(volume.data, -2.0 * scan())
     assert "inverted" in volume.warnings[0]
 
 
@@ -157,7 +165,7 @@ def test_a_non_finite_voxel_in_the_background_becomes_background(tmp_path, value
     expected = data.copy()
     data[2, 2, 2] = value
     volume = read(save(tmp_path / "a.nii.gz", data=data))
-    assert np.array_equal(volume.data, expected)
+    assert np.array_equal(volume.data, expected - background)
     assert "1 NaN or infinite voxels" in volume.warnings[0]
 
 

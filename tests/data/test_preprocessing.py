@@ -6,7 +6,8 @@ from monai.data import MetaTensor
 from monai.transforms import Compose, Orientationd, allow_missing_keys_mode
 from scipy.spatial.transform import Rotation
 
-from bundle.data.preprocessing import ResampleTo1mmd, is_not_zero
+from bundle.data.preprocessing import CheckPreparedd, ResampleTo1mmd, is_not_zero
+from bundle.errors import CaseError
 
 SHAPE = (11, 14, 9)
 
@@ -109,3 +110,25 @@ def test_one_mode_per_key_is_needed():
 
 def test_brain_is_whatever_is_not_zero_also_below_it():
     assert is_not_zero(torch.tensor([-0.5, 0.0, -0.0, 1e-30])).tolist() == [True, False, False, True]
+
+
+def prepared(image, presence=(True, False, False, True)):
+    return {"case_id": "c7", "image": image, "presence": torch.tensor(presence)}
+
+
+def test_a_prepared_exam_passes_and_what_an_absent_modality_holds_is_not_looked_at():
+    image = torch.ones(4, 3, 4, 5)
+    image[1] = 0
+    assert CheckPreparedd("image")(prepared(image))["image"] is image
+
+
+@pytest.mark.parametrize("spoil", ["nothing left", "zeros", "NaN"])
+def test_an_exam_of_which_nothing_usable_is_left_is_refused_by_modality(spoil):
+    image = torch.ones(4, 3, 4, 5)
+    if spoil == "nothing left":
+        image = image[:, :0]
+    else:
+        image[3] = 0 if spoil == "zeros" else float("nan")
+    with pytest.raises(CaseError, match=r"Case c7: (t1n|t2f) must hold finite voxels") as caught:
+        CheckPreparedd("image")(prepared(image))
+    assert caught.value.code == "E_PREPARED"
