@@ -158,6 +158,15 @@ def test_vessels_and_contrast_agent_are_no_outliers(brain, rng):
     assert warnings == ()
 
 
+def test_a_bright_object_is_no_outlier_however_sharp_its_edge(brain):
+    data = brain.copy()
+    data[20:24, 25:28, 18:22] = 2 * brain.max() + np.arange(48, dtype=np.float32).reshape(4, 3, 4)
+    before = data.copy()
+    data, warnings = check_intensities(data)
+    assert np.array_equal(data, before)
+    assert warnings == ()
+
+
 @pytest.mark.parametrize("place", ["brain", "hole"])
 def test_nan_inside_the_brain_is_refused_also_where_the_background_is_nan(brain, place):
     data = np.where(brain != 0, brain, np.nan).astype(np.float32)
