@@ -150,7 +150,8 @@ def array_volume(values: Any, affine: Any, case_id: str, modality: str) -> Volum
     Raises:
         CaseError: not a volume, no usable affine, or intensities that cannot be a scan.
     """
-    data = np.array(values, np.float32)
+    with np.errstate(over="ignore"):  # what overflows is found as infinite
+        data = np.array(values, np.float32)
     where = f"{case_id}, {modality}, array"
     matrix = np.asarray(np.eye(3) if affine is None else affine, np.float64)
     if data.ndim != 3 or min(data.shape) < 2:
