@@ -1,9 +1,12 @@
 """What phantoms cannot show: exams from scanners, which a fresh clone does not have."""
 
+import nibabel as nib
 import numpy as np
 import pytest
 
+from bundle.data.cases import case_files, list_cases
 from bundle.data.exam_record import ExamRecord
+from bundle.data.intensities import check_intensities
 from bundle.data.loading import LoadExamd
 from bundle.data.nifti_reading import check_grids, read_volume
 from bundle.errors import CaseError
@@ -75,3 +78,27 @@ def test_a_real_exam_is_read_without_a_warning(shared_data, modality):
     volume = read_volume(folder / f"{folder.name}-{modality}.nii.gz", case_id="x", modality=modality)
     check_grids({modality: volume}, case_id="x")
     assert volume.warnings == ()
+
+
+@pytest.mark.parametrize("folder", ["brats2021", "brats2013", "pseudo_labelled", "unlabelled"])
+def test_scans_with_a_background_of_0_are_left_as_they_are(shared_data, folder):
+    """No vessel is an outlier and no dark rim is background, in any of the exams at hand."""
+    images = [image for case in list_cases(shared_data / folder) for image in case_files(case).values()]
+    assert images
+    for image in images:
+        stored = np.asarray(nib.load(image).dataobj).astype(np.float32)
+        checked, warnings = check_intensities(stored.copy())
+        assert np.array_equal(checked, stored), image
+        assert warnings == (), image
+
+
+@pytest.mark.parametrize("background", [-1024, -1, 0.002, 1, np.nan])
+def test_a_real_scan_is_the_same_whatever_its_background(shared_data, background):
+    folder = shared_data / EXAM
+    stored = np.asarray(nib.load(folder / f"{folder.name}-t2f.nii.gz").dataobj).astype(np.float32)
+    inside = stored != 0
+    checked, (warning,) = check_intensities(np.where(inside, stored, background).astype(np.float32))
+    assert np.array_equal(checked != 0, inside)
+    shift = checked[inside] - stored[inside]
+    assert shift == pytest.approx(shift[0], abs=1e-3)
+    assert "background" in warning

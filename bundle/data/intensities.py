@@ -84,11 +84,12 @@ def _fill_non_finite(data: Voxels) -> tuple[str, ...]:
 
 
 def _is_background(mask: NDArray[np.bool_]) -> bool:
-    """Whether a mask is all around a volume, without holes elsewhere."""
+    """Whether a mask is all around a volume; a few holes elsewhere are those of a brain mask."""
     n_masked = np.count_nonzero(mask)
     if n_masked == mask.size or faces(mask).mean() < MIN_FACE_SHARE:
         return False
-    return bool(np.count_nonzero(connected_to_faces(mask)) == n_masked)
+    n_holes = n_masked - np.count_nonzero(connected_to_faces(mask))
+    return bool(n_holes <= MAX_NON_FINITE_FRACTION * mask.size)
 
 
 def _background_around(data: Voxels, bad: NDArray[np.bool_]) -> float | None:
