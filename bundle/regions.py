@@ -22,11 +22,20 @@ CONVENTIONS: Mapping[str, Mapping[int, int]] = {
     "brats2021": {0: 0, 1: 1, 2: 2, 4: 3},
     "msd": {0: 0, 1: 2, 2: 1, 3: 3},
     "brats2024": {0: 0, 1: 1, 2: 2, 3: 3, 4: 0},
+    "brats-ped": {0: 0, 1: 3, 2: 1, 3: 1, 4: 2},
 }
-"""Value on disk to value here, by the data set that introduced the numbering."""
+"""Value on disk to value here, by the data set that introduced the numbering.
+
+Where two values on disk are one here, the first of them is written.
+"""
 
 NO_TUMOUR: Mapping[str, Mapping[int, str]] = {"brats2024": {4: "resection cavity"}}
 """Values on disk that name something else than tumour: they belong to no region and are read as background."""
+
+JOINED: Mapping[str, str] = {
+    "brats-ped": "BraTS-PED, 1 enhancing, 2 non-enhancing, 3 cystic, 4 oedema; 2 and 3 are tumour core here"
+}
+"""What is lost of a numbering with more kinds of tumour than there are here."""
 
 
 def from_convention(label: NDArray[np.integer], convention: str) -> NDArray[np.uint8]:
@@ -55,10 +64,16 @@ def from_convention(label: NDArray[np.integer], convention: str) -> NDArray[np.u
 def to_convention(label: NDArray[np.integer], convention: str) -> NDArray[np.uint8]:
     """Renumber a label map of this project for a convention; ``from_convention`` brings it back."""
     lookup = np.zeros(len(LABEL_NAMES), np.uint8)
-    for disk, here in _table(convention).items():
-        if disk not in NO_TUMOUR.get(convention, {}):
-            lookup[here] = disk
+    for disk, here in written_values(convention).items():
+        lookup[here] = disk
     return lookup[label.astype(np.int64)]
+
+
+def written_values(convention: str) -> dict[int, int]:
+    """Give the values that label maps of a convention are written with, sorted: value on disk to value here."""
+    none = NO_TUMOUR.get(convention, {})
+    first = {here: disk for disk, here in reversed(_table(convention).items()) if disk not in none}
+    return dict(sorted((disk, here) for here, disk in first.items()))
 
 
 def labels_to_regions(label: NDArray[np.integer]) -> NDArray[np.uint8]:

@@ -51,6 +51,11 @@ def test_brats_2021_numbers_enhancing_tumour_four_and_msd_swaps_core_and_oedema(
     assert from_convention(np.array([0, 1, 2, 3]), "msd").tolist() == [0, 2, 1, 3]
 
 
+def test_paediatric_cysts_are_read_as_core_and_core_is_written_as_non_enhancing():
+    assert from_convention(np.array([0, 1, 2, 3, 4]), "brats-ped").tolist() == [0, 3, 1, 1, 2]
+    assert to_convention(np.array([0, 1, 2, 3]), "brats-ped").tolist() == [0, 2, 4, 1]
+
+
 def test_a_value_that_a_convention_does_not_have_is_refused():
     with pytest.raises(ValueError, match=r"\[0, 1, 2, 3\] for brats2023; got also \[4\]"):
         from_convention(np.array([0, 4]), "brats2023")

@@ -28,6 +28,7 @@ DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda:N.")]
 class Numbering(StrEnum):
     """Numbering of label maps, declared; the keys of ``regions.CONVENTIONS``."""
 
+    brats_ped = "brats-ped"
     brats2021 = "brats2021"
     brats2023 = "brats2023"
     brats2024 = "brats2024"
@@ -38,6 +39,7 @@ class TruthNumbering(StrEnum):
     """Numbering of expert label maps; ``auto`` tells it from names and values, or refuses."""
 
     auto = "auto"
+    brats_ped = "brats-ped"
     brats2021 = "brats2021"
     brats2023 = "brats2023"
     brats2024 = "brats2024"

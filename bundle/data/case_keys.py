@@ -17,7 +17,7 @@ from monai.data import MetaTensor
 from torch import Tensor
 
 from bundle import __version__
-from bundle.data.file_names import label_convention
+from bundle.data.label_collections import naming
 
 _VERSIONS = {"simmlm": __version__, "monai": monai.__version__, "torch": torch.__version__}
 _PAIRS = ((".hdr", ".img"), (".img", ".hdr"), (".hdr.gz", ".img.gz"), (".img.gz", ".hdr.gz"))
@@ -50,7 +50,7 @@ def case_key(case: Mapping[str, Any], settings: str) -> str:
         TypeError: a value is an object that cannot be told from another of its kind.
     """
     label = case.get("label")
-    numbering = label_convention(Path(label)) if isinstance(label, str | Path) else None
+    numbering = naming(Path(label), str(case.get("case_id", ""))) if isinstance(label, str | Path) else None
     inputs = {name: value if name == "case_id" else _with_files(value) for name, value in case.items()}
     return _digest_of([settings, numbering, describe(inputs)])
 

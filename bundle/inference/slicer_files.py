@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bundle.atomic_file import appearing_at_once
 from bundle.data.geometry import Affine, Grid, spacing_mm
 from bundle.inference.preview import LABEL_COLOURS
-from bundle.regions import CONVENTIONS, LABEL_NAMES, NO_TUMOUR
+from bundle.regions import LABEL_NAMES, written_values
 
 SCRIPT = "load_in_slicer.py"
 
@@ -64,8 +64,7 @@ def write_slicer_files(folder: Path, label: NDArray[np.uint8], grid: Grid, *, ca
 
 def colour_table(convention: str) -> str:
     """Give Slicer's classic colour table (``.ctbl``) for label maps numbered by a convention."""
-    none = NO_TUMOUR.get(convention, {})
-    values = {disk: here for disk, here in sorted(CONVENTIONS[convention].items()) if disk not in none}
+    values = written_values(convention)
     lines = [f"# Color table file for label maps numbered as {convention}", f"# {len(values)} values"]
     for disk, here in values.items():
         red, green, blue = (round(255 * part) for part in _rgb(here))

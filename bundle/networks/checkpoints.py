@@ -1,19 +1,18 @@
 """Weights on disk: plain state dicts, checked before they are used."""
 
 import hashlib
-import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-import torch
 from torch import nn
 
-from bundle.errors import OutputError, SetupError
+from bundle.atomic_file import appearing_at_once
+from bundle.errors import SetupError
 from bundle.networks.experts import OUTPUT_BLOCK
 from bundle.networks.weight_files import State, on_cpu, read_weights
-from bundle.state_file import save_state
+from bundle.state_file import save_state, tensor_bytes
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -104,20 +103,20 @@ def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str)
     """
     file = Path(checkpoint)
     state = on_cpu(_load_into(network, read_weights(file), file).state_dict(), half=True)
-    target = Path(path)
-    beside = sidecar(target)
-    temporary, checksum = (file.with_name(f".{file.name}.{os.getpid()}") for file in (target, beside))
-    try:
-        torch.save(state, temporary)
-        checksum.write_text(f"{file_sha256(temporary)}  {target.name}\n", encoding="ascii")
-        checksum.replace(beside)
-        temporary.replace(target)
-    except (OSError, RuntimeError) as error:
-        temporary.unlink(missing_ok=True)
-        checksum.unlink(missing_ok=True)
-        raise OutputError(
-            "E_WRITE", f"The weights {target} must be writable; got: {error}. Choose another folder."
-        ) from None
+    write_with_checksum(tensor_bytes(state), Path(path))
+
+
+def write_with_checksum(content: bytes | memoryview, target: Path) -> None:
+    """Write weights and the file with their SHA-256 beside them; the old ones stay until both are complete.
+
+    Raises:
+        OutputError: E_WRITE, nothing is left behind.
+    """
+    with appearing_at_once(target) as file:
+        file.write(content)
+        file.flush()
+        with appearing_at_once(sidecar(target)) as checksum:
+            checksum.write(f"{hashlib.sha256(content).hexdigest()}  {target.name}\n".encode("ascii"))
 
 
 def verified_sha256(file: Path) -> str:

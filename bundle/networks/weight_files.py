@@ -1,12 +1,11 @@
 """Files of weights: plain state dicts, read without running code from them."""
 
-import zipfile
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from bundle.errors import SetupError
+from bundle.state_file import read_tensors
 
 State = dict[str, Tensor]
 
@@ -18,8 +17,7 @@ def read_weights(file: Path) -> State:
         SetupError: the file is missing, incomplete, damaged, or holds anything else.
     """
     try:
-        _check_archive(file)
-        state: State = torch.load(file, map_location="cpu", weights_only=True)
+        state: State = read_tensors(file)
     except Exception as error:  # torch raises many kinds for what is not a checkpoint
         raise SetupError(
             "E_WEIGHTS",
@@ -40,11 +38,3 @@ def on_cpu(state: State, *, half: bool = False) -> State:
         converted[name] = (value.half() if half and value.is_floating_point() else value).cpu()
     return {name: converted[first[place]] for name, place in places.items()}
 
-
-def _check_archive(file: Path) -> None:
-    """Compare the checksums inside a checkpoint, which torch writes and does not look at."""
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            damaged = archive.testzip()
-        if damaged is not None:
-            raise ValueError(f"its part {damaged} is damaged.")

@@ -1,7 +1,7 @@
 """The last steps of a training."""
 
+import hashlib
 import logging
-import shutil
 from pathlib import Path
 
 import ignite.distributed as idist
@@ -9,8 +9,8 @@ from ignite.engine import Engine
 from torch import nn
 
 from bundle.atomic_file import appearing_at_once
-from bundle.errors import OutputError
-from bundle.networks.checkpoints import export_weights, sidecar, verified_sha256
+from bundle.errors import SetupError
+from bundle.networks.checkpoints import export_weights, sidecar, verified_sha256, write_with_checksum
 from bundle.training.processes import is_first_process
 from bundle.training.time_limit import is_finished
 
@@ -44,20 +44,29 @@ def replace_weights(trainer: Engine, trained: Path | str, used: Path | str) -> N
         used: what inference reads; its SHA-256 is replaced too.
 
     Raises:
-        SetupError: the trained weights are missing or damaged.
+        SetupError: the trained weights, or those in use, are missing or damaged.
         OutputError: a file cannot be written.
     """
     if not (is_finished(trainer) and is_first_process()):
         return
     new, old = Path(trained), Path(used)
-    sha256 = verified_sha256(new)
-    try:
-        for name in (old.name, sidecar(old).name):
-            shutil.copyfile(old.with_name(name), new.with_name(f"before-{name}"))
-    except OSError as error:
-        raise OutputError("E_WRITE", f"{new.parent} must be writable; got: {error.strerror}. Mend that.") from error
-    with appearing_at_once(sidecar(old)) as file:
-        file.write(f"{sha256}  {old.name}\n".encode("ascii"))
-    with appearing_at_once(old) as file:
-        file.write(new.read_bytes())
+    content = _verified(new)
+    for name in (old.name, sidecar(old).name):
+        with appearing_at_once(new.with_name(f"before-{name}")) as file:
+            file.write(_bytes_of(old.with_name(name)))
+    write_with_checksum(content, old)
     LOGGER.info("%s has new weights; those of before are %s", old, new.with_name(f"before-{old.name}"))
+
+
+def _verified(weights: Path) -> bytes:
+    sha256, content = verified_sha256(weights), _bytes_of(weights)
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise SetupError("E_WEIGHTS_CHECKSUM", f"{weights} must not change while it is read; it did. Run again.")
+    return content
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SetupError("E_WEIGHTS", f"{path} must be readable; got: {error.strerror}. Mend that.") from error

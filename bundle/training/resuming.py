@@ -3,12 +3,14 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
 
 from ignite.engine import Engine, Events
 
 from bundle.errors import OutputError, SetupError, UsageError
+from bundle.folder_owner import sole_owner
 from bundle.state_file import load_state, save_state
 from bundle.training.processes import is_first_process
 
@@ -30,7 +32,8 @@ class TrainingState:
 
     An epoch's randomness depends on seed and epoch alone (see ``CachedCases``), so an interrupted epoch is
     repeated exactly, and on a CPU the final weights are bit-equal to those of an uninterrupted run.
-    Attach it after all other handlers of the trainer. The file's folder is made if it is not there.
+    Attach it after all other handlers of the trainer. The file's folder is made if it is not there, and no other
+    process may train there meanwhile.
 
     Args:
         path: the file; it appears as a whole or not at all.
@@ -42,14 +45,18 @@ class TrainingState:
         self.path = Path(path)
         self.parts = dict(parts)
         self.settings = {name: json.dumps(value, default=str, sort_keys=True) for name, value in settings.items()}
+        self._owned = ExitStack()
 
     def attach(self, engine: Engine) -> None:
         """Follow a trainer."""
         engine.add_event_handler(Events.STARTED, self._resume)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._save)
+        engine.add_event_handler(Events.COMPLETED | Events.TERMINATE, self._leave)
 
     def _resume(self, engine: Engine) -> None:
         _make_folder(self.path.parent)
+        if is_first_process():  # one for all processes of a training
+            self._owned.enter_context(sole_owner(self.path.parent))
         if not self.path.exists():
             return
         state = load_state(self.path)
@@ -69,6 +76,9 @@ class TrainingState:
         if is_first_process():
             parts = {name: part.state_dict() for name, part in self.parts.items()}
             save_state({"epoch": engine.state.epoch, "settings": self.settings, "parts": parts}, self.path)
+
+    def _leave(self) -> None:
+        self._owned.close()
 
     def _check_settings(self, before: Mapping[str, str]) -> None:
         changed = [name for name in self.settings if before.get(name) != self.settings[name]]

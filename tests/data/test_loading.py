@@ -106,7 +106,7 @@ def test_a_label_whose_name_does_not_tell_its_numbering_is_refused_until_it_is_d
 
 
 def test_an_unknown_numbering_is_a_defect_of_the_caller():
-    with pytest.raises(ValueError, match="auto, brats2023, brats2021, msd, brats2024; got 'brats1999'"):
+    with pytest.raises(ValueError, match="auto, brats2023, brats2021, msd, brats2024, brats-ped; got 'brats1999'"):
         LoadExamd(label_convention="brats1999")
 
 
