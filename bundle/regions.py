@@ -72,7 +72,7 @@ def to_convention(label: NDArray[np.integer], convention: str) -> NDArray[np.uin
 def written_values(convention: str) -> dict[int, int]:
     """Give the values that label maps of a convention are written with, sorted: value on disk to value here."""
     none = NO_TUMOUR.get(convention, {})
-    first = {here: disk for disk, here in reversed(_table(convention).items()) if disk not in none}
+    first = {here: disk for disk, here in reversed(list(_table(convention).items())) if disk not in none}
     return dict(sorted((disk, here) for here, disk in first.items()))
 
 

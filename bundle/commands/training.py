@@ -1,18 +1,21 @@
 """Trains."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from bundle.commands.options import SOURCE_HELP, DeviceOption, SetOption, exit_codes
+from bundle.commands.options import ERRORS, SOURCE_HELP, DeviceOption, SetOption, exit_codes
 from bundle.configuration import parse_settings
 from bundle.errors import UsageError
 from bundle.modalities import parse_modalities
 from bundle.training.stages import train as train_stages
 
 TIME_OVER = 75  # EX_TEMPFAIL: try again
+STOPPED = 130  # by Ctrl-C, as shells count it
 
 
 class Tracking(StrEnum):
@@ -51,7 +54,7 @@ def train(
 
     A training that was stopped or killed goes on after its last finished epoch when the same command is given again.
     """
-    with exit_codes():
+    with exit_codes(), _stoppable():
         values: dict[str, Any] = {"device_name": device, **parse_settings(settings or [])}
         given = {"epochs": epochs, "split_file": split_file}
         values |= {name: value for name, value in given.items() if value is not None}
@@ -69,6 +72,17 @@ def train(
             typer.echo("Time is over; the same command goes on.")
             raise typer.Exit(TIME_OVER)
         typer.echo(f"weights: {weights}")
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """End at Ctrl-C with a line instead of a traceback."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        ERRORS.show_cursor()  # which the bar has hidden
+        typer.echo("Stopped; the same command goes on after the last finished epoch.", err=True)
+        raise typer.Exit(STOPPED) from None
 
 
 def _modalities(names: str | None) -> tuple[str, ...]:

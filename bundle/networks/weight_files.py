@@ -37,4 +37,3 @@ def on_cpu(state: State, *, half: bool = False) -> State:
         value = state[name]
         converted[name] = (value.half() if half and value.is_floating_point() else value).cpu()
     return {name: converted[first[place]] for name, place in places.items()}
-

@@ -1,6 +1,7 @@
 """Keeps the weights that were best on the validation cases."""
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ class BestWeights:
     """After each validation, keep every part of the network whose own score is the best so far.
 
     In stage 1 each expert is a part with a score of its own, so that no expert's best epoch depends on another
-    expert. In stage 2 the mixture is the only part and its score the mean over all modality sets.
+    expert. In stage 2 the mixture is the only part and its score the mean over all modality sets. A part that no
+    validation case judges has the weights of the last validation, and a warning says so.
 
     Args:
         network: the network that is validated.
@@ -42,6 +44,7 @@ class BestWeights:
         self.parts: dict[str, list[int] | slice] = {"": slice(None)} if parts is None else dict(parts)
         self.score_name = score_name
         self.scores: dict[str, float] = {}
+        self._is_warned = False
 
     def attach(self, engine: Engine) -> None:
         """Follow a validation engine."""
@@ -59,12 +62,21 @@ class BestWeights:
         state: Any = engine.state
         details: Tensor = state.metric_details[self.score_name]
         now = {part: mean_score(details[:, channels]) for part, channels in self.parts.items()}
-        better = [part for part, score in now.items() if score > self.scores.get(part, -1.0)]
+        unknown = [part for part, score in now.items() if math.isnan(score) and part not in self.scores]
+        improved = [part for part, score in now.items() if score > self.scores.get(part, -1.0)]
+        better = [part for part in self.parts if part in unknown or part in improved]
+        self._warn(unknown)
         if not better:
             return
-        self.scores |= {part: now[part] for part in better}
+        self.scores |= {part: now[part] for part in improved}
         if is_first_process():
             self._store(better)
+
+    def _warn(self, unknown: list[str]) -> None:
+        if unknown and not self._is_warned and is_first_process():
+            names = ", ".join(part or "the network" for part in unknown)
+            LOGGER.warning("No validation case judges %s: kept are the weights of the last validation", names)
+        self._is_warned = self._is_warned or bool(unknown)
 
     def _store(self, better: list[str]) -> None:
         """Replace the better parts in the file; a part that is not better stays as the file has it."""
@@ -86,6 +98,5 @@ def expert_parts(names: Sequence[str], n_regions: int) -> dict[str, list[int]]:
 
 
 def mean_score(dice: Tensor) -> float:
-    """Average Dice scores, leaving out those that are not defined; 0 if none is."""
-    mean = torch.nanmean(dice.float())
-    return 0.0 if mean.isnan() else float(mean)
+    """Average Dice scores, leaving out those that are not defined; NaN if none is."""
+    return float(torch.nanmean(dice.float()))

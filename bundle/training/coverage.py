@@ -45,6 +45,35 @@ def hide_modalities(cases: Sequence[Item], coverage: Mapping[str, float], seed: 
     return tuple(_with_files(case, images[str(case["case_id"])]) for case in cases)
 
 
+def trainable_cases(cases: Sequence[Item], modalities: Sequence[str], start_from: Any = None) -> Sequence[Item]:
+    """Give back training cases of which each modality's expert can learn, or refuse them before any is read.
+
+    An expert without a case would stay as it was drawn at random, and stand in the final weights as if trained.
+
+    Args:
+        cases: dictionaries with ``case_id`` and ``image``.
+        modalities: those that are to be trained.
+        start_from: weights that hold all experts already, of whatever training; then nothing is missing.
+
+    Raises:
+        UsageError: E_EXPERTS, no case has one of the modalities.
+    """
+    if start_from is not None or not cases:
+        return cases
+    there = {modality for case in cases for modality in case_files(case)}
+    missing = [modality for modality in modalities if modality not in there]
+    if missing:
+        possible = ",".join(modality for modality in modalities if modality in there)
+        raise UsageError(
+            "E_EXPERTS",
+            f"Every expert to train must have training cases with its modality; got none with {', '.join(missing)} "
+            f"among {len(cases)}. "
+            + (f"Train the others with --experts {possible} (trained_experts); " if possible else "Add such cases; ")
+            + "--start-from FILE of a whole mixture, such as models/model.pt, needs no case for every expert.",
+        )
+    return cases
+
+
 def _with_files(case: Item, files: Mapping[str, Any]) -> Item:
     label = case_label(case)  # looked for beside the images, which are no folder any more
     return {**case, "image": files, **({} if label is None else {"label": label})}

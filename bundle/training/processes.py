@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
+from pathlib import Path
 
 import ignite.distributed as idist
 import torch
@@ -12,6 +14,9 @@ from torch.utils.data import Sampler
 
 from bundle.devices import choose_device
 from bundle.errors import UsageError
+from bundle.folder_owner import sole_owner
+
+_ENTERED: set[Path] = set()
 
 
 class AverageGradients:
@@ -93,6 +98,31 @@ class ShareSampler(Sampler[int]):
 def is_first_process() -> bool:
     """Tell whether this process is the one that writes files and reports."""
     return bool(idist.get_rank() == 0)
+
+
+@contextmanager
+def only_training(out: Path) -> Iterator[None]:
+    """Keep other trainings out of a folder; all processes of one training count as one, and its first holds the lock.
+
+    A process that is in the folder already enters again without a lock of its own.
+
+    Args:
+        out: exists.
+
+    Raises:
+        OutputError: E_BUSY, another training is there.
+    """
+    folder = out.resolve()
+    # The rank as torchrun gives it, because the processes may not have joined yet.
+    if folder in _ENTERED or (is_launched() and os.environ.get("RANK", "0") != "0"):
+        yield
+        return
+    with sole_owner(folder):
+        _ENTERED.add(folder)
+        try:
+            yield
+        finally:
+            _ENTERED.discard(folder)
 
 
 def process_device(name: str) -> torch.device:

@@ -10,9 +10,8 @@ from typing import Any, Protocol
 from ignite.engine import Engine, Events
 
 from bundle.errors import OutputError, SetupError, UsageError
-from bundle.folder_owner import sole_owner
 from bundle.state_file import load_state, save_state
-from bundle.training.processes import is_first_process
+from bundle.training.processes import is_first_process, only_training
 
 LOGGER = logging.getLogger("simmlm")
 
@@ -55,8 +54,7 @@ class TrainingState:
 
     def _resume(self, engine: Engine) -> None:
         _make_folder(self.path.parent)
-        if is_first_process():  # one for all processes of a training
-            self._owned.enter_context(sole_owner(self.path.parent))
+        self._owned.enter_context(only_training(self.path.parent))
         if not self.path.exists():
             return
         state = load_state(self.path)

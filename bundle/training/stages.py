@@ -11,7 +11,8 @@ from monai.utils import path_to_sqlite_uri
 
 from bundle.configuration import BundleConfig, find_overlay, load_config, stages_of
 from bundle.errors import OutputError, UsageError
-from bundle.training.processes import is_launched
+from bundle.training.failures import named_failures
+from bundle.training.processes import is_launched, only_training
 from bundle.training.time_limit import is_finished
 
 EXPERTS, MIXTURE = "train_experts.yaml", "train.yaml"
@@ -49,8 +50,9 @@ def train(
         was over before that.
 
     Raises:
-        UsageError: the data have no labelled cases, or ``out`` holds another training.
-        OutputError: ``out`` cannot be made.
+        UsageError: the data have no labelled cases or none for an expert, or ``out`` holds another training.
+        OutputError: ``out`` cannot be written, or another process trains there.
+        UserError: memory ran out.
     """
     if experts and start_from:
         raise UsageError("E_USAGE", "--experts is for stage 1, --start-from replaces it. Give one of the two.")
@@ -61,11 +63,12 @@ def train(
     if is_launched():
         files.append(find_overlay("multi_gpu_train"))
     _check_output(out)
-    plan = _plan(values, experts, start_from, files)
-    if tracking == "mlflow":
-        for _, parser in plan:
-            _track_with_mlflow(parser, out)
-    finished = _run([parser for _, parser in plan], minutes)
+    with named_failures(out), only_training(out):
+        plan = _plan(values, experts, start_from, files)
+        if tracking == "mlflow":
+            for _, parser in plan:
+                _track_with_mlflow(parser, out)
+        finished = _run([parser for _, parser in plan], minutes)
     return out / RESULTS[plan[-1][0]] if finished else None
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.data.exam_record import ExamRecord
 from bundle.data.case_keys import case_key
+from bundle.data.exam_record import ExamRecord
 from bundle.data.label_collections import COLLECTIONS, certain_numbering
 from bundle.data.labels import read_label_map
 from bundle.data.loading import LoadExamd

@@ -1,5 +1,6 @@
 import errno
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -186,11 +187,22 @@ def test_a_failed_export_leaves_what_was_there_before(exported, monkeypatch):
     def full(*_args, **_kwargs):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OutputError, match="No space left"):
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OutputError, match="the disk is full"):
         export_weights(build(), exported.with_name("mixture.pt"), exported)
     after = {path.name: path.read_bytes() for path in exported.parent.iterdir() if path.name != "mixture.pt"}
     assert after == before
+
+
+def test_a_planted_link_is_not_followed_by_what_is_written(tiny_network, tmp_path):
+    (tmp_path / "victim").write_text("theirs")
+    torch.save(tiny_network.state_dict(), tmp_path / "mixture.pt")
+    for name in ("model.pt", "model.pt.sha256"):
+        (tmp_path / f".{name}.{os.getpid()}").symlink_to(tmp_path / "victim")
+        (tmp_path / name).symlink_to(tmp_path / "victim")
+    export_weights(build(), tmp_path / "mixture.pt", tmp_path / "model.pt")
+    assert (tmp_path / "victim").read_text() == "theirs"
+    assert load_verified(build(), tmp_path / "model.pt")
 
 
 def test_an_export_that_cannot_take_its_place_leaves_nothing_behind(tiny_network, tmp_path):

@@ -90,5 +90,22 @@ def test_the_order_in_which_experts_are_named_does_not_matter():
     assert expert_parts(["t2f", "t1c"], 3) == expert_parts(["t1c", "t2f"], 3)
 
 
-def test_a_mean_of_nothing_is_0():
-    assert mean_score(torch.tensor([math.nan])) == 0.0
+def test_a_mean_of_nothing_is_not_defined():
+    assert math.isnan(mean_score(torch.tensor([math.nan])))
+
+
+def test_an_expert_that_no_case_judges_is_kept_as_it_was_last_and_a_warning_says_so(network, tmp_path, caplog):
+    best = BestWeights(network, tmp_path / "w.pt", {"experts.t1n": [0], "experts.t1c": [1]})
+    for value, dice in ((1.0, 0.9), (2.0, 0.1), (3.0, 0.2)):
+        validate(best, value, [[dice, math.nan]])
+    assert stored(best) == {"experts.t1n": 1.0, "experts.t1c": 3.0}
+    assert [record.getMessage() for record in caplog.records] == [
+        "No validation case judges experts.t1c: kept are the weights of the last validation"
+    ]
+
+
+def test_a_score_that_is_not_defined_once_replaces_no_judged_weights(network, tmp_path):
+    best = BestWeights(network, tmp_path / "w.pt")
+    validate(best, 1.0, [[0.3]])
+    validate(best, 2.0, [[math.nan]])
+    assert stored(best)["gate"] == 1.0

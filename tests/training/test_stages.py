@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from ignite.engine import Engine
 from typer.testing import CliRunner, Result
 
 import bundle
@@ -19,8 +20,11 @@ from bundle.batch.segmenting import segment_cases
 from bundle.cli import app
 from bundle.configuration import load_config
 from bundle.data.cases import list_cases
+from bundle.data.phantoms import write_phantoms
+from bundle.data.splits import divide
 from bundle.errors import OutputError, SetupError, UsageError
 from bundle.modalities import MODALITIES
+from bundle.training.resuming import TrainingState
 from bundle.training.stages import train
 from tests.conftest import TINY_EXPERT
 
@@ -150,14 +154,85 @@ def test_a_file_in_the_place_of_the_folder_is_refused(phantom_folder, tmp_path):
 
 
 def test_cases_with_absent_modalities_train(phantom_folder, tmp_path):
-    data = shutil.copytree(phantom_folder, tmp_path / "data")
-    first, second = sorted(data.iterdir())
+    paths = write_phantoms(tmp_path / "data", n_cases=3, seed=5, shape=(40, 48, 36))
+    training = [path for path in paths if path.name != draw_validation(paths)]
     for modality in MODALITIES[1:]:
-        next(first.glob(f"*-{modality}.nii.gz")).unlink()
-    next(second.glob(f"*-{MODALITIES[0]}.nii.gz")).unlink()
-    train(data, tmp_path / "out", TINY)
+        next(training[0].glob(f"*-{modality}.nii.gz")).unlink()
+    next(training[1].glob(f"*-{MODALITIES[0]}.nii.gz")).unlink()
+    train(tmp_path / "data", tmp_path / "out", TINY)
     mixture = torch.load(tmp_path / "out" / "mixture.pt", weights_only=True)
     assert all(value.isfinite().all() for value in mixture.values())
+
+
+def draw_validation(paths: list[Path]) -> str:
+    """Name the one case of three that validates."""
+    _, (case,) = divide([{"case_id": path.name} for path in paths])
+    return str(case["case_id"])
+
+
+@pytest.fixture
+def two_modalities(tmp_path) -> Path:
+    """Cases with t1c and t2f alone, as BRATS 2013 is passed on."""
+    for path in write_phantoms(tmp_path / "two", n_cases=3, seed=6, shape=(40, 48, 36)):
+        for modality in ("t1n", "t2w"):
+            next(path.glob(f"*-{modality}.nii.gz")).unlink()
+    return tmp_path / "two"
+
+
+@pytest.mark.parametrize("how", [{}, {"experts": ["t2w"]}, {"overlays": ["without_pretraining"]}], ids=str)
+def test_an_expert_that_no_case_can_train_is_refused_before_training(two_modalities, tmp_path, how):
+    with pytest.raises(UsageError, match=r"got none with .*t2w.*--experts|got none with t2w") as caught:
+        train(two_modalities, tmp_path / "out", TINY, **how)
+    assert caught.value.code == "E_EXPERTS"
+    assert not list((tmp_path / "out").glob("*.pt"))
+
+
+def test_the_ways_out_for_an_expert_without_cases_work(two_modalities, trained, tmp_path):
+    values = {**TINY, "epochs": 1}
+    assert train(two_modalities, tmp_path / "a", values, experts=["t1c", "t2f"]) == tmp_path / "a" / "experts.pt"
+    held = torch.load(tmp_path / "a" / "experts.pt", weights_only=True)
+    assert {name.split(".")[1] for name in held} == {"t1c", "t2f"}
+    train(two_modalities, tmp_path / "b", values, start_from=[trained / "mixture.pt"])
+    before, after = (torch.load(folder / "mixture.pt", weights_only=True) for folder in (trained, tmp_path / "b"))
+    assert torch.equal(before["experts.t2w.weight"], after["experts.t2w.weight"])
+
+
+def test_a_second_training_in_one_folder_is_refused_while_the_first_is_there(phantom_folder, tmp_path):
+    (tmp_path / "out").mkdir()
+    code = "import sys, time; from pathlib import Path; from bundle.folder_owner import sole_owner\n"
+    code += f"with sole_owner(Path({str(tmp_path / 'out')!r})): print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        result = run_train(phantom_folder, tmp_path / "out")
+        assert (result.exit_code, "E_BUSY" in result.output) == (74, True)
+        state = TrainingState(tmp_path / "out" / "s", {}, {})
+        with pytest.raises(OutputError, match="One process"):
+            state._resume(Engine(lambda *_: None))
+        assert {path.name for path in (tmp_path / "out").iterdir()} == {".simmlm.lock"}
+
+
+def test_a_stopped_training_says_in_one_line_that_it_can_go_on(phantom_folder, tmp_path, monkeypatch):
+    def stop(*_args: Any, **_options: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bundle.training.gradients.GradientClip._clip", stop)
+    result = run_train(phantom_folder, tmp_path / "out")
+    assert result.exit_code == 130
+    assert result.output.strip().splitlines()[-1].startswith("Stopped; the same command goes on")
+    assert "Traceback" not in result.output
+    assert not (tmp_path / "out" / ".simmlm.lock").exists()
+
+
+def test_a_training_that_does_not_fit_into_memory_says_so(phantom_folder, tmp_path, monkeypatch):
+    def fail(*_args: Any, **_options: Any) -> None:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("bundle.training.gradients.GradientClip._clip", fail)
+    result = run_train(phantom_folder, tmp_path / "out")
+    assert result.exit_code == 1
+    assert "E_MEMORY" in result.output
+    assert "batch_size" in result.output
 
 
 def test_each_epoch_of_both_stages_tells_its_loss_and_its_validation_dice(phantom_folder, tmp_path, caplog):
