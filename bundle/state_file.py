@@ -62,9 +62,9 @@ def read_tensors(path: Path) -> Any:
 
 
 def _error(path: Path, got: str) -> SetupError:
-    both = f"{path.stem}.state and {path.stem}.pt"
     return SetupError(
         "E_STATE",
-        f"{path} must be an undamaged checkpoint of this project; got: {got} Delete {both} to begin that stage again, "
-        "or choose another --out and take weights that are whole with --start-from.",
+        f"{path} must be an undamaged checkpoint of this project; got: {got.rstrip('.')}. Delete {path.stem}.state and "
+        f"{path.stem}.pt to begin that stage again, or choose another --out and take weights that are whole with "
+        "--start-from.",
     )

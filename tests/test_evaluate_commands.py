@@ -11,6 +11,8 @@ from bundle.commands.options import Numbering, TruthNumbering
 from bundle.evaluation.score_table import Score, ScoreTable
 from bundle.regions import CONVENTIONS, REGIONS
 from bundle.training.cases import labelled_cases
+from tests.data.datasets import rows_of, stripes, write_json
+from tests.data.nifti_samples import save
 from tests.test_bad_input import options
 
 
@@ -53,6 +55,59 @@ def test_segmentations_are_judged_and_one_part_of_a_split_alone_where_asked_for(
     result = call("evaluate", "--data", phantom_folder, "--out", tmp_path / "o", "--predictions", theirs, *chosen)
     assert result.exit_code == 0, result.output
     assert "1 cases: 1 judged" in result.output
+
+
+def test_truth_without_images_is_judged_alike_in_every_form(phantom_folder, theirs, tmp_path):
+    whole = call("evaluate", "--data", phantom_folder, "--out", tmp_path / "whole", "--predictions", theirs)
+    assert whole.exit_code == 0, whole.output
+    for case in labelled_cases(phantom_folder):
+        for place in (tmp_path / "flat", tmp_path / "folders" / case["case_id"]):
+            place.mkdir(parents=True, exist_ok=True)
+            shutil.copy(case["label"], place)
+    for form in ("flat", "folders"):
+        result = call("evaluate", "--data", tmp_path / form, "--out", tmp_path / f"o-{form}", "--predictions", theirs)
+        assert result.exit_code == 0, result.output
+        scores = [(tmp_path / out / "scores.csv").read_text() for out in ("whole", f"o-{form}")]
+        assert scores[0] == scores[1]
+
+
+def test_empty_truth_and_prediction_without_images_are_judged(tmp_path):
+    data, theirs = (tmp_path / name for name in ("truth", "theirs"))
+    for folder in (data, theirs):
+        folder.mkdir()
+        save(folder / "a-seg.nii.gz", data=stripes(0))
+    result = call("evaluate", "--data", data, "--out", tmp_path / "out", "--predictions", theirs)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("how", ["predictions", "network"])
+def test_an_odd_case_is_listed_as_failed_and_the_others_are_judged(
+    phantom_folder, theirs, tiny_settings, tmp_path, how
+):
+    data = shutil.copytree(phantom_folder, tmp_path / "data")
+    odd, good = sorted(path.name for path in data.iterdir())
+    shutil.copy(data / good / f"{good}-t1c.nii.gz", data / odd)
+    more = ["--predictions", theirs] if how == "predictions" else options(tiny_settings)
+    result = call("evaluate", "--data", data, "--out", tmp_path / "out", *more)
+    assert result.exit_code == 1, result.output
+    assert "2 cases: 1 judged, 1 failed" in result.output
+    rows = (tmp_path / "out" / "cases.csv").read_text(encoding="utf-8").splitlines()
+    assert any(row.startswith(f"{odd},failed,") and "E_MIXED" in row for row in rows)
+    assert ScoreTable.read(tmp_path / "out" / "scores.csv").cases == (good,)
+
+
+def test_the_parts_of_a_list_can_be_judged_without_a_split(phantom_folder, theirs, tmp_path):
+    data = shutil.copytree(phantom_folder, tmp_path / "data")
+    rows = rows_of(data, tmp_path)
+    listed = write_json(tmp_path / "list.json", {"training": rows[:1], "validation": rows[1:]})
+    command = ["evaluate", "--data", listed, "--predictions", theirs]
+    chosen = call(*command, "--out", tmp_path / "a", "--part", "validation")
+    assert "1 cases: 1 judged" in chosen.output
+    assert ScoreTable.read(tmp_path / "a" / "scores.csv").cases == (rows[1]["case_id"],)
+    assert "2 cases: 2 judged" in call(*command, "--out", tmp_path / "b").output
+    wrong = call(*command, "--out", tmp_path / "c", "--part", "test")
+    assert wrong.exit_code == 2
+    assert "training, validation" in wrong.output
 
 
 def test_a_case_that_fails_gives_status_1_and_its_reason(phantom_folder, theirs, tmp_path):

@@ -13,7 +13,9 @@ from bundle.evaluation.judging import judge_segmentation
 from bundle.evaluation.predictions import check_predictions, find_prediction, read_prediction
 from bundle.evaluation.report import EvaluationReport
 from bundle.evaluation.score_table import GIVEN
+from bundle.evaluation.truths import is_folder_of_truths, list_truths, load_truth
 from bundle.inference.writing import check_writable
+from bundle.training.cases import cases_to_judge
 
 Report = Callable[[CaseOutcome], None]
 
@@ -56,7 +58,7 @@ def evaluate_predictions(
     """Judge segmentations that somebody else made, one per labelled case, and write the report.
 
     Args:
-        cases: labelled cases.
+        cases: labelled cases, of ``judged_cases``.
         predictions: folder of the label maps.
         out: made if it is not there.
         convention: numbering of the predictions, a key of ``regions.CONVENTIONS``.
@@ -70,12 +72,14 @@ def evaluate_predictions(
     """
     check_predictions(predictions)
     judged = EvaluationReport(out, empty=empty, facts={"predictions": str(predictions), "convention": convention})
-    load: Callable[[Any], Any] = LoadExamd(with_label=True, label_convention=label_convention)
+    load = LoadExamd(with_label=True, label_convention=label_convention)
 
-    def judge(case: dict[str, Any]) -> dict[str, Any]:
+    def judge(case: dict[Any, Any]) -> dict[str, Any]:
         case_id = str(case["case_id"])
+        if case.get("problem") is not None:
+            raise case["problem"]
         path = find_prediction(predictions, case_id)
-        exam = load(case)
+        exam = load(case) if case["image"] else load_truth(case, load.convention_of(case))
         grid = ExamRecord.from_json(exam["record"]).grid
         values = read_prediction(path, case_id=case_id, grid=grid, convention=convention)
         judgement, facts = judge_segmentation(exam, values, GIVEN)
@@ -83,6 +87,18 @@ def evaluate_predictions(
         return facts
 
     return _run(CaseRunner(judge, cases, out, report, judged_columns()), judged)
+
+
+def judged_cases(source: Path) -> tuple[dict[str, Any], ...]:
+    """List the cases whose predictions can be judged: labelled ones, of any layout, with or without images.
+
+    A folder of nothing but label maps is one of truths, each named after its case.
+
+    Raises:
+        UsageError: no case has a label, or the data set is malformed.
+    """
+    root = source.expanduser()
+    return list_truths(root) if is_folder_of_truths(root) else cases_to_judge(root, need_images=False)
 
 
 def finish(report: EvaluationReport, outcomes: Sequence[CaseOutcome]) -> None:

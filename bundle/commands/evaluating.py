@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from bundle.atomic_file import appearing_at_once
-from bundle.batch.evaluating import evaluate_network, evaluate_predictions
+from bundle.batch.evaluating import evaluate_network, evaluate_predictions, judged_cases
 from bundle.batch.runner import OK, CaseOutcome
 from bundle.commands.options import SOURCE_HELP, DeviceOption, Numbering, SetOption, TruthNumbering, exit_codes
 from bundle.commands.progress import reporting
@@ -21,7 +21,7 @@ from bundle.evaluation.comparison import compare as compare_tables
 from bundle.evaluation.comparison import latex_comparison, markdown_comparison
 from bundle.evaluation.score_table import ScoreTable
 from bundle.inference.writing import check_writable
-from bundle.training.cases import labelled_cases
+from bundle.training.cases import cases_to_judge
 
 
 class Empty(StrEnum):
@@ -54,7 +54,10 @@ def evaluate(
         TruthNumbering, typer.Option(help="Numbering of the truth; auto tells it from names and values.")
     ] = TruthNumbering.auto,
     split_file: Annotated[Path | None, typer.Option("--split", help="Split of the cases, by `simmlm split`.")] = None,
-    part: Annotated[str, typer.Option(help="Part of the split to judge.")] = "test",
+    part: Annotated[
+        str | None,
+        typer.Option(help="Part to judge, of the split (test if left out) or of the list of cases (all if left out)."),
+    ] = None,
     empty: EmptyOption = Empty.skip,
     device: DeviceOption = "auto",
     settings: SetOption = None,
@@ -63,7 +66,7 @@ def evaluate(
     with exit_codes():
         if predictions is not None:
             _check_alone(checkpoint=checkpoint, overlay=overlay, set=settings)
-            cases = chosen_cases(labelled_cases(data), split_file, part)
+            cases = chosen_cases(judged_cases(data), split_file, part)
             conventions = {"convention": numbering.value, "label_convention": labels.value, "empty": empty.value}
             with reporting("judging", len(cases)) as report:
                 outcomes = evaluate_predictions(cases, predictions, out, report=report, **conventions)
@@ -72,7 +75,7 @@ def evaluate(
             values |= {"label_convention": labels.value, "empty": empty.value, "device_name": device}
             values |= {"checkpoint": checkpoint} if checkpoint else {}
             values |= parse_settings(settings or [])
-            with reporting("judging", len(chosen_cases(labelled_cases(data), split_file, part))) as report:
+            with reporting("judging", len(chosen_cases(cases_to_judge(data, tell=False), split_file, part))) as report:
                 outcomes = evaluate_network(out, values, overlays=tuple(overlay or ()), report=report)
         _summarise(outcomes, out)
 
@@ -99,7 +102,7 @@ def compare(
         text = markdown_comparison(result)
         if out is not None:
             check_writable(out)
-            texts = {"json": json.dumps(result, indent=2, ensure_ascii=False), "md": text}
+            texts = {"json": json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False), "md": text}
             for ending, content in {**texts, "tex": latex_comparison(result)}.items():
                 with appearing_at_once(out / f"comparison.{ending}") as file:
                     file.write(content.encode() + b"\n")

@@ -29,7 +29,19 @@ from bundle.regions import CONVENTIONS, labels_to_regions
 AUTO = "auto"
 
 DESCRIPTION_KEYS = frozenset(
-    {"case_id", "image", "affine", "modalities", "patterns", "label", "label_convention", "patient", "part", "problem"}
+    {
+        "case_id",
+        "image",
+        "affine",
+        "modalities",
+        "patterns",
+        "label",
+        "label_convention",
+        "patient",
+        "part",
+        "fold",
+        "problem",
+    }
 )
 """What a listed case may say about itself; `LoadExamd` uses it up."""
 

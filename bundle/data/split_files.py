@@ -48,7 +48,7 @@ def write_split(path: Path, split: Split) -> None:
         OutputError: the file cannot be written.
     """
     content = {"seed": split.seed, "n_folds": split.n_folds, "shares": dict(split.shares), "parts": split.parts}
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if path.exists():
         if path.is_file() and path.read_bytes() == text.encode():
             return

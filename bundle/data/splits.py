@@ -32,7 +32,8 @@ def divide(
         cases: dictionaries with ``case_id``.
         split_file: a file of ``split_files.write_split``. None: the parts that a list gives to its cases
             (``part``); without a validation part among them, one is drawn from the training cases.
-        fold: the fold to validate on; the others train.
+        fold: the fold to validate on, of the split file or, where all training cases have one, of their list; the
+            others train.
         validation_share: 0 to 1, of the patients, if drawn.
         seed: draws the patients.
 
@@ -40,9 +41,7 @@ def divide(
         UsageError: split and cases do not fit together, or the fold does not exist.
     """
     if split_file is None:
-        if fold != 0:
-            raise UsageError("E_SPLIT", f"fold must be 0 without a split file of folds; got {fold}. Set split_file.")
-        return _divide_listed(cases, validation_share, seed)
+        return _divide_listed(cases, fold, validation_share, seed)
     split = read_split(split_file)
     if not 0 <= fold < max(1, split.n_folds):
         raise UsageError(
@@ -56,30 +55,79 @@ def divide(
     return tuple(case for case in cases if case["case_id"] in training), parts[f"{FOLD}{fold}"]
 
 
-def chosen_cases(cases: Sequence[Item], split_file: Path | str | None = None, part: str = TEST) -> tuple[Item, ...]:
-    """Give the cases of one part of a split, or without a split all.
+def chosen_cases(
+    cases: Sequence[Item], split_file: Path | str | None = None, part: str | None = None
+) -> tuple[Item, ...]:
+    """Give the cases of one part of a split, or without a split those that their list puts there.
+
+    Args:
+        cases: dictionaries with ``case_id`` and, where their list says so, ``part`` or ``fold``.
+        split_file: a file of ``split_files.write_split``.
+        part: left out, that to test of a split, or all cases of a list.
 
     Raises:
-        UsageError: split and cases do not fit together, or the split has no such part.
+        UsageError: split and cases do not fit together, or there is no such part.
     """
-    if split_file is None:
+    if split_file is None and part is None:
         return tuple(cases)
-    parts = assign_parts(cases, read_split(split_file), str(split_file))
-    if not parts.get(part):
-        known = ", ".join(name for name, members in parts.items() if members)
-        raise UsageError("E_SPLIT", f"part must be one of {known} in {split_file}; got {part!r}. Correct it.")
-    return parts[part]
+    if split_file is None:
+        parts, name = _listed_parts(cases), "the list of cases"
+    else:
+        parts, name = assign_parts(cases, read_split(split_file), str(split_file)), str(split_file)
+    chosen = part or TEST
+    if not parts.get(chosen):
+        known = ", ".join(name for name, members in parts.items() if members) or "none, as it has no parts"
+        raise UsageError(
+            "E_SPLIT", f"part must be one of {known} in {name}; got {chosen!r}. Correct it, or give the right --split."
+        )
+    return parts[chosen]
+
+
+def _listed_parts(cases: Sequence[Item]) -> dict[str, tuple[Item, ...]]:
+    """Sort cases by the parts and the folds that their list gives them; one with a fold is in both."""
+    names = [case.get("part") for case in cases] + [_fold_of(case) for case in cases]
+    return {
+        name: tuple(case for case in cases if name in (case.get("part"), _fold_of(case)))
+        for name in dict.fromkeys(names)
+        if name is not None
+    }
+
+
+def _fold_of(case: Item) -> str | None:
+    return None if case.get("fold") is None else f"{FOLD}{case['fold']}"
 
 
 def _divide_listed(
-    cases: Sequence[Item], validation_share: float, seed: int
+    cases: Sequence[Item], fold: int, validation_share: float, seed: int
 ) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     names = (TRAINING, VALIDATION, TEST)
     parts = {name: tuple(case for case in cases if case.get("part", TRAINING) == name) for name in names}
     check_patients(parts, "The list of cases")
+    if not parts[VALIDATION] and parts[TRAINING] and all(map(_fold_of, parts[TRAINING])):
+        return _divide_by_fold(parts[TRAINING], fold)
+    if fold != 0:
+        raise UsageError("E_SPLIT", f"fold must be 0 without a split file of folds; got {fold}. Set split_file.")
     if parts[TRAINING] and parts[VALIDATION]:
         return parts[TRAINING], parts[VALIDATION]
     return split_cases(parts[TRAINING], validation_share, seed)
+
+
+def _divide_by_fold(cases: Sequence[Item], fold: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Divide by the folds that a list gives to all of its training cases."""
+    folds = {name: tuple(case for case in cases if _fold_of(case) == name) for name in sorted(map(_fold_name, cases))}
+    check_patients(folds, "The list of cases")
+    held_out = f"{FOLD}{fold}"
+    if held_out not in folds or len(folds) < 2:
+        raise UsageError(
+            "E_SPLIT",
+            f"fold must be one of at least two in the list of cases, {', '.join(folds) or 'none'}; got {fold}. "
+            "Correct it, or set split_file.",
+        )
+    return tuple(case for case in cases if _fold_of(case) != held_out), folds[held_out]
+
+
+def _fold_name(case: Item) -> str:
+    return f"{FOLD}{case['fold']}"
 
 
 def split_cases(cases: Sequence[Item], validation_share: float, seed: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:

@@ -80,7 +80,7 @@ class JudgeSetsd(Transform):
             scores += judged.calibration(found)
             histograms |= {(judged.modality_set, region): histogram for region, histogram in found.items()}
         case["judged"] = JudgedCase(record.case_id, tuple(scores), histograms, judged.worst(voxels, scores))
-        case["result"] = {"modalities": list(record.modalities), "dice": _dice(scores, judged.modality_set)}
+        case["result"] = _facts(record, scores, judged.modality_set)
         return case
 
     def _restored(self, values: Tensor, image: MetaTensor) -> Tensor:
@@ -106,8 +106,7 @@ def judge_segmentation(
     judged = _Judged(record, modality_set, labels_to_regions(values).astype(bool), _numpy(case["label"]).astype(bool))
     scores = judged.overlaps()
     worst = judged.worst(_numpy(case["image"]), scores)
-    facts = {"modalities": list(record.modalities), "dice": _dice(scores, modality_set)}
-    return JudgedCase(record.case_id, tuple(scores), {}, worst), facts
+    return JudgedCase(record.case_id, tuple(scores), {}, worst), _facts(record, scores, modality_set)
 
 
 def nested_regions(regions: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -157,6 +156,14 @@ class _Judged:
 
     def _score(self, region: str, metric: str, value: float) -> Score:
         return Score(self.record.case_id, self.modality_set, region, metric, value)
+
+
+def _facts(record: ExamRecord, scores: Sequence[Score], modality_set: str) -> dict[str, Any]:
+    return {
+        "modalities": list(record.modalities),
+        "dice": _dice(scores, modality_set),
+        "warnings": list(record.warnings),
+    }
 
 
 def _dice(scores: Sequence[Score], modality_set: str) -> dict[str, float]:

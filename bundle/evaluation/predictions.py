@@ -1,5 +1,6 @@
 """Finds and reads segmentations that somebody else made."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,10 @@ from numpy.typing import NDArray
 from bundle.data.geometry import Grid, corner_shift_voxels, same_grid
 from bundle.data.labels import read_label_map
 from bundle.errors import CaseError, UsageError
+from bundle.evaluation.one_hot import read_one_hot
 
-_NAMES = ("{case}_seg", "{case}-seg", "{case}")
-_ENDINGS = (".nii.gz", ".nii")
+_ENDING = re.compile(r"(?:\.nii|\.nii\.gz|\.nrrd|\.mha|\.mgz|\.mgh)$", re.I)
+_WORD = re.compile(r"[-_]seg$", re.I)
 
 
 def check_predictions(folder: Path) -> Path:
@@ -24,19 +26,25 @@ def check_predictions(folder: Path) -> Path:
     return folder
 
 
+def case_of(file: Path) -> str:
+    """Name the case of a segmentation: its file's name without ending, and without ``_seg`` or ``-seg``."""
+    return _WORD.sub("", _ENDING.sub("", file.name))
+
+
 def find_prediction(folder: Path, case_id: str) -> Path:
     """Find the one segmentation of a case: ``CASE``, ``CASE_seg`` or ``CASE-seg``, there or in the folder ``CASE``.
+
+    Endings may be in capitals; names of cases are told apart by them.
 
     Raises:
         CaseError: there is none, or more than one.
     """
-    names = [name.format(case=case_id) + ending for name in _NAMES for ending in _ENDINGS]
-    found = [place / name for place in (folder, folder / case_id) for name in names if (place / name).is_file()]
+    found = [path for place in (folder, folder / case_id) for path in _segmentations(place) if _is_of(path, case_id)]
     if not found:
         raise CaseError(
             "E_MISSING",
-            f"Case {case_id}: a segmentation must be in {folder}; got none of {', '.join(names[::2])}. "
-            "Add it, or leave the case out of the data.",
+            f"Case {case_id}: a segmentation must be in {folder}; got none of {case_id}_seg.nii.gz, "
+            f"{case_id}-seg.nii.gz, {case_id}.nii.gz. Add it, or leave the case out of the data.",
         )
     if len(found) > 1:
         both = " and ".join(str(path.relative_to(folder)) for path in found[:2])
@@ -44,11 +52,23 @@ def find_prediction(folder: Path, case_id: str) -> Path:
     return found[0]
 
 
+def _segmentations(folder: Path) -> list[Path]:
+    try:
+        files = sorted(path for path in folder.iterdir() if _ENDING.search(path.name))
+    except (OSError, ValueError):  # no such folder, or a name that none can have
+        return []
+    return [path for path in files if path.is_file() and not path.name.startswith(".")]
+
+
+def _is_of(path: Path, case_id: str) -> bool:
+    return case_id in (case_of(path), _ENDING.sub("", path.name))
+
+
 def read_prediction(path: Path, *, case_id: str, grid: Grid, convention: str) -> NDArray[np.uint8]:
     """Read a segmentation in this project's numbering.
 
     Args:
-        path: a NIfTI label map.
+        path: a label map, or a 4D file of one-hot classes, background first.
         case_id: for messages.
         grid: of the truth; the segmentation must lie on it voxel by voxel.
         convention: the numbering in the file, a key of ``regions.CONVENTIONS``.
@@ -56,14 +76,20 @@ def read_prediction(path: Path, *, case_id: str, grid: Grid, convention: str) ->
     Raises:
         CaseError: the file cannot be read, lies elsewhere, or holds a value that its numbering does not have.
     """
-    predicted = read_label_map(path, case_id=case_id, declared=convention)
-    if not same_grid(grid, predicted.grid):
+    try:
+        predicted = read_label_map(path, case_id=case_id, declared=convention)
+        values, own = predicted.values, predicted.grid
+    except CaseError as error:
+        if error.code != "E_4D":
+            raise
+        values, own = read_one_hot(path, case_id=case_id, convention=convention)
+    if not same_grid(grid, own):
         raise CaseError(
             "E_GRID",
             f"Case {case_id}: the segmentation {path} must lie on the grid of the truth; "
-            f"{_difference(grid, predicted.grid)}. Resample it with nearest neighbour, or correct its header.",
+            f"{_difference(grid, own)}. Resample it with nearest neighbour, or correct its header.",
         )
-    return predicted.values
+    return values
 
 
 def _difference(truth: Grid, predicted: Grid) -> str:

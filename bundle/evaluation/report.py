@@ -90,7 +90,7 @@ class EvaluationReport:
         summary |= self.facts
         table.write(self.output_dir / "scores.csv")
         write_csv(self.output_dir / "reliability.csv", RELIABILITY_COLUMNS, self._reliability_rows())
-        self._write_text("summary.json", json.dumps(summary, indent=2, ensure_ascii=False) + "\n")
+        self._write_text("summary.json", json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
         pictures = self._draw(summary)
         self._write_text("report.md", _markdown(summary, pictures))
         latex = [latex_sets_table(summary, metric) for metric in TABLES if metric in summary["means"]]

@@ -27,7 +27,7 @@ class Stateful(Protocol):
 
 
 class TrainingState:
-    """Store everything that training changes at the end of each epoch, and start from there the next time.
+    """Store everything that training changes before it starts and after each epoch, and start from there the next time.
 
     An epoch's randomness depends on seed and epoch alone (see ``CachedCases``), so an interrupted epoch is
     repeated exactly, and on a CPU the final weights are bit-equal to those of an uninterrupted run.
@@ -56,6 +56,7 @@ class TrainingState:
         _make_folder(self.path.parent)
         self._owned.enter_context(only_training(self.path.parent))
         if not self.path.exists():
+            self._save(engine)  # before any weights: a folder with weights but no state is somebody else's
             return
         state = load_state(self.path)
         self._check_settings(state["settings"])
@@ -68,7 +69,8 @@ class TrainingState:
             ) from None
         engine.state.epoch = state["epoch"]
         engine.state.iteration = state["epoch"] * (engine.state.epoch_length or 0)
-        LOGGER.info("Going on after epoch %d, from %s", state["epoch"], self.path)
+        if state["epoch"]:
+            LOGGER.info("Going on after epoch %d, from %s", state["epoch"], self.path)
 
     def _save(self, engine: Engine) -> None:
         if is_first_process():

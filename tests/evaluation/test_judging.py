@@ -96,7 +96,7 @@ def test_regions_are_judged_nested_as_they_are_written():
 
 def test_the_result_tells_the_dice_of_the_largest_set_and_nothing_large_is_kept():
     done = judge([torch.zeros(3, *SHAPE), truth() * 0.98 + 0.01], [T1C, FULL])
-    assert done["result"] == {"modalities": list(MODALITIES), "dice": dict.fromkeys(REGIONS, 1.0)}
+    assert done["result"] == {"modalities": list(MODALITIES), "dice": dict.fromkeys(REGIONS, 1.0), "warnings": []}
     json.dumps(done["result"])
     assert done["judged"].worst.score == 1.0
     assert not {"pred", "image", "label"} & done.keys()

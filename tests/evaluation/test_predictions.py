@@ -23,13 +23,35 @@ def grid(tmp_path) -> Grid:
 
 
 @pytest.mark.parametrize(
-    "name", ["c.nii.gz", "c.nii", "c_seg.nii.gz", "c-seg.nii.gz", "c/c_seg.nii.gz", "c/c.nii", "c/c-seg.nii"]
+    "name",
+    [
+        "c.nii.gz",
+        "c.nii",
+        "c_seg.nii.gz",
+        "c-seg.nii.gz",
+        "c/c_seg.nii.gz",
+        "c/c.nii",
+        "c/c-seg.nii",
+        "c.NII.GZ",
+        "c_SEG.Nii.Gz",
+        "c/c.NII",
+        "c.nrrd",
+        "c.mha",
+        "c_seg.mgz",
+    ],
 )
 def test_a_segmentation_is_found_by_the_name_of_its_case(tmp_path, name):
     (tmp_path / "c").mkdir()
     (tmp_path / name).touch()
     (tmp_path / "cc_seg.nii.gz").touch()
     assert find_prediction(tmp_path, "c") == tmp_path / name
+
+
+def test_names_of_cases_are_told_apart_by_capitals_and_words(tmp_path):
+    for name in ("C.nii.gz", "c-t1c.nii.gz", "c_seg_old.nii.gz", ".c.nii.gz", "c.nii.gz.part", "c.seg.nrrd"):
+        (tmp_path / name).touch()
+    with pytest.raises(CaseError, match="got none of"):
+        find_prediction(tmp_path, "c")
 
 
 def test_a_case_without_a_segmentation_is_told_what_was_looked_for(tmp_path):
@@ -41,7 +63,7 @@ def test_a_case_without_a_segmentation_is_told_what_was_looked_for(tmp_path):
 def test_of_two_segmentations_of_a_case_none_is_chosen(tmp_path):
     (tmp_path / "c.nii.gz").touch()
     (tmp_path / "c_seg.nii.gz").touch()
-    with pytest.raises(CaseError, match=re.escape("c_seg.nii.gz and c.nii.gz")) as caught:
+    with pytest.raises(CaseError, match=re.escape("c.nii.gz and c_seg.nii.gz")) as caught:
         find_prediction(tmp_path, "c")
     assert caught.value.code == "E_AMBIGUOUS"
 
@@ -88,3 +110,47 @@ def test_a_segmentation_that_does_not_say_where_it_lies_is_refused(tmp_path, gri
     path = save(tmp_path / "c.nii.gz", data=np.zeros(SHAPE, np.uint8), codes=(0, 0))
     with pytest.raises(CaseError, match="only the one or the other says where it lies"):
         read_prediction(path, case_id="c", grid=grid, convention="brats2023")
+
+
+def one_hot(values, n_classes):
+    return np.stack([values == value for value in range(n_classes)], axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("convention", "stored", "classes"), [("brats2023", 3, 4), ("brats2021", 4, 5)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_one_map_of_zeros_and_ones_per_class_is_read_as_the_label_map_it_stands_for(
+    tmp_path, grid, convention, stored, classes, dtype
+):
+    labels = stripes(0, 0, 1, 2, stored)
+    path = save(tmp_path / "c.nii.gz", data=one_hot(labels, classes).astype(dtype))
+    values = read_prediction(path, case_id="c", grid=grid, convention=convention)
+    assert np.array_equal(values, stripes(0, 0, 1, 2, 3))
+
+
+def regions_of(labels):
+    return np.stack([np.isin(labels, (1, 3)), labels > 0, labels == 3], axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        regions_of(stripes(0, 0, 1, 2, 3)),
+        one_hot(stripes(0, 0, 1, 2, 3), 4)[..., 1:],
+        one_hot(stripes(0, 0, 1, 2, 3), 4)[..., ::-1],
+        one_hot(stripes(0, 0, 1, 2, 3), 4) * np.float32(0.9) + np.float32(0.025),
+        np.moveaxis(one_hot(stripes(0, 0, 1, 2, 3), 4), -1, 0),
+    ],
+    ids=["regions", "no background", "background last", "probabilities", "channels first"],
+)
+def test_maps_that_may_be_something_else_than_classes_are_refused_with_what_to_do(tmp_path, grid, maps):
+    path = save(tmp_path / "c.nii.gz", data=maps)
+    with pytest.raises(CaseError, match=r"numpy\.argmax.*numpy\.select") as caught:
+        read_prediction(path, case_id="c", grid=grid, convention="brats2023")
+    assert caught.value.code == "E_4D"
+
+
+def test_a_class_that_the_numbering_does_not_have_is_refused(tmp_path, grid):
+    path = save(tmp_path / "c.nii.gz", data=one_hot(stripes(0, 0, 1, 2, 3), 4))
+    with pytest.raises(CaseError, match=r"got also \[3\].*--prediction-labels") as caught:
+        read_prediction(path, case_id="c", grid=grid, convention="brats2021")
+    assert caught.value.code == "E_LABELS"

@@ -7,7 +7,7 @@ from bundle.data.cases import list_cases
 from bundle.data.loading import LoadExamd
 from bundle.errors import CaseError, UsageError
 from bundle.modalities import MODALITIES
-from bundle.training.cases import divide_labelled, labelled_cases
+from bundle.training.cases import cases_to_judge, divide_labelled, labelled_cases
 from tests.data.datasets import rows_of, write_msd, write_table
 
 
@@ -33,10 +33,12 @@ def test_cases_are_divided_where_there_is_a_data_set_and_else_there_are_none(fol
     assert divide_labelled(None, validation_share=0.5) == ((), ())
 
 
-def test_a_case_without_a_label_is_left_out(folder):
+def test_a_case_without_a_label_is_left_out_and_named_in_one_line(folder, caplog):
     first, second = sorted(folder.iterdir())
     (first / f"{first.name}-seg.nii.gz").unlink()
     assert [case["case_id"] for case in labelled_cases(folder)] == [second.name]
+    (record,) = caplog.records
+    assert record.getMessage() == f"1 of 2 cases in {folder} have no label and are left out: {first.name}"
     assert len(list_cases(folder)) == 2
 
 
@@ -64,6 +66,53 @@ def test_a_modality_with_two_files_is_refused_and_the_case_named(folder):
     shutil.copy(first / f"{first.name}-t1c.nii.gz", first / f"{first.name}-t1ce.nii.gz")
     with pytest.raises(CaseError, match=first.name):
         labelled_cases(folder)
+
+
+def spoil(folder, case):
+    shutil.copy(folder / case / f"{case}-t1c.nii.gz", folder / case / f"{case}-t1ce.nii.gz")
+
+
+def test_a_training_is_refused_with_the_names_of_all_cases_that_cannot_be_used(folder):
+    names = sorted(path.name for path in folder.iterdir())
+    for name in names:
+        spoil(folder, name)
+    with pytest.raises(CaseError, match=f"got 2 that are not: {', '.join(names)}.*simmlm data") as caught:
+        labelled_cases(folder)
+    assert caught.value.code == "E_CASE"
+
+
+def test_of_very_many_cases_that_cannot_be_used_the_first_are_named(folder):
+    case = sorted(folder.iterdir())[0]
+    for number in range(13):
+        shutil.copytree(case, folder / f"more-{number:02}")
+        (folder / f"more-{number:02}" / "other-t1n.nii.gz").touch()
+    with pytest.raises(CaseError, match=r"got 13 that are not: more-00, .*more-09 and 3 more\."):
+        labelled_cases(folder)
+
+
+def test_for_judging_a_case_that_cannot_be_used_stays_with_the_reason(folder):
+    first, second = sorted(path.name for path in folder.iterdir())
+    spoil(folder, first)
+    odd, good = cases_to_judge(folder)
+    assert (odd["case_id"], odd["problem"].code) == (first, "E_AMBIGUOUS")
+    assert good == {case["case_id"]: case for case in cases_to_judge(folder)}[second]
+    assert "problem" not in good
+
+
+def test_a_problem_that_the_listing_found_stays_with_its_case(folder, monkeypatch):
+    problem = CaseError("E_CASE_ID", "Case x: a sentence")
+    listed = [*list_cases(folder), {"case_id": "x", "image": folder / "x", "problem": problem}]
+    monkeypatch.setattr("bundle.training.cases.list_cases", lambda *_args: listed)
+    assert [case.get("problem") for case in cases_to_judge(folder)] == [None, None, problem]
+    with pytest.raises(CaseError, match="a sentence"):
+        labelled_cases(folder)
+
+
+def test_labels_without_images_are_cases_only_where_none_are_needed(folder):
+    for scan in folder.glob("*/*-t*.nii.gz"):
+        scan.unlink()
+    assert [case["image"] for case in cases_to_judge(folder, need_images=False)] == [{}, {}]
+    assert {case["problem"].code for case in cases_to_judge(folder)} == {"E_NO_MODALITY"}
 
 
 def test_a_table_and_a_decathlon_folder_give_their_labelled_cases(folder, tmp_path):

@@ -15,6 +15,8 @@ from typer.testing import CliRunner
 
 from bundle.cli import app
 from bundle.data.phantoms import write_phantoms
+from bundle.errors import OutputError
+from bundle.state_file import save_state
 from bundle.training import stages
 from tests.conftest import TINY_EXPERT
 
@@ -78,6 +80,25 @@ def test_a_training_that_dies_at_any_step_ends_with_the_same_bits(cases, uninter
         die_at(patch, step)
         with pytest.raises(Death):
             stages.train(cases, tmp_path, TINY)
+    assert stages.train(cases, tmp_path, TINY) == tmp_path / "model.pt"
+    assert_equal_weights(tmp_path, uninterrupted)
+
+
+def test_a_training_whose_first_state_does_not_fit_goes_on_when_there_is_room(
+    cases, uninterrupted, tmp_path, monkeypatch
+):
+    """The best weights of the first epoch are there already, the state of that epoch is not."""
+
+    def full(state: dict[str, Any], path: Path) -> None:
+        if state["epoch"] == 1:
+            raise OutputError("E_WRITE", f"{path} must be writable; got an error: the disk is full.")
+        save_state(state, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bundle.training.resuming.save_state", full)
+        with pytest.raises(OutputError, match="the disk is full"):
+            stages.train(cases, tmp_path, TINY)
+    assert (tmp_path / "experts.pt").exists()
     assert stages.train(cases, tmp_path, TINY) == tmp_path / "model.pt"
     assert_equal_weights(tmp_path, uninterrupted)
 
