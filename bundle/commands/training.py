@@ -1,5 +1,6 @@
 """Trains."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -76,7 +77,8 @@ def train(
 
 @contextmanager
 def _stoppable() -> Iterator[None]:
-    """End at Ctrl-C with a line instead of a traceback."""
+    """End at Ctrl-C with a line instead of a traceback; what stops a training is said once."""
+    logging.getLogger("ignite.engine").setLevel(logging.CRITICAL)
     try:
         yield
     except KeyboardInterrupt:

@@ -63,13 +63,12 @@ def trainable_cases(cases: Sequence[Item], modalities: Sequence[str], start_from
     there = {modality for case in cases for modality in case_files(case)}
     missing = [modality for modality in modalities if modality not in there]
     if missing:
-        possible = ",".join(modality for modality in modalities if modality in there)
+        possible = ",".join(modality for modality in MODALITIES if modality in there)
         raise UsageError(
             "E_EXPERTS",
             f"Every expert to train must have training cases with its modality; got none with {', '.join(missing)} "
-            f"among {len(cases)}. "
-            + (f"Train the others with --experts {possible} (trained_experts); " if possible else "Add such cases; ")
-            + "--start-from FILE of a whole mixture, such as models/model.pt, needs no case for every expert.",
+            f"among {len(cases)}. Train those that have with --experts {possible} (trained_experts). --start-from FILE "
+            "of a whole mixture, such as models/model.pt, needs no case for every expert.",
         )
     return cases
 

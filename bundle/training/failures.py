@@ -12,7 +12,8 @@ from bundle.errors import OutputError, UserError
 
 _NO_MEMORY = re.compile(
     r"out of memory|not enough memory|can(?:'|no)t allocate memory|bad_alloc|failed to map segment|unable to mmap"
-    r"|killed by signal: Killed",  # by the system, when memory ran out
+    r"|killed by signal: Killed"  # by the system, when memory ran out
+    r"|could not (?:create|execute) a (?:primitive|memory)",  # oneDNN's words for it
     re.I,
 )
 _NO_SHARED_MEMORY = re.compile(r"killed by signal: Bus error|unable to (?:write to|open|resize) .*torch_", re.I)

@@ -319,3 +319,52 @@ def test_a_part_that_a_split_does_not_have_is_refused_with_those_it_has(tmp_path
     write_split(tmp_path / "split.json", draw_split(cases, validation_share=0.3, test_share=0.3, seed=0))
     with pytest.raises(UsageError, match=f"training, validation, test.*{part}"):
         chosen_cases(cases, tmp_path / "split.json", part)
+
+
+def with_folds(*folds) -> list[dict]:
+    return [{"case_id": f"p{number}", "fold": fold} for number, fold in enumerate(folds)]
+
+
+@pytest.mark.parametrize("fold", [0, 1, 2])
+def test_the_folds_of_a_list_divide_it_where_all_training_cases_have_one(fold):
+    cases = [*with_folds(0, 1, 2, 1), {"case_id": "t", "part": "test"}]
+    training, validation = divide(cases, fold=fold)
+    assert {case["fold"] for case in validation} == {fold}
+    assert sorted(names(training + validation)) == ["p0", "p1", "p2", "p3"]
+
+
+VISITS_IN_TWO_FOLDS = [{"case_id": "BraTS-GLI-00001-000", "fold": 0}, {"case_id": "BraTS-GLI-00001-001", "fold": 1}]
+
+
+@pytest.mark.parametrize(
+    ("cases", "fold", "words"),
+    [
+        (with_folds(0, 1), 2, "fold-0, fold-1; got 2"),
+        (with_folds(0, 0), 0, "at least two"),
+        ([*with_folds(0, 1), {"case_id": "x"}], 1, "without a split file"),
+        (VISITS_IN_TWO_FOLDS, 0, "in one part"),
+    ],
+    ids=["no such fold", "one fold", "a case without", "visits of a patient"],
+)
+def test_folds_of_a_list_that_cannot_divide_it_are_refused(cases, fold, words):
+    with pytest.raises(UsageError, match=words) as caught:
+        divide(cases, fold=fold)
+    assert caught.value.code == "E_SPLIT"
+
+
+def test_a_part_or_a_fold_of_a_list_is_chosen_without_a_split_and_else_all():
+    cases = [{"case_id": "a", "part": "training", "fold": 1}, {"case_id": "b", "part": "validation"}, {"case_id": "c"}]
+    assert names(chosen_cases(cases)) == ["a", "b", "c"]
+    assert names(chosen_cases(cases, part="validation")) == ["b"]
+    assert names(chosen_cases(cases, part="fold-1")) == ["a"]
+    with pytest.raises(UsageError, match="training, validation, fold-1 in the list"):
+        chosen_cases(cases, part="test")
+    with pytest.raises(UsageError, match="none, as it has no parts"):
+        chosen_cases(cases[2:], part="test")
+
+
+def test_of_a_split_the_part_to_test_is_chosen_if_none_is_named(tmp_path):
+    cases = cases_of((patient, 0) for patient in range(6))
+    split = draw_split(cases)
+    write_split(tmp_path / "split.json", split)
+    assert names(chosen_cases(cases, tmp_path / "split.json")) == list(split.parts["test"])

@@ -8,7 +8,7 @@ from bundle.data.cases import list_cases
 from bundle.data.loading import LoadExamd
 from bundle.errors import UsageError
 from bundle.modalities import MODALITIES
-from bundle.training.coverage import hide_modalities
+from bundle.training.coverage import hide_modalities, trainable_cases
 
 SETS = st.lists(st.sets(st.sampled_from(MODALITIES), min_size=1), min_size=1, max_size=30)
 COVERAGE = st.dictionaries(st.sampled_from(MODALITIES), st.floats(0, 1), max_size=4)
@@ -116,3 +116,20 @@ def test_exams_in_folders_lose_the_file_and_keep_their_label(phantom_folder):
     loaded = [LoadExamd(with_label=True)(case) for case in cases]
     assert sorted(case["presence"].tolist()[1] for case in loaded) == [False, True]
     assert all(case["label"].any() for case in loaded)
+
+
+def test_cases_that_can_train_every_expert_are_given_back():
+    cases = cases_with([{"t1c"}, {"t2f", "t1c"}])
+    assert trainable_cases(cases, ["t1c", "t2f"]) is cases
+    assert trainable_cases((), ["t1c"]) == ()
+
+
+def test_experts_without_a_case_are_refused_with_those_that_can_be_trained():
+    with pytest.raises(UsageError, match=r"none with t1n, t2w among 2\..*--experts t1c,t2f .*--start-from") as caught:
+        trainable_cases(cases_with([{"t1c"}, {"t2f"}]), MODALITIES)
+    assert caught.value.code == "E_EXPERTS"
+
+
+def test_experts_that_were_trained_before_need_no_case():
+    cases = cases_with([{"t1c"}])
+    assert trainable_cases(cases, MODALITIES, start_from="model.pt") is cases

@@ -24,6 +24,7 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
         RuntimeError("[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you"),
+        RuntimeError("could not create a primitive"),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
         RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed. "),
         ImportError("libx.so: failed to map segment from shared object"),

@@ -181,7 +181,7 @@ def two_modalities(tmp_path) -> Path:
 
 @pytest.mark.parametrize("how", [{}, {"experts": ["t2w"]}, {"overlays": ["without_pretraining"]}], ids=str)
 def test_an_expert_that_no_case_can_train_is_refused_before_training(two_modalities, tmp_path, how):
-    with pytest.raises(UsageError, match=r"got none with .*t2w.*--experts|got none with t2w") as caught:
+    with pytest.raises(UsageError, match=r"got none with .*t2w.* among 2.*--experts t1c,t2f ") as caught:
         train(two_modalities, tmp_path / "out", TINY, **how)
     assert caught.value.code == "E_EXPERTS"
     assert not list((tmp_path / "out").glob("*.pt"))
@@ -231,8 +231,8 @@ def test_a_training_that_does_not_fit_into_memory_says_so(phantom_folder, tmp_pa
     monkeypatch.setattr("bundle.training.gradients.GradientClip._clip", fail)
     result = run_train(phantom_folder, tmp_path / "out")
     assert result.exit_code == 1
-    assert "E_MEMORY" in result.output
-    assert "batch_size" in result.output
+    (line,) = result.output.strip().splitlines()
+    assert line.startswith("E_MEMORY: Training must fit into memory")
 
 
 def test_each_epoch_of_both_stages_tells_its_loss_and_its_validation_dice(phantom_folder, tmp_path, caplog):
