@@ -15,6 +15,7 @@ from bundle.evaluation.report import EvaluationReport
 from bundle.evaluation.score_table import GIVEN
 from bundle.evaluation.truths import is_folder_of_truths, list_truths, load_truth
 from bundle.inference.writing import check_writable
+from bundle.plain_text import printable
 from bundle.training.cases import cases_to_judge
 
 Report = Callable[[CaseOutcome], None]
@@ -71,7 +72,9 @@ def evaluate_predictions(
         UsageError: there are no predictions, or none could be judged.
     """
     check_predictions(predictions)
-    judged = EvaluationReport(out, empty=empty, facts={"predictions": str(predictions), "convention": convention})
+    judged = EvaluationReport(
+        out, empty=empty, facts={"predictions": printable(str(predictions)), "convention": convention}
+    )
     load = LoadExamd(with_label=True, label_convention=label_convention)
 
     def judge(case: dict[Any, Any]) -> dict[str, Any]:
@@ -82,23 +85,27 @@ def evaluate_predictions(
         exam = load(case) if case["image"] else load_truth(case, load.convention_of(case))
         grid = ExamRecord.from_json(exam["record"]).grid
         values = read_prediction(path, case_id=case_id, grid=grid, convention=convention)
-        judgement, facts = judge_segmentation(exam, values, GIVEN)
+        judgement, result = judge_segmentation(exam, values, GIVEN)
         judged.add(judgement)
-        return facts
+        return result
 
     return _run(CaseRunner(judge, cases, out, report, judged_columns()), judged)
 
 
-def judged_cases(source: Path) -> tuple[dict[str, Any], ...]:
+def judged_cases(source: Path, patterns: Mapping[str, str] | None = None) -> tuple[dict[str, Any], ...]:
     """List the cases whose predictions can be judged: labelled ones, of any layout, with or without images.
 
     A folder of nothing but label maps is one of truths, each named after its case.
+
+    Args:
+        source: that, or anything that ``list_cases`` takes.
+        patterns: as ``list_cases`` takes them.
 
     Raises:
         UsageError: no case has a label, or the data set is malformed.
     """
     root = source.expanduser()
-    return list_truths(root) if is_folder_of_truths(root) else cases_to_judge(root, need_images=False)
+    return list_truths(root) if is_folder_of_truths(root) else cases_to_judge(root, patterns, need_images=False)
 
 
 def finish(report: EvaluationReport, outcomes: Sequence[CaseOutcome]) -> None:

@@ -15,6 +15,8 @@ from bundle.data.loading import AUTO, LoadExamd
 from bundle.errors import CaseError
 from bundle.modalities import MODALITIES, modality_sets
 
+UNLABELLED = "no file is its label: training and evaluation leave it out"
+
 
 @dataclass(frozen=True)
 class CaseFacts:
@@ -92,11 +94,13 @@ def summarise(cases: Sequence[CaseFacts]) -> dict[str, Any]:
     """Count what cases hold, in plain JSON values.
 
     Returns:
-        Counts, and ``unusable`` and ``warnings``: every case in question with the reason. Counts of modalities are of
-        all cases, those of grids and labels of the usable ones.
+        Counts, and ``unusable``, ``unlabelled`` and ``warnings``: every case in question with the reason. Counts of
+        modalities are of all cases, those of grids and labels of the usable ones. Where no case has a label none is
+        called unlabelled.
     """
     usable = [case for case in cases if not case.problem]
     labelled = [case for case in usable if case.is_labelled]
+    unlabelled = [case for case in usable if not case.is_labelled] if labelled else []
     warnings = [*((case.case_id, text) for case in cases for text in case.warnings), *_repeated_scans(usable)]
     return {
         "n_cases": len(cases),
@@ -110,6 +114,7 @@ def summarise(cases: Sequence[CaseFacts]) -> dict[str, Any]:
         "shapes": _counted(_by(case.shape) for case in usable),
         "spacings_mm": _counted(_by(case.spacing_mm) for case in usable),
         "unusable": [{"case_id": case.case_id, "reason": case.problem} for case in cases if case.problem],
+        "unlabelled": [{"case_id": case.case_id, "reason": UNLABELLED} for case in unlabelled],
         "warnings": [{"case_id": case_id, "reason": text} for case_id, text in warnings],
     }
 

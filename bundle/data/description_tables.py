@@ -12,9 +12,10 @@ MAX_ROWS = 20
 
 
 def description_tables(description: Mapping[str, Any]) -> Iterator[Table]:
-    """Give a table of the counts of ``describing.summarise`` and, where there are any, of bad and unusual cases."""
+    """Give a table of the counts of ``describing.summarise``; and of bad, unlabelled and unusual cases, if any."""
     yield _table("", ("what", "found"), list(_counts(description)))
-    for key, title in (("unusable", "Not usable"), ("warnings", "Worth a look")):
+    kinds = (("unusable", "Not usable"), ("unlabelled", "Without a label"), ("warnings", "Worth a look"))
+    for key, title in kinds:
         rows = [(entry["case_id"], entry["reason"]) for entry in description[key]]
         if rows:
             yield _table(f"{title}: {len(rows)}", ("case", "reason"), rows)

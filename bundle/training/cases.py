@@ -1,7 +1,7 @@
 """The cases that can train and judge: those with a label."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,21 @@ Cases = tuple[dict[str, Any], ...]
 _SHOWN = 10
 
 
-def labelled_cases(source: Path | str) -> Cases:
+def labelled_cases(source: Path | str, patterns: Mapping[str, str] | None = None) -> Cases:
     """List the labelled cases of a data set of any layout, each with its image files and its label file.
 
     Cases without a label are left out, with a logged line that names them.
+
+    Args:
+        source: anything that ``list_cases`` takes.
+        patterns: as ``list_cases`` takes them.
 
     Raises:
         UsageError: no case has a label, or the data set is malformed.
         CaseError: cases cannot be used, because files are missing or ambiguous; all of them are named: a training
             never goes on with fewer cases than it was given.
     """
-    cases = cases_to_judge(source)
+    cases = cases_to_judge(source, patterns)
     problems = [case["problem"] for case in cases if case.get("problem") is not None]
     if len(problems) == 1:
         raise problems[0]
@@ -42,11 +46,14 @@ def labelled_cases(source: Path | str) -> Cases:
     return cases
 
 
-def cases_to_judge(source: Path | str, *, need_images: bool = True, tell: bool = True) -> Cases:
+def cases_to_judge(
+    source: Path | str, patterns: Mapping[str, str] | None = None, *, need_images: bool = True, tell: bool = True
+) -> Cases:
     """List the cases as `labelled_cases`, and those that cannot be used with them: each fails alone.
 
     Args:
         source: as for `labelled_cases`.
+        patterns: as for `labelled_cases`.
         need_images: without them only other people's segmentations can be judged; ``image`` is then empty.
         tell: log which cases have no label.
 
@@ -56,7 +63,7 @@ def cases_to_judge(source: Path | str, *, need_images: bool = True, tell: bool =
     Raises:
         UsageError: no case has a label, or the data set is malformed.
     """
-    listed = [_with_files(item, need_images=need_images) for item in list_cases(source)]
+    listed = [_with_files(item, need_images=need_images) for item in list_cases(source, patterns)]
     cases = tuple(item for item in listed if item.get("label") is not None or item.get("problem") is not None)
     if not cases:
         raise UsageError(

@@ -58,11 +58,11 @@ def trainable_cases(cases: Sequence[Item], modalities: Sequence[str], start_from
     Raises:
         UsageError: E_EXPERTS, no case has one of the modalities.
     """
-    if start_from is not None or not cases:
-        return cases
     there = {modality for case in cases for modality in case_files(case)}
     missing = [modality for modality in modalities if modality not in there]
-    if missing:
+    if not cases or not missing:
+        return cases
+    if start_from is None:
         possible = ",".join(modality for modality in MODALITIES if modality in there)
         raise UsageError(
             "E_EXPERTS",
@@ -70,6 +70,7 @@ def trainable_cases(cases: Sequence[Item], modalities: Sequence[str], start_from
             f"among {len(cases)}. Train those that have with --experts {possible} (trained_experts). --start-from FILE "
             "of a whole mixture, such as models/model.pt, needs no case for every expert.",
         )
+    LOGGER.warning("No training case has %s: the experts stay as they are in %s", ", ".join(missing), start_from)
     return cases
 
 

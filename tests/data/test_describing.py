@@ -60,6 +60,22 @@ def test_every_layout_of_the_same_exams_is_described_alike(folder, tmp_path):
         assert of_msd[key] == of_folder[key]
 
 
+def test_a_case_without_a_label_among_labelled_ones_is_named(folder):
+    (folder / "c1" / "c1-seg.nii.gz").unlink(missing_ok=True)
+    (entry,) = describe(folder)["unlabelled"]
+    assert (entry["case_id"], "leave it out" in entry["reason"]) == ("c1", True)
+    shown = "".join(
+        str(cell) for table in description_tables({"layout": "", **describe(folder)}) for cell in table.title or ""
+    )
+    assert "Without a label: 1" in shown
+
+
+def test_where_no_case_has_a_label_none_is_called_unlabelled(folder):
+    for label in folder.glob("*/*-seg.nii.gz"):
+        label.unlink()
+    assert describe(folder)["unlabelled"] == []
+
+
 def test_visits_of_a_patient_are_cases_of_one_patient(tmp_path):
     for visit in ("000", "001"):
         write_case(tmp_path / f"x-00001-{visit}", seed=int(visit))

@@ -130,6 +130,7 @@ def test_experts_without_a_case_are_refused_with_those_that_can_be_trained():
     assert caught.value.code == "E_EXPERTS"
 
 
-def test_experts_that_were_trained_before_need_no_case():
+def test_experts_that_were_trained_before_need_no_case_and_the_log_names_them(caplog):
     cases = cases_with([{"t1c"}])
     assert trainable_cases(cases, MODALITIES, start_from="model.pt") is cases
+    assert "No training case has t1n, t2w, t2f: the experts stay as they are in model.pt" in caplog.text
