@@ -34,12 +34,14 @@ def case_of(file: Path) -> str:
 def find_prediction(folder: Path, case_id: str) -> Path:
     """Find the one segmentation of a case: ``CASE``, ``CASE_seg`` or ``CASE-seg``, there or in the folder ``CASE``.
 
-    Endings may be in capitals; names of cases are told apart by them.
+    Capitals do not matter, as no two cases of a data set differ in them alone; of two files the one that has them as the
+    case has is taken.
 
     Raises:
         CaseError: there is none, or more than one.
     """
     found = [path for place in (folder, folder / case_id) for path in _segmentations(place) if _is_of(path, case_id)]
+    found = [path for path in found if case_id in path.name] or found
     if not found:
         raise CaseError(
             "E_MISSING",
@@ -61,7 +63,7 @@ def _segmentations(folder: Path) -> list[Path]:
 
 
 def _is_of(path: Path, case_id: str) -> bool:
-    return case_id in (case_of(path), _ENDING.sub("", path.name))
+    return case_id.lower() in (case_of(path).lower(), _ENDING.sub("", path.name).lower())
 
 
 def read_prediction(path: Path, *, case_id: str, grid: Grid, convention: str) -> NDArray[np.uint8]:

@@ -47,11 +47,20 @@ def test_a_segmentation_is_found_by_the_name_of_its_case(tmp_path, name):
     assert find_prediction(tmp_path, "c") == tmp_path / name
 
 
-def test_names_of_cases_are_told_apart_by_capitals_and_words(tmp_path):
-    for name in ("C.nii.gz", "c-t1c.nii.gz", "c_seg_old.nii.gz", ".c.nii.gz", "c.nii.gz.part", "c.seg.nrrd"):
+def test_files_that_are_no_segmentation_of_a_case_are_not_taken_for_one(tmp_path):
+    for name in ("cc.nii.gz", "c-t1c.nii.gz", "c_seg_old.nii.gz", ".c.nii.gz", "c.nii.gz.part", "c.seg.nrrd"):
         (tmp_path / name).touch()
     with pytest.raises(CaseError, match="got none of"):
         find_prediction(tmp_path, "c")
+
+
+def test_capitals_do_not_matter_unless_there_is_a_choice(tmp_path):
+    (tmp_path / "CASE-1.NII.GZ").touch()
+    assert find_prediction(tmp_path, "Case-1") == tmp_path / "CASE-1.NII.GZ"
+    (tmp_path / "Case-1.nii.gz").touch()
+    assert find_prediction(tmp_path, "Case-1") == tmp_path / "Case-1.nii.gz"
+    with pytest.raises(CaseError, match="must be one file"):
+        find_prediction(tmp_path, "case-1")
 
 
 def test_a_case_without_a_segmentation_is_told_what_was_looked_for(tmp_path):
