@@ -34,8 +34,8 @@ def case_of(file: Path) -> str:
 def find_prediction(folder: Path, case_id: str) -> Path:
     """Find the one segmentation of a case: ``CASE``, ``CASE_seg`` or ``CASE-seg``, there or in the folder ``CASE``.
 
-    Capitals do not matter, as no two cases of a data set differ in them alone; of two files the one that has them as the
-    case has is taken.
+    Capitals do not matter, as no two cases of a data set differ in them alone; of two files the one that has those of
+    the case is taken.
 
     Raises:
         CaseError: there is none, or more than one.
