@@ -133,7 +133,7 @@ def start(cases: Path, out: Path) -> subprocess.Popen:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("existing", ["experts.state", "mixture.state"])
+@pytest.mark.parametrize("existing", ["experts.state", "experts.csv", "mixture.csv"])
 def test_after_kill_9_the_same_command_ends_with_the_same_bits(cases, uninterrupted, tmp_path, existing):
     process = start(cases, tmp_path)
     deadline = time.monotonic() + 120

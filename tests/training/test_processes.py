@@ -12,6 +12,7 @@ import torch
 import bundle
 from bundle.data.phantoms import write_phantoms
 from bundle.errors import UsageError
+from bundle.folder_owner import sole_owner
 from bundle.training.processes import ShareSampler
 from bundle.training.stages import train
 from tests.conftest import TINY_EXPERT
@@ -94,3 +95,16 @@ def test_more_processes_than_cases_to_validate_are_refused(monkeypatch):
     monkeypatch.setattr(idist, "get_world_size", lambda: 3)
     with pytest.raises(UsageError, match="case to validate"):
         ShareSampler(range(2))
+
+
+@pytest.mark.slow
+def test_processes_that_find_another_training_in_their_folder_all_end(cases, tmp_path):
+    (tmp_path / "out").mkdir()
+    settings = [part for key, value in TINY.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    with sole_owner(tmp_path / "out"):
+        done = launch(
+            tmp_path, "-m", "bundle.cli", "train", "--data", str(cases), "--out", str(tmp_path / "out"), *settings
+        )
+    assert done.returncode != 0
+    assert "E_BUSY" in done.stderr + done.stdout
+    assert not (tmp_path / "out" / "experts.pt").exists()
