@@ -13,9 +13,10 @@ from torch import nn
 
 import bundle
 from bundle.configuration import load_config
+from bundle.inference.requests import MAP_SETS, MAPS, NUMBERING, OVERLAP
 from bundle.modalities import MODALITIES
 from bundle.networks.dmome import DMoME
-from bundle.regions import LABEL_NAMES, REGIONS
+from bundle.regions import CONVENTIONS, LABEL_NAMES, REGIONS
 from bundle.training.cases import labelled_cases
 from tests.conftest import TINY_EXPERT
 
@@ -145,10 +146,29 @@ def test_no_import_statement_names_the_package(name):
     assert [line for line in read(name)["imports"] if "bundle" in line] == []
 
 
-def test_nothing_refers_to_what_a_client_may_send():
-    """MONAI Label puts options of a request into the config, and its parser would evaluate them."""
-    texts = [part for part in walk(read("inference.yaml")) if isinstance(part, str)]
-    assert [text for text in texts if re.search(r"[@%]displayable_configs", text)] == []
+def test_inference_offers_a_server_no_place_for_what_a_client_sends():
+    """MONAI Label writes options into ``displayable_configs`` and parses the config anew: import statements run."""
+    assert "displayable_configs" not in read("inference.yaml")
+    assert not set(read("inference.yaml")) & {"detector", "use_click", "pre_transforms", "post_transforms"}
+
+
+def test_nothing_that_monai_label_builds_for_inference_refers_to_the_device():
+    """It writes the device that a client names into the config, where it must stay text that nobody reads."""
+    config = read("inference.yaml")
+    seen, waiting = set(), ["network_def", "preprocessing", "inferer", "postprocessing"]
+    while waiting:
+        part = waiting.pop()
+        seen.add(part)
+        texts = [text for text in walk(config[part]) if isinstance(text, str)]
+        waiting += {name for text in texts for name in re.findall(r"[@%](\w+)", text)} - seen
+    assert "checkpoint" in seen
+    assert "device" not in seen
+
+
+def test_the_description_that_a_server_shows_names_every_option_with_its_choices(metadata):
+    described = metadata["description"].partition("MONAI Label")[2]
+    for option, choices in ((OVERLAP, ()), ("modalities", ()), (NUMBERING, CONVENTIONS), (MAPS, MAP_SETS)):
+        assert all(re.search(rf"\b{word}\b", described) for word in (option, *choices))
 
 
 @pytest.mark.parametrize(

@@ -4,18 +4,22 @@ from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
 from monai.utils import convert_to_dst_type
 
+from bundle.data.case_ids import is_case_id
 from bundle.data.cases import check_case_id
 from bundle.errors import CaseError
 from bundle.inference.writing import MapWriter
-from bundle.networks.checkpoints import file_sha256
+from bundle.networks.checkpoints import file_sha256, verified_sha256
 from bundle.regions import CONVENTIONS, LABEL_NAMES, to_convention
 
 OVERLAP, NUMBERING, MAPS = "overlap", "label_numbering", "maps"
+MODEL, WEIGHTS, DEVICE, VOXELS, TAG = "model", "model_filename", "device", "result_dtype", "label_tag"
+"""What MONAI Label itself reads from a request; it names the model in every one."""
 
 MAP_SETS: Mapping[str, tuple[str, ...]] = {
     "none": (),
@@ -29,15 +33,22 @@ MAX_OVERLAP = 0.9
 
 
 class TakeRequestd(Transform):
-    """Check the options of a MONAI Label request; cases from elsewhere have none and pass.
+    """Check a MONAI Label request; cases from elsewhere pass unchanged.
 
-    MONAI Label writes options into the bundle's config, whose parser evaluates text that begins with ``$`` wherever
-    something refers to it. Therefore nothing in the config refers to them: they are read here, from the request.
-    ``overlap`` goes into the image's metadata, the only thing that an inferer is given.
+    MONAI Label hands a request's values to the transforms as entries of the case. They are read here and nowhere
+    else: the config names no option, because MONAI's parser runs text that it finds in one
+    (docs/decisions/0004-options.md). ``overlap`` goes into the image's metadata, the only thing that an inferer is
+    given.
+
+    Args:
+        checkpoint: the bundle's weights, which MONAI Label loads without a look at their checksum.
     """
 
+    def __init__(self, checkpoint: Path | str) -> None:
+        self.checkpoint = Path(checkpoint)
+
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Check ``overlap``, ``label_numbering`` and ``maps``, whichever are there.
+        """Check ``overlap``, ``label_numbering``, ``maps`` and what MONAI Label reads itself, whichever are there.
 
         Args:
             data: a loaded case. An option may be a list of choices, of which the first is meant: so MONAI Label
@@ -45,18 +56,34 @@ class TakeRequestd(Transform):
 
         Raises:
             CaseError: E_OPTION, an option is none of the choices.
+            SetupError: the weights are damaged or have no checksum.
             UsageError: E_CASE_ID, the case's name cannot be that of a folder for its maps.
         """
         case = dict(data)
+        if WEIGHTS in case:
+            self._check_weights(case[WEIGHTS])
+        _check_for_server(case)
         if MAPS in case:
             check_case_id(case["case_id"])
         if OVERLAP in case:
+            case[OVERLAP] = _overlap(case[OVERLAP])
             image: MetaTensor = case["image"]
-            image.meta[OVERLAP] = _overlap(case[OVERLAP])
-        for option, choices in ((NUMBERING, CONVENTIONS), (MAPS, MAP_SETS)):
-            if option in case:
-                case[option] = _choice(option, case[option], choices)
+            image.meta[OVERLAP] = case[OVERLAP]
+        if case.keys() & {MODEL, MAPS, NUMBERING}:
+            for option, choices in ((NUMBERING, CONVENTIONS), (MAPS, MAP_SETS)):
+                case[option] = _choice(option, case.get(option, next(iter(choices))), choices)
         return case
+
+    def _check_weights(self, chosen: Any) -> None:
+        """Allow the bundle's weights only: MONAI Label tells files by their time, and would mix up two of one time."""
+        name = chosen[0] if isinstance(chosen, list | tuple) and chosen else chosen
+        if name != self.checkpoint.name:
+            raise CaseError(
+                "E_OPTION",
+                f"{WEIGHTS} must be {self.checkpoint.name}, the bundle's weights; got {name!r}. Leave it out, and keep "
+                f"no other *.pt in {self.checkpoint.parent}.",
+            )
+        verified_sha256(self.checkpoint)
 
 
 class AnswerRequestd(Transform):
@@ -101,16 +128,10 @@ class AnswerRequestd(Transform):
         if self.maps_dir is None:
             text = "maps were asked for, but this server keeps none: it must be started with SIMMLM_MAPS_DIR"
             return {"warnings": [*case["result"]["warnings"], text]}
-        settings = {**self.settings, OVERLAP: case.get(OVERLAP)}
-        writer = MapWriter(self.maps_dir, self._weights_sha256(case), case[NUMBERING], settings, slicer=True)
+        settings = {**self.settings, **({OVERLAP: case[OVERLAP]} if OVERLAP in case else {})}
+        writer = MapWriter(self.maps_dir, file_sha256(self.checkpoint), case[NUMBERING], settings, slicer=True)
         folder = writer.write({str(key): value for key, value in case.items()}, kinds=kinds)
         return {"maps": sorted(str(path) for path in folder.iterdir())}
-
-    def _weights_sha256(self, case: Mapping[Hashable, Any]) -> str:
-        """Give the checksum of the weights that the request chose among the bundle's; a name only, never a path."""
-        chosen = case.get("model_filename") or self.checkpoint.name
-        name = chosen if isinstance(chosen, str) else chosen[0]
-        return file_sha256(self.checkpoint.with_name(Path(name).name))
 
 
 def _values(numbering: str) -> dict[str, Any]:
@@ -123,13 +144,43 @@ def _values(numbering: str) -> dict[str, Any]:
 def _overlap(value: Any) -> float:
     try:
         overlap = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         overlap = -1.0
     if not 0 <= overlap <= MAX_OVERLAP:
         raise CaseError(
             "E_OPTION", f"overlap must be a share of the window, 0 to {MAX_OVERLAP}; got {value!r}. Choose another."
         )
     return overlap
+
+
+def _check_for_server(case: Mapping[Hashable, Any]) -> None:
+    """Check what MONAI Label will use after the transforms: device, type of voxels, name of a folder for labels."""
+    for key, rule, fits in (
+        (DEVICE, "a device such as cpu or cuda:0", _is_device),
+        (VOXELS, "a type that holds label values, such as uint8", _holds_labels),
+        (TAG, "a plain name", _is_name),
+    ):
+        if case.get(key) is not None and not fits(case[key]):
+            raise CaseError("E_OPTION", f"{key} must be {rule}; got {case[key]!r}. Correct or leave it out.")
+
+
+def _is_device(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and bool(torch.device(value))
+    except RuntimeError:
+        return False
+
+
+def _holds_labels(value: Any) -> bool:
+    """Whether label values stay what they are in this type: as Booleans all of them would become 1."""
+    try:
+        return isinstance(value, str) and np.dtype(value).kind in "iuf"
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and is_case_id(value)
 
 
 def _choice(option: str, value: Any, choices: Mapping[str, Any]) -> str:

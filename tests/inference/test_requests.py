@@ -10,31 +10,32 @@ from monai.data import MetaTensor
 
 from bundle.configuration import load_config
 from bundle.data.file_names import find_images
-from bundle.errors import UserError
+from bundle.errors import CaseError, SetupError, UserError
 from bundle.inference.requests import MAP_SETS, AnswerRequestd, TakeRequestd
-from bundle.networks.checkpoints import file_sha256
+from bundle.networks.checkpoints import file_sha256, sidecar
 from bundle.regions import to_convention
 from tests.inference.test_writing import AFFINE, make_case
 
-DEFAULTS = {"overlap": 0.5, "label_numbering": ["brats2023", "brats2021", "msd"], "maps": ["none", "entropy", "all"]}
+CHOICES = {"overlap": 0.5, "label_numbering": ["brats2023", "brats2021", "msd"], "maps": ["none", "entropy", "all"]}
 
 
 @pytest.fixture
 def checkpoint(tmp_path):
     path = tmp_path / "model.pt"
     path.write_bytes(b"weights")
+    sidecar(path).write_text(f"{file_sha256(path)}  model.pt\n")
     return path
 
 
-def taken(**options):
+def taken(checkpoint="model.pt", **options):
     case = {"case_id": "case7", "image": MetaTensor(torch.zeros(4, 2, 2, 2)), **options}
-    return TakeRequestd()(case)
+    return TakeRequestd(checkpoint)(case)
 
 
 def answered(checkpoint, maps_dir=None, **options):
     case = make_case(("t1c", "t2f"))
     case["pred"] = MetaTensor(case["pred"], affine=torch.from_numpy(AFFINE))
-    return AnswerRequestd(checkpoint, maps_dir, {"amp": False})({**case, **options})
+    return AnswerRequestd(checkpoint, maps_dir, {"amp": False, "overlap": 0.5})({**case, **options})
 
 
 def test_a_case_without_a_request_passes_both_unchanged(checkpoint, tmp_path):
@@ -45,9 +46,25 @@ def test_a_case_without_a_request_passes_both_unchanged(checkpoint, tmp_path):
 
 
 def test_what_a_client_did_not_choose_is_the_first_choice():
-    case = taken(**DEFAULTS)
+    case = taken(**CHOICES)
     assert (case["label_numbering"], case["maps"]) == ("brats2023", "none")
     assert case["image"].meta["overlap"] == 0.5
+
+
+@pytest.mark.parametrize("request_", [{"model": "simmlm"}, {"maps": "none"}], ids=str)
+def test_a_request_that_says_no_numbering_gets_that_of_the_project_and_is_told_so(checkpoint, request_):
+    case = taken(**request_)
+    assert (case["label_numbering"], case["maps"]) == ("brats2023", "none")
+    assert "overlap" not in case
+    options = {key: case[key] for key in ("label_numbering", "maps")}
+    assert answered(checkpoint, **options)["result"]["labels"]["convention"] == "brats2023"
+
+
+def test_maps_without_a_numbering_are_kept(checkpoint, tmp_path):
+    case = taken(maps="entropy")
+    answered(checkpoint, tmp_path / "maps", maps=case["maps"], label_numbering=case["label_numbering"])
+    record = json.loads((tmp_path / "maps" / "case7" / "case7.json").read_text())
+    assert record["settings"] == {"amp": False, "overlap": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -58,10 +75,19 @@ def test_what_a_client_did_not_choose_is_the_first_choice():
         {"overlap": float("nan")},
         {"overlap": "$1/4"},
         {"overlap": None},
+        {"overlap": 10**400},
+        {"overlap": [0.5]},
         {"label_numbering": "brats1999"},
         {"label_numbering": []},
         {"maps": {"all": 1}},
         {"maps": "$print(1)"},
+        {"device": "$import this"},
+        {"device": ["cpu"]},
+        {"result_dtype": "bool"},
+        {"result_dtype": "S100000000"},
+        {"result_dtype": {"_target_": "os.system"}},
+        {"label_tag": "../../bundle"},
+        {"label_tag": "/tmp"},
     ],
     ids=str,
 )
@@ -70,6 +96,33 @@ def test_an_option_that_is_none_of_the_choices_is_refused_by_its_name(option):
         taken(**option)
     assert caught.value.code == "E_OPTION"
     assert next(iter(option)) in str(caught.value)
+
+
+def test_what_monai_label_and_its_clients_send_passes(checkpoint):
+    taken(checkpoint, model_filename=["model.pt"], device="cuda:0", result_dtype="uint8", label_tag="original")
+    taken(checkpoint, model_filename="model.pt", device=None, result_dtype=None)
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    ["../model.pt", "/tmp/model.pt", "..", "", [], None, {"a": 1}, "other.pt", ["other.pt", "model.pt"]],
+    ids=str,
+)
+def test_weights_that_are_not_those_of_the_bundle_are_refused(checkpoint, chosen):
+    checkpoint.with_name("other.pt").write_bytes(checkpoint.read_bytes())
+    with pytest.raises(CaseError, match=r"model_filename must be model\.pt"):
+        taken(checkpoint, model_filename=chosen)
+
+
+@pytest.mark.parametrize("damage", ["weights", "checksum gone"])
+def test_damaged_weights_are_noticed_before_monai_label_loads_them(checkpoint, damage):
+    taken(checkpoint, model_filename=["model.pt"])
+    if damage == "weights":
+        checkpoint.write_bytes(b"weightz")
+    else:
+        sidecar(checkpoint).unlink()
+    with pytest.raises(SetupError, match=r"SHA-256|checksum"):
+        taken(checkpoint, model_filename=["model.pt"])
 
 
 @pytest.mark.parametrize("case_id", ["..", "a/b", "/tmp/x", ""])
@@ -128,11 +181,3 @@ def test_maps_that_cannot_be_kept_are_a_warning_beside_those_of_the_case(checkpo
     result = answered(checkpoint, label_numbering="brats2023", maps="all")["result"]
     assert result["warnings"][:-1] == make_case()["result"]["warnings"]
     assert "SIMMLM_MAPS_DIR" in result["warnings"][-1]
-
-
-@pytest.mark.parametrize("chosen", ["other.pt", ["other.pt", "model.pt"], "../models/other.pt"])
-def test_the_record_names_the_weights_that_the_request_chose_inside_the_bundle(checkpoint, tmp_path, chosen):
-    checkpoint.with_name("other.pt").write_bytes(b"other weights")
-    answered(checkpoint, tmp_path / "maps", label_numbering="brats2023", maps="all", model_filename=chosen)
-    record = json.loads((tmp_path / "maps" / "case7" / "case7.json").read_text())
-    assert record["weights_sha256"] == file_sha256(checkpoint.with_name("other.pt"))

@@ -37,11 +37,13 @@ class Server:
         url: on the loopback interface.
         maps: the folder in which it keeps maps.
         log: what it printed.
+        bundle: the packed bundle that it serves.
     """
 
     url: str
     maps: Path
     log: Path
+    bundle: Path
 
     def infer(self, output: str = "image", query: str = "", **content: Any) -> requests.Response:
         """Ask for a segmentation as the clients of MONAI Label do."""
@@ -130,8 +132,10 @@ def running_server(python: Path, work: Path, store: Path, *, trains: bool = Fals
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    running = Server(f"http://127.0.0.1:{port}", work / "maps", work / "server.log")
-    start = ["start_server", "--app", str(work / "apps" / "monaibundle"), "--studies", str(store)]
+    app = work / "apps" / "monaibundle"
+    running = Server(f"http://127.0.0.1:{port}", work / "maps", work / "server.log", app / "model" / NAME)
+    (work / "exams").symlink_to(store)  # in the server's working folder, where Python looks for modules
+    start = ["start_server", "--app", str(app), "--studies", str(store)]
     address = ["--host", "127.0.0.1", "--port", str(port)]
     options = {"models": NAME, "zoo_source": "ngc", "sam2": "false", "skip_trainers": str(not trains).lower()}
     conf = [part for name, value in options.items() for part in ("--conf", name, value)]
