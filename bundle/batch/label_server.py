@@ -1,35 +1,40 @@
 """Asks a MONAI Label server to segment cases, so that a site can test its server with its own exams."""
 
-import gzip
 import json
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-import nibabel as nib
-import requests
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
-from requests_toolbelt import MultipartDecoder
-
-from bundle.atomic_file import appearing_at_once
+from bundle.batch.exchange_watch import ServerError
+from bundle.batch.returned_label import checked_label, differing_volumes, exam_grid, save_answer
 from bundle.batch.runner import CaseOutcome, CaseRunner
+from bundle.batch.server_answers import (
+    MAX_JSON_BYTES,
+    check_facts,
+    check_numbering,
+    model_names,
+    session_id,
+    split_answer,
+)
+from bundle.batch.server_connection import Answer, ServerConnection, shown
 from bundle.data.cases import case_files
-from bundle.data.geometry import corner_shift_voxels
 from bundle.data.msd import Channel
-from bundle.data.nifti_reading import read_channels, read_volume
-from bundle.errors import CaseError, SetupError
-from bundle.inference.writing import check_writable
+from bundle.data.nifti_rules import MAX_VOXELS
+from bundle.errors import CaseError, SetupError, UsageError
+from bundle.plain_text import printable
+from bundle.regions import CONVENTIONS
 
-GRID_TOLERANCE_VOXELS = 0.01
-"""What is left of an affine that went through ITK's origin, spacing and directions."""
+MAX_ANSWER_BYTES = MAX_VOXELS + MAX_JSON_BYTES
+"""No label map that is accepted is larger, at one byte per voxel."""
 
-_NO_GZIP = (OSError, EOFError, zlib.error)
-_NO_NIFTI = (ImageFileError, WrapStructError, HeaderDataError, ValueError)
+NUMBERING, DEFAULT_NUMBERING = "label_numbering", "brats2023"
+
+_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mgz", ".mgh")
 _PARAMS = {"result_extension": ".nii.gz", "result_dtype": "uint8"}
+_SHORT_S = 60.0
+_SHOWN_MODELS = 10
 
 
 class LabelServer:
@@ -38,12 +43,13 @@ class LabelServer:
     Args:
         url: such as ``http://127.0.0.1:8000``.
         model: its name on the server.
-        options: of every request, see ``displayable_configs`` in ``configs/inference.yaml``.
+        options: of every request, see docs/monai_label.md.
         token: for a server with authentication.
-        timeout_s: for one answer.
+        timeout_s: for one answer, to its last byte.
 
     Raises:
         SetupError: nobody answers there, or has no such model.
+        UsageError: an option cannot be sent.
     """
 
     def __init__(
@@ -55,11 +61,12 @@ class LabelServer:
         token: str | None = None,
         timeout_s: float = 3600,
     ) -> None:
-        self.url = url.rstrip("/")
         self.model = model
-        self.options = dict(options or {})
+        self.options = _checked_options(options or {})
+        self.numbering = str(self.options.get(NUMBERING, DEFAULT_NUMBERING))
         self.timeout_s = timeout_s
-        self.headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._connection = ServerConnection(url, token)
+        self.url = self._connection.url
         self._check_model()
 
     def segment(self, files: Mapping[str, Any], case_id: str) -> tuple[bytes, dict[str, Any]]:
@@ -70,61 +77,65 @@ class LabelServer:
             case_id: name of the case, also on the server.
 
         Returns:
-            The label map as ``.nii.gz``, and the facts that came with it.
+            What came as the label map, unread, and the facts that came with it.
 
         Raises:
-            CaseError: E_SERVER, the server could not do it.
+            CaseError: E_SERVER, the server could not do it, or answered something else.
         """
         uploads, declared = _uploads(files, case_id)
-        with self._uploaded(uploads, case_id) as session_id:
-            params = {**_PARAMS, **self.options, **declared, "case_id": case_id}
-            answer = self._send(
-                "POST",
-                f"infer/{self.model}",
-                case_id,
-                params={"session_id": session_id, "output": "all"},
-                data={"params": json.dumps(params)},
-            )
-        return _parts(answer, case_id)
+        params = {**_PARAMS, **self.options, **declared, "case_id": case_id}
+        left: list[str] = []
+        try:
+            with self._uploaded(uploads, left) as session:
+                image, facts = split_answer(self._infer(session, params))
+            check_facts(facts, files.keys())
+            check_numbering(facts, self.numbering)
+        except ServerError as fault:
+            text = f"Case {case_id}: the server must answer with a label map and facts; got {fault}. Its log says why."
+            raise CaseError("E_SERVER", " ".join([text, *left])) from None
+        return image, {**facts, "warnings": [*facts.get("warnings", []), *left]} if left else facts
+
+    def _infer(self, session: str, params: Mapping[str, Any]) -> Answer:
+        return self._connection.send(
+            "POST",
+            f"infer/{quote(self.model, safe='')}",
+            timeout_s=self.timeout_s,
+            max_bytes=MAX_ANSWER_BYTES,
+            params={"session_id": session, "output": "all"},
+            data={"params": json.dumps(params, allow_nan=False)},
+        )
 
     @contextmanager
-    def _uploaded(self, uploads: Mapping[str, Path], case_id: str) -> Iterator[str]:
-        """Give a session that holds the images, and end it."""
-        sent = [("files", (name, path.read_bytes())) for name, path in uploads.items()]
-        session_id = str(self._send("PUT", "session/", case_id, files=sent).json()["session_id"])
+    def _uploaded(self, uploads: Mapping[str, bytes], left: list[str]) -> Iterator[str]:
+        """Give a session that holds the images, and end it; what could not be removed is said in ``left``."""
+        sent = [("files", upload) for upload in uploads.items()]
+        answer = self._connection.send(
+            "PUT", "session/", timeout_s=self.timeout_s, max_bytes=MAX_JSON_BYTES, files=sent
+        )
+        session = session_id(answer)
         try:
-            yield session_id
+            yield session
         finally:
-            self._send("DELETE", f"session/{session_id}", case_id)
+            try:
+                self._connection.send("DELETE", f"session/{session}", timeout_s=_SHORT_S, max_bytes=MAX_JSON_BYTES)
+            except ServerError as fault:
+                left.append(f"The images may still be on the server, in session {session}; removing them gave {fault}.")
 
     def _check_model(self) -> None:
         try:
-            answer = requests.get(f"{self.url}/info/", headers=self.headers, timeout=60)
-            answer.raise_for_status()
-            models = sorted(answer.json()["models"])
-        except (requests.RequestException, KeyError, ValueError) as error:
+            models = model_names(self._connection.send("GET", "info/", timeout_s=_SHORT_S, max_bytes=MAX_JSON_BYTES))
+        except ServerError as fault:
             raise SetupError(
                 "E_SERVER",
-                f"A MONAI Label server must answer at {self.url}; got: {error}. Start it, or correct the URL.",
+                f"A MONAI Label server must answer at {self.url}; got: {fault}. Start it, or correct the URL.",
             ) from None
         if self.model not in models:
+            known = ", ".join(shown(name, 60) for name in models[:_SHOWN_MODELS]) or "none"
             raise SetupError(
                 "E_SERVER",
-                f"The server {self.url} must have the model {self.model}; it has {', '.join(models) or 'none'}. "
+                f"The server {self.url} must have the model {printable(self.model)}; it has {known}. "
                 "Choose one with --model.",
             )
-
-    def _send(self, method: str, path: str, case_id: str, **content: Any) -> requests.Response:
-        try:
-            answer = requests.request(
-                method, f"{self.url}/{path}", headers=self.headers, timeout=self.timeout_s, **content
-            )
-            answer.raise_for_status()
-        except requests.RequestException as error:
-            raise CaseError(
-                "E_SERVER", f"Case {case_id}: the server must answer; got: {error}. Its log says why."
-            ) from None
-        return answer
 
 
 def ask_server(
@@ -136,6 +147,8 @@ def ask_server(
 ) -> list[CaseOutcome]:
     """Let a server segment cases, writing ``OUT/CASE/CASE_seg.nii.gz``, ``OUT/CASE/CASE.json`` and ``OUT/cases.csv``.
 
+    Label maps are read as strictly as any other and written anew, with the header of the exam.
+
     Raises:
         OutputError: ``out`` cannot be written; no case was started.
     """
@@ -143,61 +156,66 @@ def ask_server(
     def ask(case: dict[str, Any]) -> dict[str, Any]:
         case_id = str(case["case_id"])
         files = case_files(case)
-        label, facts = server.segment(files, case_id)
-        _check_label(label, *next(iter(files.items())), case_id)
-        folder = out / case_id
-        check_writable(folder)
-        with appearing_at_once(folder / f"{case_id}_seg.nii.gz") as file:
-            file.write(label)
-        with appearing_at_once(folder / f"{case_id}.json") as file:
-            file.write(json.dumps({**facts, "server": server.url}, indent=2, ensure_ascii=False).encode() + b"\n")
-        return facts
+        content, facts = server.segment(files, case_id)
+        grid = exam_grid(*next(iter(files.items())), case_id)
+        label = checked_label(content, server.numbering, grid, case_id)
+        warnings = [*facts.get("warnings", []), *label.warnings, *differing_volumes(label, facts["volumes_ml"])]
+        warnings += _unused(files, facts["modalities"])
+        facts = {**facts, "warnings": [printable(text) for text in warnings], "server": server.url}
+        written = save_answer(out / case_id, case_id, label, grid, facts)
+        return {key: written[key] for key in ("modalities", "volumes_ml", "warnings")}
 
     return CaseRunner(ask, cases, out, report).run()
 
 
-def _uploads(files: Mapping[str, Any], case_id: str) -> tuple[dict[str, Path], dict[str, str]]:
-    """Name what is sent so that the server knows it: file name to file, and options that declare it."""
+def _unused(sent: Iterable[str], used: Sequence[str]) -> list[str]:
+    names = [modality for modality in sent if modality not in used]
+    return [f"the server got {', '.join(names)} too, but does not say that it used them"] if names else []
+
+
+def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Refuse options that cannot be sent, or that would make the answer another one than is expected."""
+    for option in ("case_id", "image", "result_extension"):
+        if option in options:
+            raise UsageError("E_OPTION", f"The option {option} must be left to this command. Leave it out.")
+    if options.get(NUMBERING, DEFAULT_NUMBERING) not in tuple(CONVENTIONS):
+        raise UsageError(
+            "E_OPTION",
+            f"{NUMBERING} must be one of {', '.join(CONVENTIONS)}; got {options[NUMBERING]!r}. Choose one of them.",
+        )
+    try:
+        json.dumps(options, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise UsageError("E_OPTION", f"Options must be plain finite data; got: {error}. Correct --set.") from None
+    return dict(options)
+
+
+def _uploads(files: Mapping[str, Any], case_id: str) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Give what is sent: name that the server knows it by to content, and options that declare it."""
     channels = {modality: value for modality, value in files.items() if isinstance(value, Channel)}
     if channels:
         file = next(iter(channels.values())).file
         order = sorted(channels, key=lambda modality: channels[modality].position)
-        return {f"{case_id}{_ending(file)}": file}, {"modalities": ",".join(order)}
-    return {f"{case_id}-{modality}{_ending(Path(path))}": Path(path) for modality, path in files.items()}, {}
+        return {f"{case_id}{_ending(file)}": _content(file, case_id)}, {"modalities": ",".join(order)}
+    paths = {modality: Path(value) for modality, value in files.items()}
+    return {f"{case_id}-{name}{_ending(path)}": _content(path, case_id) for name, path in paths.items()}, {}
+
+
+def _content(file: Path, case_id: str) -> bytes:
+    if not file.is_file():
+        raise CaseError(
+            "E_MISSING", f"Case {case_id}: {printable(str(file))} must be a file; got none. Check the path."
+        )
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CaseError(
+            "E_UNREADABLE",
+            f"Case {case_id}: {printable(str(file))} must be readable; got {error.strerror}. Check its permissions.",
+        ) from None
 
 
 def _ending(file: Path) -> str:
-    return ".nii.gz" if file.name.lower().endswith(".gz") else ".nii"
-
-
-def _parts(answer: requests.Response, case_id: str) -> tuple[bytes, dict[str, Any]]:
-    """Take image and JSON out of an answer."""
-    parts = {}
-    if answer.headers.get("Content-Type", "").startswith("multipart/"):
-        for part in MultipartDecoder.from_response(answer).parts:
-            name = part.headers[b"Content-Disposition"].decode().partition('name="')[2].partition('"')[0]
-            parts[name] = part.content
-    if not {"params", "image"} <= parts.keys():
-        raise CaseError("E_SERVER", f"Case {case_id}: the answer must hold an image; got {sorted(parts)}. See its log.")
-    return parts["image"], json.loads(parts["params"])
-
-
-def _check_label(label: bytes, modality: str, image: Any, case_id: str) -> None:
-    """Refuse an answer that is no label map on the grid of the images."""
-    try:
-        answer = nib.Nifti1Image.from_bytes(gzip.decompress(label))
-    except (*_NO_GZIP, *_NO_NIFTI) as error:
-        raise CaseError(
-            "E_SERVER", f"Case {case_id}: the answer must be a .nii.gz image; got: {error}. See the server's log."
-        ) from None
-    if isinstance(image, Channel):
-        grid = read_channels(image.file, {modality: image.position}, image.n_volumes, case_id=case_id)[modality].grid
-    else:
-        grid = read_volume(Path(image), case_id=case_id, modality=modality).grid
-    shift = corner_shift_voxels(grid.affine, answer.affine, grid.shape)
-    if answer.shape != grid.shape or shift > GRID_TOLERANCE_VOXELS:
-        raise CaseError(
-            "E_GRID",
-            f"Case {case_id}: the label map must lie on the images, {grid.shape}, to {GRID_TOLERANCE_VOXELS} voxels; "
-            f"got {answer.shape}, {shift:.3f} voxels away. Check the server.",
-        )
+    name = file.name.lower()
+    known = next((ending for ending in _ENDINGS if name.endswith(ending)), None)
+    return known or (".nii.gz" if name.endswith(".gz") else ".nii")

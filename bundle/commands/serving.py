@@ -1,5 +1,6 @@
 """Tests a MONAI Label server."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Annotated
@@ -28,6 +29,7 @@ def ask(
 
     For a server with authentication put a bearer token into the environment variable SIMMLM_TOKEN.
     """
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # it would print a server's broken headers as they are
     with exit_codes():
         cases = list_cases(source)
         client = LabelServer(server, model, options=parse_settings(settings or []), token=os.environ.get(TOKEN))
