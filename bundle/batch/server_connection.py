@@ -1,10 +1,12 @@
 """HTTP with a server that nobody vouches for: it leads nowhere else, and its answers have an end."""
 
 import base64
+import contextlib
 import http.client
 import os
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
@@ -77,7 +79,7 @@ class ServerConnection:
         Raises:
             ServerError: no answer, an error, too much, too slowly, or a redirect to another origin.
         """
-        with Watch(timeout_s) as watch, requests.Session() as session:
+        with Watch(timeout_s) as watch, requests.Session() as session, contextlib.ExitStack() as answers:
             session.trust_env = False
             session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
             session.headers.update(self._headers)
@@ -85,7 +87,8 @@ class ServerConnection:
             session.mount("http://", adapter)
             session.mount("https://", adapter)
             try:
-                answer = self._exchange(session, method, path, timeout_s, content)
+                for answer in self._exchange(session, method, path, timeout_s, content):
+                    answers.callback(answer.close)
                 received = _read(answer, max_bytes, watch)
             except _FAULTS as error:
                 watch.check()
@@ -95,19 +98,20 @@ class ServerConnection:
 
     def _exchange(
         self, session: requests.Session, method: str, path: str, timeout_s: float, content: dict[str, Any]
-    ) -> requests.Response:
-        """Send a request, again wherever the server wants it within its own origin; the body is not read yet."""
+    ) -> Iterator[requests.Response]:
+        """Send a request, again wherever the server wants it within its own origin; give all answers, bodies unread."""
         url = f"{self.url}/{path}"
         for _ in range(MAX_HOPS + 1):
             answer = session.request(
                 method, url, timeout=(_CONNECT_S, timeout_s), stream=True, allow_redirects=False, **content
             )
+            yield answer
             if not answer.is_redirect:
                 _check_status(answer)
-                return answer
+                return
             url = self._redirected(url, answer, method)
+            session.close()  # a server may close the connection, too late to be noticed before the next request
             content = {key: value for key, value in content.items() if key != "params"}  # the new URL has its own
-            answer.close()
         raise ServerError(f"more than {MAX_HOPS} redirects")
 
     def _redirected(self, url: str, answer: requests.Response, method: str) -> str:
