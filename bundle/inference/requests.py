@@ -12,7 +12,7 @@ from monai.utils import convert_to_dst_type
 
 from bundle.data.case_ids import is_case_id
 from bundle.data.cases import check_case_id
-from bundle.errors import CaseError
+from bundle.errors import CaseError, SetupError
 from bundle.inference.writing import MapWriter
 from bundle.networks.checkpoints import file_sha256, verified_sha256
 from bundle.regions import CONVENTIONS, LABEL_NAMES, to_convention
@@ -42,10 +42,20 @@ class TakeRequestd(Transform):
 
     Args:
         checkpoint: the bundle's weights, which MONAI Label loads without a look at their checksum.
+        default_maps: what a request means that does not say ``maps``; 3D Slicer's do not.
+
+    Raises:
+        SetupError: E_OPTION, no such maps.
     """
 
-    def __init__(self, checkpoint: Path | str) -> None:
+    def __init__(self, checkpoint: Path | str, default_maps: str = "none") -> None:
+        if default_maps not in MAP_SETS:
+            raise SetupError(
+                "E_OPTION",
+                f"SIMMLM_MAPS must be one of {', '.join(MAP_SETS)}; got {default_maps!r}. Choose one of them.",
+            )
         self.checkpoint = Path(checkpoint)
+        self.defaults = {NUMBERING: next(iter(CONVENTIONS)), MAPS: default_maps}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Check ``overlap``, ``label_numbering``, ``maps`` and what MONAI Label reads itself, whichever are there.
@@ -63,15 +73,15 @@ class TakeRequestd(Transform):
         if WEIGHTS in case:
             self._check_weights(case[WEIGHTS])
         _check_for_server(case)
-        if MAPS in case:
-            check_case_id(case["case_id"])
         if OVERLAP in case:
             case[OVERLAP] = _overlap(case[OVERLAP])
             image: MetaTensor = case["image"]
             image.meta[OVERLAP] = case[OVERLAP]
         if case.keys() & {MODEL, MAPS, NUMBERING}:
             for option, choices in ((NUMBERING, CONVENTIONS), (MAPS, MAP_SETS)):
-                case[option] = _choice(option, case.get(option, next(iter(choices))), choices)
+                case[option] = _choice(option, case.get(option, self.defaults[option]), choices)
+            if MAP_SETS[case[MAPS]]:
+                check_case_id(case["case_id"])
         return case
 
     def _check_weights(self, chosen: Any) -> None:

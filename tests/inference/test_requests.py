@@ -98,6 +98,19 @@ def test_an_option_that_is_none_of_the_choices_is_refused_by_its_name(option):
     assert next(iter(option)) in str(caught.value)
 
 
+@pytest.mark.parametrize(("request_", "maps"), [({"model": "simmlm"}, "all"), ({"maps": "none"}, "none")], ids=str)
+def test_a_server_may_keep_maps_of_requests_that_do_not_say(request_, maps):
+    case = {"case_id": "case7", "image": MetaTensor(torch.zeros(4, 2, 2, 2)), **request_}
+    assert TakeRequestd("model.pt", default_maps="all")(case)["maps"] == maps
+
+
+def test_a_server_s_own_choice_of_maps_is_checked_too():
+    with pytest.raises(SetupError, match="SIMMLM_MAPS"):
+        TakeRequestd("model.pt", default_maps="everything")
+    with pytest.raises(UserError, match="case name"):
+        TakeRequestd("model.pt", default_maps="all")({"case_id": "..", "model": "simmlm"})
+
+
 def test_what_monai_label_and_its_clients_send_passes(checkpoint):
     taken(checkpoint, model_filename=["model.pt"], device="cuda:0", result_dtype="uint8", label_tag="original")
     taken(checkpoint, model_filename="model.pt", device=None, result_dtype=None)
