@@ -18,7 +18,7 @@ from bundle.batch.server_answers import (
     session_id,
     split_answer,
 )
-from bundle.batch.server_connection import Answer, ServerConnection, shown
+from bundle.batch.server_connection import SLOWEST, Answer, ServerConnection, shown
 from bundle.data.cases import case_files
 from bundle.data.msd import Channel
 from bundle.data.nifti_rules import MAX_VOXELS
@@ -45,7 +45,7 @@ class LabelServer:
         model: its name on the server.
         options: of every request, see docs/monai_label.md.
         token: for a server with authentication.
-        timeout_s: for one answer, to its last byte.
+        timeout_s: for one segmentation, to the last byte of its answer.
 
     Raises:
         SetupError: nobody answers there, or has no such model.
@@ -109,9 +109,8 @@ class LabelServer:
     def _uploaded(self, uploads: Mapping[str, bytes], left: list[str]) -> Iterator[str]:
         """Give a session that holds the images, and end it; what could not be removed is said in ``left``."""
         sent = [("files", upload) for upload in uploads.items()]
-        answer = self._connection.send(
-            "PUT", "session/", timeout_s=self.timeout_s, max_bytes=MAX_JSON_BYTES, files=sent
-        )
+        timeout_s = _SHORT_S + sum(map(len, uploads.values())) / SLOWEST
+        answer = self._connection.send("PUT", "session/", timeout_s=timeout_s, max_bytes=MAX_JSON_BYTES, files=sent)
         session = session_id(answer)
         try:
             yield session

@@ -24,6 +24,7 @@ def ask(
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Option of the request, as KEY=VALUE; may be repeated.")
     ] = None,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds that the server may take for a case.")] = 3600,
 ) -> None:
     """Let a MONAI Label server segment exams: their files are sent, label maps and facts come back.
 
@@ -32,7 +33,8 @@ def ask(
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # it would print a server's broken headers as they are
     with exit_codes():
         cases = list_cases(source)
-        client = LabelServer(server, model, options=parse_settings(settings or []), token=os.environ.get(TOKEN))
+        options, token = parse_settings(settings or []), os.environ.get(TOKEN)
+        client = LabelServer(server, model, options=options, token=token, timeout_s=timeout)
         with reporting("asking", len(cases)) as report:
             outcomes = ask_server(client, cases, out, report=report)
         summarise(outcomes, out)

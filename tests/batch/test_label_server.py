@@ -3,6 +3,7 @@
 import gzip
 import json
 import threading
+import time
 import tracemalloc
 from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,7 @@ from bundle.batch.label_server import LabelServer, ask_server
 from bundle.cli import app
 from bundle.data.file_names import find_images
 from bundle.errors import SetupError, UsageError
+from tests.batch.raw_servers import head, raw_server
 
 BOUNDARY = "b0undary"
 
@@ -423,6 +425,29 @@ def test_options_that_cannot_be_sent_or_would_change_the_answer_are_refused_befo
     with pytest.raises(UsageError, match=r"option|Options|label_numbering"):
         LabelServer(server.url, options=options)
     assert server.asked == []
+
+
+def test_the_command_waits_for_a_case_no_longer_than_it_was_told(phantom_folder, tmp_path):
+    answers = {b"GET": b'{"models": {"simmlm": {}}}', b"PUT": b'{"session_id": "s1"}', b"DELETE": b"{}"}
+
+    def reply(connection):
+        method = server.received[-1].partition(b" ")[0]
+        if method in answers:
+            connection.sendall(head(f"Content-Length: {len(answers[method])}") + answers[method])
+            return
+        while True:  # a header that never ends
+            connection.sendall(b"x" if method is None else b"HTTP/1.1 200 OK\r\nX: ")
+            method = None
+            time.sleep(0.1)
+
+    began = time.monotonic()
+    with raw_server(reply) as server:
+        result = CliRunner().invoke(
+            app, ["ask", server.url, str(phantom_folder), "-o", str(tmp_path), "--timeout", "1"]
+        )
+    assert result.exit_code == 1
+    assert (tmp_path / "cases.csv").read_text().count("no whole answer within 1 s") == 2
+    assert time.monotonic() - began < 20
 
 
 def test_an_image_that_is_not_there_fails_its_case_alone(server, case, tmp_path):
