@@ -11,6 +11,7 @@ from bundle.data.file_names import case_name, find_beside, find_images, find_lab
 from bundle.data.json_reading import read_json
 from bundle.data.msd import DESCRIPTION, Channel, is_msd, list_msd_cases
 from bundle.data.patterns import match_patterns
+from bundle.data.table_reading import ENDINGS
 from bundle.errors import CaseError, UsageError
 from bundle.modalities import MODALITIES, canonical_modality
 
@@ -68,7 +69,7 @@ def find_layout(source: Path | str) -> Layout:
     """
     root = Path(source).expanduser().resolve()
     suffix = root.suffix.lower()
-    if root.is_file() and suffix == ".csv":
+    if root.is_file() and suffix in ENDINGS:
         return Layout.table
     if root.is_file() and suffix == ".json":
         return Layout.msd if is_msd(read_json(root)) else Layout.objects
