@@ -10,7 +10,7 @@ import typer
 from bundle import __version__
 from bundle.commands.data_sets import data, phantom, split
 from bundle.commands.evaluating import compare, evaluate
-from bundle.commands.options import exit_codes
+from bundle.commands.options import exit_codes, expanded
 from bundle.commands.packing import pack
 from bundle.commands.segmenting import segment
 from bundle.commands.serving import ask
@@ -38,7 +38,11 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 @app.command()
-def demo(out: Annotated[Path, typer.Argument(help="Folder for everything the demo makes.")] = Path("demo")) -> None:
+def demo(
+    out: Annotated[Path, typer.Argument(help="Folder for everything the demo makes.", callback=expanded)] = Path(
+        "demo"
+    ),
+) -> None:
     """Draw an exam, hide two of its modalities, segment both versions and compare them with the truth."""
     with exit_codes():
         run_demo(out, typer.echo)

@@ -191,7 +191,16 @@ def test_the_two_stages_differ_only_where_they_should():
 def test_a_training_goes_on_only_with_the_settings_that_decide_what_it_becomes():
     """A setting is either held to its first value or does not change what is trained."""
     indifferent = {
-        *("bundle_root", "dataset_dir", "output_dir", "device_name", "label_convention", "split_file", "fold"),
+        *(
+            "bundle_root",
+            "dataset_dir",
+            "output_dir",
+            "device_name",
+            "label_convention",
+            "split_file",
+            "fold",
+            "patterns",
+        ),
         *(
             "validation_share",
             "overlap",

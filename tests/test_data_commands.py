@@ -1,5 +1,6 @@
 """The commands that describe and divide a data set, as a user meets them."""
 
+import csv
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from typer.testing import CliRunner
 from bundle.cli import app
 from bundle.data.splits import divide
 from bundle.training.cases import labelled_cases
-from tests.data.datasets import rows_of, stripes, write_case, write_msd, write_table
+from tests.data.datasets import rows_of, stripes, write_case, write_json, write_msd, write_table
 from tests.test_bad_input import options
 
 
@@ -52,10 +53,54 @@ def test_files_of_other_names_are_described_by_patterns(tmp_path):
 
 @pytest.mark.parametrize("source", ["nowhere", "list.csv"])
 def test_a_source_that_is_none_is_a_usage_error(tmp_path, source):
-    (tmp_path / "list.csv").write_text("case_id,t1n\na,nowhere.nii\n", encoding="utf-8")
+    (tmp_path / "list.csv").write_text("case_id,t1x\na,nowhere.nii\n", encoding="utf-8")
     result = call("data", tmp_path / source)
     assert result.exit_code == 2
     assert source in result.output
+
+
+def test_rows_of_a_list_that_cannot_be_used_are_described_with_the_others(folder, tmp_path):
+    rows = rows_of(folder, tmp_path)
+    odd = [{**rows[1], "t1c": "nowhere.nii"}, {**rows[2], "case_id": "a\nb"}, {**rows[3], "label": "nowhere.nii"}]
+    result = call("data", write_table(tmp_path / "list.csv", [rows[0], *odd]), "--json", tmp_path / "found.json")
+    assert result.exit_code == 1
+    found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
+    assert (found["n_cases"], found["n_usable"]) == (4, 1)
+    assert [case["case_id"] for case in found["unusable"]] == ["c1", "row-4", "c3"]
+    assert [case["reason"].split(":")[0] for case in found["unusable"]] == ["E_MISSING", "E_CASE_ID", "E_MISSING"]
+
+
+def test_the_batch_goes_on_past_rows_that_cannot_be_used(tmp_path, tiny_settings):
+    for number in range(2):
+        write_case(tmp_path / "exams" / f"c{number}", seed=number)
+    good = [{**row, "label": "nowhere-seg.nii.gz"} for row in rows_of(tmp_path / "exams", tmp_path)]
+    odd = [{**good[0], "case_id": "a", "t1c": "x\0y"}, {**good[0], "case_id": "i" * 300}, {**good[0], "case_id": "a/b"}]
+    source = write_json(tmp_path / "list.json", [good[0], *odd, good[1]])
+    result = call("segment", "--data", source, "--out", tmp_path / "out", *options(tiny_settings))
+    assert result.exit_code == 1, result.output
+    assert "Traceback" not in result.output
+    assert "5 cases: 2 ok, 3 failed" in result.output
+    with (tmp_path / "out" / "cases.csv").open(newline="", encoding="utf-8") as file:
+        rows = [(row["case_id"], row["status"], row["reason"].split(":")[0]) for row in csv.DictReader(file)]
+    assert rows == [
+        ("c0", "ok", ""),
+        ("a", "failed", "E_MISSING"),
+        ("entry-3", "failed", "E_CASE_ID"),
+        ("entry-4", "failed", "E_CASE_ID"),
+        ("c1", "ok", ""),
+    ]
+
+
+def test_a_list_of_4d_files_is_segmented_by_one_declaration(tmp_path, tiny_settings):
+    for number in range(2):
+        write_case(tmp_path / "exams" / f"c{number}", seed=number, label=stripes(0, 1))
+    write_msd(tmp_path / "msd", tmp_path / "exams")
+    images = ["msd/imagesTr/BRATS_000.nii.gz", "msd/imagesTs/BRATS_001.nii.gz"]
+    source = write_json(tmp_path / "list.json", {"testing": images})
+    declared = ["--modalities", "t2f,t1n,t1c,t2w"]
+    result = call("segment", source, "--out", tmp_path / "out", *declared, *options(tiny_settings))
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "out" / "BRATS_001" / "BRATS_001_seg.nii.gz").is_file()
 
 
 def test_a_report_that_has_no_folder_is_refused_before_reading(folder, tmp_path):

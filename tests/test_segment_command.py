@@ -77,3 +77,45 @@ def test_a_declaration_for_anything_but_one_file_is_a_usage_error(exam, tmp_path
     assert result.exit_code == 2
     assert "--modalities goes with one file" in result.output
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("names", "both"),
+    [
+        (("--t1c", "--t1ce"), "--t1c (--t1ce)"),
+        (("--t1", "--t1n"), "--t1n (--t1)"),
+        (("--t2", "--t2"), "--t2w (--t2)"),
+        (("--flair", "--t2f"), "--t2f (--flair)"),
+    ],
+)
+def test_two_files_for_one_modality_are_refused_with_their_names(exam, tmp_path, names, both):
+    files = [exam / f"{exam.name}-t1c.nii.gz", exam / f"{exam.name}-t2w.nii.gz"]
+    result = call("segment", names[0], files[0], names[1], files[1], "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert all(words in result.output for words in (both, files[0].name, files[1].name))
+    assert not (tmp_path / "out").exists()
+
+
+def test_weights_are_given_as_to_evaluate(exam, expected, tiny_settings, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tiny_settings["checkpoint"].parent))
+    settings = {name: value for name, value in tiny_settings.items() if name != "checkpoint"}
+    result = call("segment", exam, f"-o{tmp_path / 'out'}", "--checkpoint=~/model.pt", *options(settings))
+    assert result.exit_code == 0, result.output
+    check_same(maps(tmp_path / "out", exam.name), expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "got neither"),
+        (["a", "--t1c", "b.nii"], "got both"),
+        (["a", "--case-id", "x"], "--case-id goes with named files"),
+        (["--t1c", "b.nii", "--pattern", "t1c=*"], "--pattern goes with a folder"),
+    ],
+)
+def test_what_cannot_mean_anything_is_refused_with_the_way_out(tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    result = call("segment", *arguments, "-o", "out")
+    assert result.exit_code == 2
+    assert words in result.output
+    assert any(remedy in result.output for remedy in ("Give one of the two.", "Leave it out."))

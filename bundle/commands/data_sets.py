@@ -10,7 +10,17 @@ from rich.console import Console
 from rich.progress import track
 
 from bundle.atomic_file import appearing_at_once
-from bundle.commands.options import ERRORS, SOURCE_HELP, PatternOption, TruthNumbering, exit_codes
+from bundle.commands.options import (
+    ERRORS,
+    DataOption,
+    LabelledArgument,
+    PatternOption,
+    SourceArgument,
+    TruthNumbering,
+    exit_codes,
+    expanded,
+    given_source,
+)
 from bundle.data.cases import find_layout, list_cases
 from bundle.data.describing import describe_case, summarise
 from bundle.data.description_tables import description_tables
@@ -30,7 +40,7 @@ class Naming(StrEnum):
 
 
 def phantom(
-    out: Annotated[Path, typer.Argument(help="Folder for the exams.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the exams.", callback=expanded)],
     cases: Annotated[int, typer.Option(help="How many.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed draws the same exams.")] = 0,
     shape: Annotated[tuple[int, int, int], typer.Option(help="Voxels of 1 mm.")] = (96, 112, 80),
@@ -43,19 +53,23 @@ def phantom(
 
 
 def data(
-    source: Annotated[Path, typer.Argument(help=SOURCE_HELP)],
-    json_file: Annotated[Path | None, typer.Option("--json", help="Also write everything that is found.")] = None,
+    source: SourceArgument = None,
+    data: DataOption = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write everything that is found.", callback=expanded)
+    ] = None,
     labels: Annotated[TruthNumbering, typer.Option(help="Numbering of the label maps on disk.")] = TruthNumbering.auto,
     pattern: PatternOption = None,
 ) -> None:
     """Describe a data set, reading every case as training would. Exit status 1 if a case cannot be used."""
     with exit_codes():
-        cases = list_cases(source, parse_patterns(pattern or []))
+        root = given_source(source, data)
+        cases = list_cases(root, parse_patterns(pattern or []))
         if json_file is not None and not json_file.absolute().parent.is_dir():
             raise OutputError("E_OUTPUT", f"--json must lie in a folder that exists; got {json_file}. Make it first.")
         reading = track(cases, "reading", console=ERRORS, transient=True, disable=not ERRORS.is_terminal)
         facts = [describe_case(case, labels.value) for case in reading]
-        description = {"source": str(source), "layout": find_layout(source).value, **summarise(facts)}
+        description = {"source": str(root), "layout": find_layout(root).value, **summarise(facts)}
         for table in description_tables(description):
             Console().print(table)
         if json_file is not None:
@@ -66,8 +80,12 @@ def data(
 
 
 def split(
-    source: Annotated[Path, typer.Option("--data", help=SOURCE_HELP)],
-    out: Annotated[Path, typer.Option(help="JSON file for the split; never replaced by another one.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="JSON file for the split; never replaced.", callback=expanded)
+    ],
+    source: LabelledArgument = None,
+    data: DataOption = None,
+    pattern: PatternOption = None,
     validation: Annotated[float | None, typer.Option(help="Share of the patients; 0.1 if left out.")] = None,
     test: Annotated[float, typer.Option(help="Share of the patients; 0 for none.")] = 0.2,
     folds: Annotated[int | None, typer.Option(help="Folds for cross-validation instead of a validation part.")] = None,
@@ -76,8 +94,8 @@ def split(
     """Divide the labelled cases by patient into training, validation and test, or into folds and test."""
     with exit_codes():
         if folds is not None and validation is not None:
-            raise UsageError("E_USAGE", "Give --folds or --validation, not both: each fold validates once.")
-        cases = labelled_cases(source)
+            raise UsageError("E_USAGE", "--folds goes without --validation: each fold validates once. Leave one out.")
+        cases = labelled_cases(given_source(source, data), parse_patterns(pattern or []))
         if folds is not None:
             drawn = draw_folds(cases, n_folds=folds, test_share=test, seed=seed)
         else:

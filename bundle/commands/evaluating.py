@@ -12,9 +12,22 @@ from rich.markdown import Markdown
 from bundle.atomic_file import appearing_at_once
 from bundle.batch.evaluating import evaluate_network, evaluate_predictions, judged_cases
 from bundle.batch.runner import OK, CaseOutcome
-from bundle.commands.options import SOURCE_HELP, DeviceOption, Numbering, SetOption, TruthNumbering, exit_codes
+from bundle.commands.options import (
+    CheckpointOption,
+    DataOption,
+    DeviceOption,
+    LabelledArgument,
+    Numbering,
+    PatternOption,
+    SetOption,
+    TruthNumbering,
+    exit_codes,
+    expanded,
+    given_source,
+)
 from bundle.commands.progress import reporting
 from bundle.configuration import parse_settings
+from bundle.data.patterns import pattern_setting
 from bundle.data.splits import chosen_cases
 from bundle.errors import UsageError
 from bundle.evaluation.comparison import compare as compare_tables
@@ -38,14 +51,22 @@ EmptyOption = Annotated[
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(help="Labelled cases: " + SOURCE_HELP)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for scores, tables and pictures.")],
-    checkpoint: Annotated[Path | None, typer.Option(help="Weights; the shipped ones if left out.")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for scores, tables and pictures.", callback=expanded)
+    ],
+    source: LabelledArgument = None,
+    data: DataOption = None,
+    pattern: PatternOption = None,
+    checkpoint: CheckpointOption = None,
     overlay: Annotated[
-        list[str] | None, typer.Option(help="Config that the weights were trained with; may be repeated.")
+        list[str] | None,
+        typer.Option(help="Config that the weights were trained with; may be repeated.", callback=expanded),
     ] = None,
     predictions: Annotated[
-        Path | None, typer.Option(help="Judge these label maps instead of a network: CASE.nii.gz or CASE_seg.nii.gz.")
+        Path | None,
+        typer.Option(
+            help="Judge these label maps instead of a network: CASE.nii.gz or CASE_seg.nii.gz.", callback=expanded
+        ),
     ] = None,
     numbering: Annotated[
         Numbering, typer.Option("--prediction-labels", help="Numbering of the predictions, declared.")
@@ -53,7 +74,9 @@ def evaluate(
     labels: Annotated[
         TruthNumbering, typer.Option(help="Numbering of the truth; auto tells it from names and values.")
     ] = TruthNumbering.auto,
-    split_file: Annotated[Path | None, typer.Option("--split", help="Split of the cases, by `simmlm split`.")] = None,
+    split_file: Annotated[
+        Path | None, typer.Option("--split", help="Split of the cases, by `simmlm split`.", callback=expanded)
+    ] = None,
     part: Annotated[
         str | None,
         typer.Option(help="Part to judge, of the split (test if left out) or of the list of cases (all if left out)."),
@@ -64,18 +87,20 @@ def evaluate(
 ) -> None:
     """Judge a network from every set of the cases' modalities, or anybody's segmentations, by the same code."""
     with exit_codes():
+        root, patterns = given_source(source, data), pattern_setting(pattern or [])
         if predictions is not None:
             _check_alone(checkpoint=checkpoint, overlay=overlay, set=settings)
-            cases = chosen_cases(judged_cases(data), split_file, part)
+            cases = chosen_cases(judged_cases(root, patterns), split_file, part)
             conventions = {"convention": numbering.value, "label_convention": labels.value, "empty": empty.value}
             with reporting("judging", len(cases)) as report:
                 outcomes = evaluate_predictions(cases, predictions, out, report=report, **conventions)
         else:
-            values: dict[str, Any] = {"dataset_dir": data, "split_file": split_file, "part": part}
+            values: dict[str, Any] = {"dataset_dir": root, "patterns": patterns, "split_file": split_file, "part": part}
             values |= {"label_convention": labels.value, "empty": empty.value, "device_name": device}
             values |= {"checkpoint": checkpoint} if checkpoint else {}
             values |= parse_settings(settings or [])
-            with reporting("judging", len(chosen_cases(cases_to_judge(data, tell=False), split_file, part))) as report:
+            listed = cases_to_judge(root, patterns, tell=False)
+            with reporting("judging", len(chosen_cases(listed, split_file, part))) as report:
                 outcomes = evaluate_network(out, values, overlays=tuple(overlay or ()), report=report)
         _summarise(outcomes, out)
 
@@ -84,11 +109,15 @@ def compare(
     runs: Annotated[
         list[str],
         typer.Argument(
+            callback=expanded,
             help="Folders of `simmlm evaluate`; the first is the reference. FOLDER@t1n+t1c+t2w+t2f is one modality set "
-            "of it, to compare with judged label maps."
+            "of it, to compare with judged label maps.",
         ),
     ],
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder for comparison.json, .md and .tex.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for comparison.json, .md and .tex.", callback=expanded),
+    ] = None,
     metric: Annotated[str, typer.Option(help="A metric of scores.csv.")] = "dice",
     empty: EmptyOption = Empty.skip,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and the permutations.")] = 0,
@@ -96,7 +125,7 @@ def compare(
     """Table evaluated runs side by side: differences to the first, intervals and permutation tests over cases."""
     with exit_codes():
         if len(runs) < 2:
-            raise UsageError("E_USAGE", f"Runs to compare must be at least two; got {len(runs)}.")
+            raise UsageError("E_USAGE", f"Runs to compare must be at least two; got {len(runs)}. Name another folder.")
         tables = {name: _read_scores(run) for name, run in _named(runs).items()}
         result = compare_tables(tables, metric=metric, empty=empty.value, seed=seed)
         text = markdown_comparison(result)
@@ -114,7 +143,7 @@ def _named(runs: list[str]) -> dict[str, str]:
     names = [Path(run).resolve().name for run in runs]
     unique = {name if names.count(name) == 1 else run: run for name, run in zip(names, runs, strict=True)}
     if len(unique) < len(runs):
-        raise UsageError("E_USAGE", "Each run must be given once.")
+        raise UsageError("E_USAGE", f"Each run must be given once; got {' '.join(runs)}. Leave out the doubled one.")
     return unique
 
 
@@ -129,7 +158,7 @@ def _read_scores(run: str) -> ScoreTable:
 def _check_alone(**options: Any) -> None:
     given = [name for name, value in options.items() if value]
     if given:
-        raise UsageError("E_USAGE", f"--{given[0]} is for a network; --predictions needs none. Give one of the two.")
+        raise UsageError("E_USAGE", f"--{given[0]} is for a network; --predictions needs none. Leave one out.")
 
 
 def _summarise(outcomes: list[CaseOutcome], out: Path) -> None:

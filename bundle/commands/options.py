@@ -1,26 +1,52 @@
 """What several commands share: options, the console, the exit status of an error."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from bundle.errors import find_user_error
+from bundle.errors import UsageError, find_user_error
 
 ERRORS = Console(stderr=True)
 SOURCE_HELP = (
     "A case folder, a folder with one per case, a Decathlon folder, a .csv or .json list, or an image of a case."
 )
 
+
+def expanded(value: Any) -> Any:
+    """Replace ``~`` in a path or several, as typer's callback: no shell does so after ``--data=``."""
+    if isinstance(value, list | tuple):
+        return [expanded(item) for item in value]
+    try:
+        return type(value)(Path(value).expanduser()) if str(value).startswith("~") else value
+    except RuntimeError:  # the home of nobody
+        return value
+
+
+SourceArgument = Annotated[Path | None, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, callback=expanded)]
+LabelledArgument = Annotated[
+    Path | None, typer.Argument(metavar="SOURCE", help=f"Labelled cases. {SOURCE_HELP}", callback=expanded)
+]
+DataOption = Annotated[
+    list[Path] | None, typer.Option("--data", metavar="SOURCE", help="SOURCE, said as an option.", callback=expanded)
+]
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="Replace a setting of the config, as KEY=VALUE; may be repeated.")
 ]
 PatternOption = Annotated[
     list[str] | None,
-    typer.Option(help="MODALITY=GLOB in the case folder, for files not named as in BraTS; may be repeated."),
+    typer.Option(
+        metavar="NAME=GLOB",
+        help="What files are called in the case folders where not as in BraTS, such as t1c='*_post*.nii.gz' or "
+        "label='*mask*'; may be repeated.",
+    ),
+]
+CheckpointOption = Annotated[
+    Path | None, typer.Option(help="Weights; the shipped ones if left out.", callback=expanded)
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda:N.")]
 
@@ -44,6 +70,30 @@ class TruthNumbering(StrEnum):
     brats2023 = "brats2023"
     brats2024 = "brats2024"
     msd = "msd"
+
+
+def given_source(source: Path | None, data: Sequence[Path] | None) -> Path:
+    """Give the data of a command, which may be named by position or as ``--data``.
+
+    Raises:
+        UsageError: they are named twice, or not at all.
+    """
+    given = [*([] if source is None else [source]), *(data or [])]
+    if not given:
+        raise UsageError("E_USAGE", "The data must be named, as SOURCE or --data SOURCE; got neither. Add the folder.")
+    return only_one("The data, SOURCE or --data,", given)
+
+
+def only_one(what: str, given: Sequence[Path]) -> Path:
+    """Give the value of an option for which the last of several would silently win.
+
+    Raises:
+        UsageError: there are several.
+    """
+    if len(given) > 1:
+        both = " and ".join(map(str, given))
+        raise UsageError("E_USAGE", f"{what} must be given once; got {both}. Leave out all but one.")
+    return given[0]
 
 
 @contextmanager

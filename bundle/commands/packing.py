@@ -5,12 +5,17 @@ from typing import Annotated
 
 import typer
 
-from bundle.commands.options import exit_codes
+from bundle.commands.options import exit_codes, expanded
 from bundle.packing import pack as write_pack
 
 
 def pack(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Zip file; with --folder a folder that does not exist yet.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="Zip file; with --folder a folder that does not exist yet.", callback=expanded
+        ),
+    ],
     folder: Annotated[bool, typer.Option("--folder", help="Write a folder instead of a zip file.")] = False,
 ) -> None:
     """Pack configs, weights, code and docs into one bundle that runs without installing this package."""

@@ -1,5 +1,6 @@
 """Segments exams."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,7 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from bundle.batch.segmenting import segment_cases
-from bundle.commands.options import SOURCE_HELP, DeviceOption, PatternOption, SetOption, exit_codes
+from bundle.commands.options import (
+    CheckpointOption,
+    DataOption,
+    DeviceOption,
+    PatternOption,
+    SetOption,
+    SourceArgument,
+    exit_codes,
+    expanded,
+    given_source,
+    only_one,
+)
 from bundle.commands.progress import reporting, summarise
 from bundle.configuration import parse_settings
 from bundle.data.cases import check_case_id, list_cases
@@ -15,6 +27,12 @@ from bundle.data.file_names import case_name
 from bundle.data.patterns import parse_patterns
 from bundle.errors import UsageError
 from bundle.modalities import MODALITIES
+
+Images = list[Path] | None
+"""Values of an option that is given once; with a single value the last one would win without a word."""
+
+ONE_FILE: dict[str, Any] = {"metavar": "<path>", "callback": expanded}
+NAMES = {"t1n": "--t1n (--t1)", "t1c": "--t1c (--t1ce)", "t2w": "--t2w (--t2)", "t2f": "--t2f (--flair)"}
 
 
 class Convention(StrEnum):
@@ -26,12 +44,15 @@ class Convention(StrEnum):
 
 
 def segment(
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results, one subfolder per case.")],
-    source: Annotated[Path | None, typer.Argument(help=SOURCE_HELP)] = None,
-    t1n: Annotated[Path | None, typer.Option("--t1n", "--t1", help="T1 image.")] = None,
-    t1c: Annotated[Path | None, typer.Option("--t1c", "--t1ce", help="T1 image with contrast agent.")] = None,
-    t2w: Annotated[Path | None, typer.Option("--t2w", "--t2", help="T2 image.")] = None,
-    t2f: Annotated[Path | None, typer.Option("--t2f", "--flair", help="T2-FLAIR image.")] = None,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the results, one subfolder per case.", callback=expanded)
+    ],
+    source: SourceArgument = None,
+    data: DataOption = None,
+    t1n: Annotated[Images, typer.Option("--t1n", "--t1", help="T1 image.", **ONE_FILE)] = None,
+    t1c: Annotated[Images, typer.Option("--t1c", "--t1ce", help="T1 image with contrast agent.", **ONE_FILE)] = None,
+    t2w: Annotated[Images, typer.Option("--t2w", "--t2", help="T2 image.", **ONE_FILE)] = None,
+    t2f: Annotated[Images, typer.Option("--t2f", "--flair", help="T2-FLAIR image.", **ONE_FILE)] = None,
     case_id: Annotated[str | None, typer.Option(help="Name of the case, with named files.")] = None,
     pattern: PatternOption = None,
     modalities: Annotated[
@@ -40,6 +61,7 @@ def segment(
     labels: Annotated[Convention, typer.Option(help="Numbering of the label map on disk.")] = Convention.brats2023,
     preview: Annotated[bool, typer.Option("--preview", help="Also draw a PNG per case.")] = False,
     slicer: Annotated[bool, typer.Option("--slicer", help="Also write files for 3D Slicer, and a script.")] = False,
+    checkpoint: CheckpointOption = None,
     device: DeviceOption = "auto",
     settings: SetOption = None,
 ) -> None:
@@ -47,35 +69,52 @@ def segment(
 
     Writes the label map, the entropy map and one weight map per acquired modality on the case's own grid.
     """
-    files = dict(zip(MODALITIES, (t1n, t1c, t2w, t2f), strict=True))
+    images = dict(zip(MODALITIES, (t1n, t1c, t2w, t2f), strict=True))
     with exit_codes():
-        # Absolute, as they go into CASE.json, by which a viewer finds them from any working folder.
-        given = {name: path.absolute() for name, path in files.items() if path}
-        cases = _cases(source, given, case_id, pattern)
+        root = given_source(source, data) if source or data else None
+        cases = _cases(root, _files(images), case_id, pattern)
         cases = cases if modalities is None else _declared(cases, modalities)
-        values = {"label_convention": labels.value, "device_name": device, "preview": preview, "slicer": slicer}
+        values: dict[str, Any] = {"label_convention": labels.value, "device_name": device}
+        values |= {"preview": preview, "slicer": slicer}
+        values |= {} if checkpoint is None else {"checkpoint": checkpoint}
         values |= parse_settings(settings or [])
         with reporting("segmenting", len(cases)) as report:
             outcomes = segment_cases(cases, out, settings=values, report=report)
         summarise(outcomes, out)
 
 
+def _files(images: Mapping[str, Images]) -> dict[str, Path]:
+    """Give the named files by modality, absolute: from any working folder a viewer finds them by CASE.json."""
+    given = {modality: paths for modality, paths in images.items() if paths}
+    return {modality: only_one(NAMES[modality], paths).absolute() for modality, paths in given.items()}
+
+
 def _cases(
     source: Path | None, files: dict[str, Path], case_id: str | None, pattern: list[str] | None
 ) -> tuple[dict[str, Any], ...]:
     if (source is None) == (not files):
-        raise UsageError("E_USAGE", "Give a folder or else named files (--t1n, --t1c, --t2w, --t2f), one of the two.")
+        raise UsageError(
+            "E_USAGE",
+            "What to segment must be named, as SOURCE or else as files (--t1n, --t1c, --t2w, --t2f); got "
+            f"{'neither' if source is None else 'both'}. "
+            "Give one of the two.",
+        )
     if source is not None:
         if case_id is not None:
-            raise UsageError("E_USAGE", "--case-id goes with named files; folders give their own names.")
+            raise UsageError(
+                "E_USAGE", "--case-id goes with named files; folders and lists give their own names. Leave it out."
+            )
         return list_cases(source, parse_patterns(pattern or []))
     if pattern:
-        raise UsageError("E_USAGE", "--pattern goes with a folder; named files need none.")
+        raise UsageError("E_USAGE", "--pattern goes with a folder; named files need none. Leave it out.")
     name = case_id or case_name(next(iter(files.values())))
     return ({"case_id": check_case_id(name), "image": files},)
 
 
 def _declared(cases: tuple[dict[str, Any], ...], modalities: str) -> tuple[dict[str, Any], ...]:
-    if len(cases) != 1 or not isinstance(cases[0]["image"], Path) or not cases[0]["image"].is_file():
-        raise UsageError("E_USAGE", "--modalities goes with one file; folders, lists and named files need none.")
-    return ({**cases[0], "modalities": modalities},)
+    """Say of every 4D file what it holds, where the list of cases does not say so."""
+    if not all(isinstance(case["image"], Path) and case["image"].is_file() for case in cases if "problem" not in case):
+        raise UsageError(
+            "E_USAGE", "--modalities goes with one file or a list of 4D files; others need none. Leave it out."
+        )
+    return tuple({"modalities": modalities, **case} for case in cases)

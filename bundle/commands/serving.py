@@ -8,18 +8,23 @@ from typing import Annotated
 import typer
 
 from bundle.batch.label_server import LabelServer, ask_server
-from bundle.commands.options import SOURCE_HELP, exit_codes
+from bundle.commands.options import DataOption, PatternOption, SourceArgument, exit_codes, expanded, given_source
 from bundle.commands.progress import reporting, summarise
 from bundle.configuration import parse_settings
 from bundle.data.cases import list_cases
+from bundle.data.patterns import parse_patterns
 
 TOKEN = "SIMMLM_TOKEN"
 
 
 def ask(
     server: Annotated[str, typer.Argument(help="URL of the server, such as http://127.0.0.1:8000.")],
-    source: Annotated[Path, typer.Argument(help=SOURCE_HELP)],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the label maps, one subfolder per case.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the label maps, one subfolder per case.", callback=expanded)
+    ],
+    source: SourceArgument = None,
+    data: DataOption = None,
+    pattern: PatternOption = None,
     model: Annotated[str, typer.Option(help="Name of the model on the server.")] = "simmlm",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="Option of the request, as KEY=VALUE; may be repeated.")
@@ -32,7 +37,7 @@ def ask(
     """
     logging.getLogger("urllib3").setLevel(logging.CRITICAL)  # it would print a server's broken headers as they are
     with exit_codes():
-        cases = list_cases(source)
+        cases = list_cases(given_source(source, data), parse_patterns(pattern or []))
         options, token = parse_settings(settings or []), os.environ.get(TOKEN)
         client = LabelServer(server, model, options=options, token=token, timeout_s=timeout)
         with reporting("asking", len(cases)) as report:

@@ -9,8 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from bundle.commands.options import ERRORS, SOURCE_HELP, DeviceOption, SetOption, exit_codes
+from bundle.commands.options import (
+    ERRORS,
+    DataOption,
+    DeviceOption,
+    LabelledArgument,
+    PatternOption,
+    SetOption,
+    exit_codes,
+    expanded,
+    given_source,
+)
 from bundle.configuration import parse_settings
+from bundle.data.patterns import pattern_setting
 from bundle.errors import UsageError
 from bundle.modalities import parse_modalities
 from bundle.training.stages import train as train_stages
@@ -27,8 +38,15 @@ class Tracking(StrEnum):
 
 
 def train(
-    data: Annotated[Path, typer.Option(help="Labelled cases: " + SOURCE_HELP)],
-    out: Annotated[Path, typer.Option(help="Folder for the weights. The same command again goes on in it.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="Folder for the weights. The same command again goes on in it.", callback=expanded
+        ),
+    ],
+    source: LabelledArgument = None,
+    data: DataOption = None,
+    pattern: PatternOption = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each stage.")] = None,
     experts: Annotated[
         str | None, typer.Option(help="Train only these experts, such as t1c or t1n,t2w; stop after stage 1.")
@@ -36,14 +54,20 @@ def train(
     start_from: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Weights to begin stage 2 with instead of a stage 1: a mixture, or experts; may be repeated."
+            help="Weights to begin stage 2 with instead of a stage 1: a mixture, or experts; may be repeated.",
+            callback=expanded,
         ),
     ] = None,
     overlay: Annotated[
         list[str] | None,
-        typer.Option(help="Config to merge over both stages: a file, or one of configs/ablations; may be repeated."),
+        typer.Option(
+            help="Config to merge over both stages: a file, or one of configs/ablations; may be repeated.",
+            callback=expanded,
+        ),
     ] = None,
-    split_file: Annotated[Path | None, typer.Option("--split", help="Split of the cases, by `simmlm split`.")] = None,
+    split_file: Annotated[
+        Path | None, typer.Option("--split", help="Split of the cases, by `simmlm split`.", callback=expanded)
+    ] = None,
     tracking: Annotated[Tracking | None, typer.Option(help="Where else to follow the training.")] = None,
     minutes: Annotated[
         float | None, typer.Option(min=0, help="Stop before this time is over, at the end of an epoch; exit status 75.")
@@ -57,10 +81,11 @@ def train(
     """
     with exit_codes(), _stoppable():
         values: dict[str, Any] = {"device_name": device, **parse_settings(settings or [])}
-        given = {"epochs": epochs, "split_file": split_file}
+        root = given_source(source, data)
+        given = {"epochs": epochs, "split_file": split_file, "patterns": pattern_setting(pattern or [])}
         values |= {name: value for name, value in given.items() if value is not None}
         weights = train_stages(
-            data,
+            root,
             out,
             values,
             experts=_modalities(experts),

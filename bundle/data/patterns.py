@@ -1,5 +1,6 @@
 """Finds the files of a case by globs that the user gives, one per modality."""
 
+from collections import UserDict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -49,3 +50,16 @@ def parse_patterns(options: Iterable[str]) -> dict[str, str]:
             )
         patterns[modality] = glob
     return patterns
+
+
+def pattern_setting(options: Iterable[str]) -> Mapping[str, str] | None:
+    """Read ``MODALITY=GLOB`` options as the setting ``patterns`` of the configs, None without any.
+
+    Returns:
+        A mapping that is no ``dict``: into those MONAI's parser looks for references, such as ``@#`` in a glob.
+
+    Raises:
+        UsageError: as `parse_patterns`.
+    """
+    patterns = parse_patterns(options)
+    return UserDict(patterns) if patterns else None

@@ -76,17 +76,20 @@ def cases_to_judge(
     return cases
 
 
-def divide_labelled(source: Path | str | None, **options: Any) -> tuple[Cases, Cases]:
+def divide_labelled(
+    source: Path | str | None, patterns: Mapping[str, str] | None = None, **options: Any
+) -> tuple[Cases, Cases]:
     """Give the training and the validation cases of a data set; without one, none: MONAI Label brings its own.
 
     Args:
         source: as for `labelled_cases`, or None.
+        patterns: as for `labelled_cases`.
         options: as for ``splits.divide``.
 
     Raises:
         UsageError: as `labelled_cases` and ``splits.divide``.
     """
-    return ((), ()) if source is None else divide(labelled_cases(source), **options)
+    return ((), ()) if source is None else divide(labelled_cases(source, patterns), **options)
 
 
 def _with_files(item: dict[str, Any], *, need_images: bool) -> dict[str, Any]:
