@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.data.list_columns import CASE_ID, IMAGE, IMAGES, canonical_column, describe_ignored
-from bundle.data.list_entries import Entry, problem, read_entry
+from bundle.data.list_entries import Entry, problem, read_entry, starts_of
 from bundle.data.list_objects import json_entries
 from bundle.data.table_reading import ENDINGS, read_table
 from bundle.data.text_reading import shown
@@ -39,7 +39,8 @@ def read_datalist(path: Path) -> tuple[dict[str, Any], ...]:
         raise _error(path, f"must list 1 to {MAX_CASES} cases", str(len(entries)), "Add a row per case, or divide it.")
     if ignored:
         LOGGER.warning("%s: columns that are not read: %s", shown(path), describe_ignored(ignored))
-    items = [read_entry(path, entry) for entry in entries]
+    starts = starts_of(path)
+    items = [read_entry(path, entry, starts) for entry in entries]
     _mark_doubled(path, entries, items)
     _name_unnamed(entries, items)
     return tuple(items)

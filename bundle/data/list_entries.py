@@ -21,6 +21,7 @@ MAX_ID_BYTES = 200
 _DESCRIPTIONS = ("modalities", "label_convention", "patient", "fold")
 
 Fields = Mapping[str, Any]
+Folders = tuple[Path, ...]
 
 
 class Entry(NamedTuple):
@@ -39,10 +40,21 @@ class Entry(NamedTuple):
     complaint: str = ""
 
 
-def read_entry(source: Path, entry: Entry) -> dict[str, Any]:
-    """Give the case that an entry describes; relative paths start at the folder of the list.
+def starts_of(source: Path) -> Folders:
+    """Give the folders at which relative paths of a list may start: its own, and that of what it is a link to."""
+    own = [source.parent]
+    return (*own, source.resolve().parent) if source.is_symlink() else tuple(own)
+
+
+def read_entry(source: Path, entry: Entry, starts: Folders) -> dict[str, Any]:
+    """Give the case that an entry describes.
 
     A label that is missing is no problem yet: only training and evaluation read it, and refuse it then.
+
+    Args:
+        source: the list, for messages.
+        entry: one of its entries.
+        starts: where relative paths start; the first folder counts that has the file.
 
     Returns:
         ``case_id``, empty where it has no usable one; ``image``, a mapping from modality to file, or one file; what
@@ -50,9 +62,9 @@ def read_entry(source: Path, entry: Entry) -> dict[str, Any]:
     """
     complaints = [CaseError("E_DATALIST", entry.complaint)] if entry.complaint else []
     files = {name: text for name, text in entry.fields.items() if name in (*MODALITIES, IMAGE, LABEL)}
-    image = {} if complaints else _images(source.parent, files, complaints)
+    image = {} if complaints else _images(starts, files, complaints)
     case_id = _case_id(entry, image, complaints)
-    item = {CASE_ID: case_id, IMAGE: image, **_extras(source.parent, entry, complaints)}
+    item = {CASE_ID: case_id, IMAGE: image, **_extras(starts, entry, complaints)}
     if not complaints:
         item[IMAGE] = _named(image, item, complaints)
     if complaints:
@@ -66,19 +78,19 @@ def problem(source: Path, place: str, case_id: str, complaints: list[CaseError])
     return CaseError(complaints[0].code, f"{where}: " + " ".join(map(str, complaints)))
 
 
-def _images(folder: Path, files: Fields, complaints: list[CaseError]) -> Any:
+def _images(starts: Folders, files: Fields, complaints: list[CaseError]) -> Any:
     """Give modality to file, a list of files or one file, as the entry names them."""
     named = {name: files[name] for name in MODALITIES if name in files}
     if IMAGE in files and named:
         complaints.append(_odd(f"images must be named once; got {IMAGE} and {', '.join(named)}. Remove one of both."))
     elif isinstance(files.get(IMAGE), list):
-        return [_file(folder, IMAGE, text, complaints) for text in files[IMAGE]]
+        return [_file(starts, IMAGE, text, complaints) for text in files[IMAGE]]
     elif IMAGE in files:
-        return _file(folder, IMAGE, files[IMAGE], complaints)
+        return _file(starts, IMAGE, files[IMAGE], complaints)
     elif not named:
         words = "at least one modality's file must be named; got none. Fill in a path."
         complaints.append(CaseError("E_NO_MODALITY", words))
-    return {modality: _file(folder, modality, text, complaints) for modality, text in named.items()}
+    return {modality: _file(starts, modality, text, complaints) for modality, text in named.items()}
 
 
 def _named(image: Any, item: Mapping[str, Any], complaints: list[CaseError]) -> Any:
@@ -95,24 +107,27 @@ def _named(image: Any, item: Mapping[str, Any], complaints: list[CaseError]) -> 
         return {}
 
 
-def _file(folder: Path, column: str, text: Any, complaints: list[CaseError]) -> Path:
+def _file(starts: Folders, column: str, text: Any, complaints: list[CaseError]) -> Path:
     if not isinstance(text, str):
         complaints.append(_odd(f"{column} must be the path of a file; got {shown(repr(text), 60)}. Name one file."))
-        return folder
-    file = _path(folder, text)
+        return starts[0]
+    file = _path(starts, text)
     fault = _fault(file)
     if fault:
-        remedy = f"Correct the path; a relative one starts at {shown(folder)}. Leave it empty if there is none."
+        places = " or ".join(map(shown, starts))
+        remedy = f"Correct the path; a relative one starts at {places}. Leave it empty if there is none."
         words = f"{column} must name an existing file; got {shown(file)}, {fault}. {remedy}"
         complaints.append(CaseError("E_MISSING", words))
     return file
 
 
-def _path(folder: Path, text: str) -> Path:
+def _path(starts: Folders, text: str) -> Path:
     try:
-        return folder / Path(text.strip()).expanduser()
+        path = Path(text.strip()).expanduser()
     except RuntimeError:  # the home of nobody
-        return folder / text.strip()
+        path = Path(text.strip())
+    places = [folder / path for folder in starts]
+    return places[0] if len(places) == 1 else next((place for place in places if not _fault(place)), places[0])
 
 
 def _fault(file: Path) -> str:
@@ -160,7 +175,7 @@ def _is_safe(case_id: str) -> bool:
     return is_case_id(case_id) and printable(case_id) == case_id and len(case_id.encode()) <= MAX_ID_BYTES
 
 
-def _extras(folder: Path, entry: Entry, complaints: list[CaseError]) -> dict[str, Any]:
+def _extras(starts: Folders, entry: Entry, complaints: list[CaseError]) -> dict[str, Any]:
     """Give what an entry says besides its images: label, numbering, patient, volumes, fold and part."""
     extras: dict[str, Any] = {}
     for name in [name for name in _DESCRIPTIONS if name in entry.fields]:
@@ -176,22 +191,22 @@ def _extras(folder: Path, entry: Entry, complaints: list[CaseError]) -> dict[str
         complaints.append(_odd(f"label_convention must be one of {known}; got {got}. Choose one."))
     label = entry.fields.get(LABEL)
     if isinstance(label, str):
-        extras[LABEL] = _label(folder, label)
+        extras[LABEL] = _label(starts, label)
     elif label is not None:
         complaints.append(_odd(f"label must be the path of a file; got {shown(repr(label), 60)}. Name one file."))
     return extras | ({"part": entry.part} if entry.part else {})
 
 
-def _label(folder: Path, text: str) -> Path:
+def _label(starts: Folders, text: str) -> Path:
     """Give the path of a label; what can be no path becomes one that is not there, to be refused where it is read."""
-    file = _path(folder, text)
+    file = _path(starts, text)
     try:
         file.lstat()
     except FileNotFoundError:
         return file
     except (OSError, ValueError) as error:
         possible = isinstance(error, OSError) and error.errno != errno.ENAMETOOLONG
-        return file if possible else folder / shown(text, 100)
+        return file if possible else starts[0] / shown(text, 100)
     return file
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from bundle.data.cases import Layout, case_files, case_label, find_layout, list_cases
+from bundle.data.datalists import read_datalist
 from bundle.data.loading import LoadExamd
 from bundle.errors import CaseError, UsageError
 from bundle.modalities import MODALITIES
@@ -389,3 +390,14 @@ def test_text_that_a_config_parser_would_evaluate_stays_text(rows, tmp_path):
     path = write_json(tmp_path / "list.json", [{**rows[0], "case_id": "$print(1)", "patient": "@x"}])
     assert isinstance(list_cases(path), tuple)
     assert json.loads(path.read_text(encoding="utf-8"))[0]["case_id"] == list_cases(path)[0]["case_id"]
+
+
+def test_a_list_may_be_a_link_and_its_paths_start_beside_the_link_or_beside_the_list(rows, tmp_path):
+    kept = write_table(tmp_path / "list.csv", [{"case_id": "a", "t1c": rows[0]["t1c"], "t2f": "own-t2f.nii.gz"}])
+    own = tmp_path / "mine" / "own-t2f.nii.gz"
+    own.parent.mkdir()
+    own.write_bytes(b"")
+    (tmp_path / "mine" / "link.csv").symlink_to(kept)
+    (item,) = read_datalist(tmp_path / "mine" / "link.csv")
+    assert item == {"case_id": "a", "image": {"t1c": tmp_path / rows[0]["t1c"], "t2f": own}}
+    assert "problem" in read_datalist(kept)[0]
