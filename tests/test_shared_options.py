@@ -1,5 +1,7 @@
 """What commands have in common: how data, patterns and paths are given."""
 
+import shutil
+
 import pytest
 
 from bundle.commands.options import expanded
@@ -7,7 +9,7 @@ from bundle.configuration import load_config
 from bundle.data.patterns import pattern_setting
 from bundle.training.cases import divide_labelled
 from tests.data.datasets import stripes, write_case
-from tests.test_bad_input import call
+from tests.test_bad_input import call, options
 
 COMMANDS = {
     "segment": ["--out", "out"],
@@ -84,6 +86,23 @@ def test_results_go_to_the_home_of_a_user_too(renamed, tmp_path):
     found = call("data", "--data=~/exams", "--pattern=t1c=post*", "--json=~/found.json")
     assert found.exit_code == 0, found.output
     assert (tmp_path / "home" / "found.json").is_file()
+
+
+def test_training_and_evaluation_find_files_by_patterns(phantom_folder, tiny_settings, tmp_path):
+    data = shutil.copytree(phantom_folder, tmp_path / "home" / "exams")
+    for image in data.glob("*/*-t1c.nii.gz"):
+        image.rename(image.with_name("after.nii.gz"))
+    given = [data, "--pattern", "t1ce=after*"]
+    tiny = ["--set", "num_workers=0", "--set", "amp=false", "--epochs", "1"]
+    small = options(
+        {name: value for name, value in tiny_settings.items() if name in ("expert", "roi_size", "device_name")}
+    )
+    trained = call("train", *given, "--out=~/run", "--experts", "t1c", *tiny, *small)
+    assert trained.exit_code == 0, trained.output
+    assert (tmp_path / "home" / "run" / "experts.pt").is_file()
+    judged = call("evaluate", *given, "--out=~/judged", *options(tiny_settings))
+    assert judged.exit_code == 0, judged.output
+    assert "2 cases: 2 judged" in judged.output
 
 
 @pytest.mark.parametrize("name", ["evaluate.yaml", "train.yaml", "train_experts.yaml", "inference.yaml"])
