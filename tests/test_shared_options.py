@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from bundle.commands.options import expanded
+from bundle.commands.options import all_settings, expanded
 from bundle.configuration import load_config
 from bundle.data.patterns import pattern_setting
 from bundle.training.cases import divide_labelled
@@ -77,6 +77,27 @@ def test_every_command_that_lists_cases_reads_patterns(command, renamed):
     result = call(command, *COMMANDS[command], renamed, "--pattern", "t3=*")
     assert result.exit_code == 2
     assert "E_PATTERN" in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "setting"),
+    [
+        ("segment", ["--checkpoint", "a.pt"], "checkpoint=b.pt"),
+        ("evaluate", ["--checkpoint", "a.pt"], "checkpoint=b.pt"),
+        ("evaluate", ["--split", "a.pt"], "split_file=b.pt"),
+        ("train", ["--split", "a.pt"], "split_file=b.pt"),
+        ("train", ["--epochs", "7"], "epochs=9"),
+    ],
+)
+def test_a_setting_that_is_also_given_by_its_option_is_refused_with_both_values(renamed, command, option, setting):
+    result = call(command, renamed, "--out", "out", *option, "--set", setting)
+    name, _, value = setting.partition("=")
+    assert result.exit_code == 2
+    assert f"{name} must be given once; got {option[1]} by its own option and {value} by --set" in result.output
+
+
+def test_a_set_value_replaces_what_an_option_has_by_default():
+    assert all_settings({"device_name": "auto"}, {"checkpoint": None}, ["device_name=cpu"]) == {"device_name": "cpu"}
 
 
 def test_results_go_to_the_home_of_a_user_too(renamed, tmp_path):

@@ -21,12 +21,12 @@ from bundle.commands.options import (
     PatternOption,
     SetOption,
     TruthNumbering,
+    all_settings,
     exit_codes,
     expanded,
     given_source,
 )
 from bundle.commands.progress import reporting
-from bundle.configuration import parse_settings
 from bundle.data.patterns import pattern_setting
 from bundle.data.splits import chosen_cases
 from bundle.errors import UsageError
@@ -95,12 +95,12 @@ def evaluate(
             with reporting("judging", len(cases)) as report:
                 outcomes = evaluate_predictions(cases, predictions, out, report=report, **conventions)
         else:
-            values: dict[str, Any] = {"dataset_dir": root, "patterns": patterns, "split_file": split_file, "part": part}
-            values |= {"label_convention": labels.value, "empty": empty.value, "device_name": device}
-            values |= {"checkpoint": checkpoint} if checkpoint else {}
-            values |= parse_settings(settings or [])
-            listed = cases_to_judge(root, patterns, tell=False)
-            with reporting("judging", len(chosen_cases(listed, split_file, part))) as report:
+            defaults = {"part": part, "label_convention": labels.value, "empty": empty.value, "device_name": device}
+            given = {"dataset_dir": root, "patterns": patterns, "split_file": split_file, "checkpoint": checkpoint}
+            values = all_settings(defaults, given, settings)
+            listed = cases_to_judge(root, values.get("patterns"), tell=False)
+            cases = chosen_cases(listed, values.get("split_file"), values["part"])
+            with reporting("judging", len(cases)) as report:
                 outcomes = evaluate_network(out, values, overlays=tuple(overlay or ()), report=report)
         _summarise(outcomes, out)
 

@@ -1,6 +1,6 @@
 """What several commands share: options, the console, the exit status of an error."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from bundle.configuration import parse_settings
 from bundle.errors import UsageError, find_user_error
 
 ERRORS = Console(stderr=True)
@@ -94,6 +95,30 @@ def only_one(what: str, given: Sequence[Path]) -> Path:
         both = " and ".join(map(str, given))
         raise UsageError("E_USAGE", f"{what} must be given once; got {both}. Leave out all but one.")
     return given[0]
+
+
+def all_settings(
+    defaults: Mapping[str, Any], given: Mapping[str, Any], settings: Sequence[str] | None
+) -> dict[str, Any]:
+    """Join the settings that have options of their own with those of ``--set``.
+
+    Args:
+        defaults: which ``--set`` replaces.
+        given: by options; None where one was left out.
+        settings: the values of ``--set``.
+
+    Raises:
+        UsageError: a setting is given in both ways: one of them would win without a word.
+    """
+    set_values = parse_settings(settings or [])
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given.keys() & set_values.keys():
+        raise UsageError(
+            "E_USAGE",
+            f"{name} must be given once; got {given[name]} by its own option and {set_values[name]} by --set. "
+            "Leave out one of them.",
+        )
+    return {**defaults, **set_values, **given}
 
 
 @contextmanager

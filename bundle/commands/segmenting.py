@@ -15,13 +15,13 @@ from bundle.commands.options import (
     PatternOption,
     SetOption,
     SourceArgument,
+    all_settings,
     exit_codes,
     expanded,
     given_source,
     only_one,
 )
 from bundle.commands.progress import reporting, summarise
-from bundle.configuration import parse_settings
 from bundle.data.cases import check_case_id, list_cases
 from bundle.data.file_names import case_name
 from bundle.data.patterns import parse_patterns
@@ -74,10 +74,8 @@ def segment(
         root = given_source(source, data) if source or data else None
         cases = _cases(root, _files(images), case_id, pattern)
         cases = cases if modalities is None else _declared(cases, modalities)
-        values: dict[str, Any] = {"label_convention": labels.value, "device_name": device}
-        values |= {"preview": preview, "slicer": slicer}
-        values |= {} if checkpoint is None else {"checkpoint": checkpoint}
-        values |= parse_settings(settings or [])
+        values = {"label_convention": labels.value, "device_name": device, "preview": preview, "slicer": slicer}
+        values = all_settings(values, {"checkpoint": checkpoint}, settings)
         with reporting("segmenting", len(cases)) as report:
             outcomes = segment_cases(cases, out, settings=values, report=report)
         summarise(outcomes, out)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,11 +16,11 @@ from bundle.commands.options import (
     LabelledArgument,
     PatternOption,
     SetOption,
+    all_settings,
     exit_codes,
     expanded,
     given_source,
 )
-from bundle.configuration import parse_settings
 from bundle.data.patterns import pattern_setting
 from bundle.errors import UsageError
 from bundle.modalities import parse_modalities
@@ -80,10 +80,9 @@ def train(
     A training that was stopped or killed goes on after its last finished epoch when the same command is given again.
     """
     with exit_codes(), _stoppable():
-        values: dict[str, Any] = {"device_name": device, **parse_settings(settings or [])}
         root = given_source(source, data)
         given = {"epochs": epochs, "split_file": split_file, "patterns": pattern_setting(pattern or [])}
-        values |= {name: value for name, value in given.items() if value is not None}
+        values = all_settings({"device_name": device}, given, settings)
         weights = train_stages(
             root,
             out,

@@ -122,11 +122,13 @@ def _file(starts: Folders, column: str, text: Any, complaints: list[CaseError]) 
 
 
 def _path(starts: Folders, text: str) -> Path:
+    """Give the file that a path means, or what comes first where there is none."""
     try:
-        path = Path(text.strip()).expanduser()
+        path = Path(text).expanduser()
     except RuntimeError:  # the home of nobody
-        path = Path(text.strip())
-    places = [folder / path for folder in starts]
+        path = Path(text)
+    paths = (path, Path(text.replace("\\", "/"))) if "\\" in text else (path,)  # a list that Windows wrote
+    places = [folder / path for path in paths for folder in starts]
     return places[0] if len(places) == 1 else next((place for place in places if not _fault(place)), places[0])
 
 

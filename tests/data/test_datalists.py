@@ -401,3 +401,9 @@ def test_a_list_may_be_a_link_and_its_paths_start_beside_the_link_or_beside_the_
     (item,) = read_datalist(tmp_path / "mine" / "link.csv")
     assert item == {"case_id": "a", "image": {"t1c": tmp_path / rows[0]["t1c"], "t2f": own}}
     assert "problem" in read_datalist(kept)[0]
+
+
+@BOTH
+def test_paths_that_windows_wrote_find_their_files(rows, tmp_path, name):
+    (item,) = list_cases(write(tmp_path / name, [{"case_id": "a", "t1c": rows[0]["t1c"].replace("/", "\\")}]))
+    assert item["image"] == {"t1c": tmp_path / rows[0]["t1c"]}
