@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from bundle.data.cases import case_files, list_cases
+from bundle.data.exam_grids import on_one_grid
 from bundle.data.exam_record import ExamRecord
 from bundle.data.intensities import check_intensities
 from bundle.data.loading import LoadExamd
-from bundle.data.nifti_reading import check_grids, read_volume
+from bundle.data.nifti_reading import read_volume
 from bundle.errors import CaseError
 from bundle.inference.segmenter import Segmenter
 from bundle.modalities import MODALITIES, modality_sets
@@ -76,7 +77,7 @@ def test_labels_of_brats_2021_are_read_voxel_by_voxel(shared_data, number):
 def test_a_real_exam_is_read_without_a_warning(shared_data, modality):
     folder = shared_data / EXAM
     volume = read_volume(folder / f"{folder.name}-{modality}.nii.gz", case_id="x", modality=modality)
-    check_grids({modality: volume}, case_id="x")
+    on_one_grid({modality: volume}, case_id="x")
     assert volume.warnings == ()
 
 

@@ -5,6 +5,7 @@ from itertools import product
 from typing import TypeAlias
 
 import numpy as np
+from nibabel.orientations import aff2axcodes, inv_ornt_aff, io_orientation
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
@@ -133,6 +134,39 @@ def same_grid(a: Grid, b: Grid) -> bool:
     if a.shape != b.shape or a.is_anchored != b.is_anchored:
         return False
     return corner_shift_voxels(a.affine, b.affine, a.shape) <= GRID_TOLERANCE_VOXELS
+
+
+def orientation_to(grid: Grid, other: Grid) -> NDArray[np.float64] | None:
+    """Find the order and direction of axes in which one grid's voxels lie as another's.
+
+    Two programs may store the same voxels of a patient along other axes, or from the other end: then nothing has to be
+    interpolated.
+
+    Args:
+        grid: whose voxels are to be reordered.
+        other: where they should lie.
+
+    Returns:
+        (3, 2), for ``nibabel.orientations.apply_orientation``; None if the grids are not the same, however turned,
+        within `GRID_TOLERANCE_VOXELS`, or one has no position.
+    """
+    if not (grid.is_anchored and other.is_anchored):
+        return None
+    turn = io_orientation(np.linalg.inv(other.affine) @ grid.affine)  # type: ignore[no-untyped-call]
+    if np.isnan(turn).any() or _turned_shape(grid.shape, turn) != other.shape:
+        return None
+    affine = grid.affine @ inv_ornt_aff(turn, grid.shape)  # type: ignore[no-untyped-call]
+    return turn if corner_shift_voxels(other.affine, affine, other.shape) <= GRID_TOLERANCE_VOXELS else None
+
+
+def axes_name(affine: Affine) -> str:
+    """Name where the axes point to, such as ``LPS``."""
+    return "".join(aff2axcodes(affine))  # type: ignore[no-untyped-call]
+
+
+def _turned_shape(shape: tuple[int, int, int], turn: NDArray[np.float64]) -> tuple[int, ...]:
+    """Give the shape after ``apply_orientation``: axis i goes to place ``turn[i, 0]``."""
+    return tuple(shape[int(axis)] for axis in np.argsort(turn[:, 0]))
 
 
 def shear_cosine(affine: Affine) -> float:

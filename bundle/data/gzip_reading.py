@@ -16,8 +16,11 @@ MAX_DEFLATE_RATIO = 1032
 # Bytes after the voxels that are accepted as padding. More than that is voxels that the header does not declare.
 MAX_EXTRA_BYTES = 64 * 1024
 
+# bgzip ends a member after 64 KiB, so that the largest volume has 33,000. Programs that write more do not exist.
+MAX_MEMBERS = 2**16
+
 _CHUNK = 64 * 1024
-_WITH_GZIP_HEADER = 31
+_FIRST_CHUNK = 512
 
 
 class GzipReader:
@@ -26,10 +29,15 @@ class GzipReader:
     What follows the last member and is no gzip member is not read; `n_trailing` counts it.
     """
 
-    def __init__(self, data: bytes) -> None:
+    kind = "gzip"
+    wbits = 31
+
+    def __init__(self, data: bytes | memoryview) -> None:
         self._data = memoryview(data)
         self._position = 0
         self._member: zlib._Decompress | None = None
+        self._n_members = 0
+        self._chunk = _FIRST_CHUNK
 
     @property
     def n_trailing(self) -> int:
@@ -43,7 +51,7 @@ class GzipReader:
             Number of bytes written.
 
         Raises:
-            CaseError: E_TRUNCATED if a member has no end, E_CRC if it is damaged.
+            CaseError: E_TRUNCATED if a member has no end, E_CRC if it is damaged, E_GZIP for too many of them.
         """
         filled = 0
         while filled < len(out):
@@ -57,19 +65,20 @@ class GzipReader:
     def _next_block(self, limit: int) -> bytes:
         """Return up to `limit` bytes, none only after the end of the last member."""
         while self._member is not None or self._at_member():
-            self._member = self._member or zlib.decompressobj(wbits=_WITH_GZIP_HEADER)
-            # Small chunks, because zlib copies what it did not use.
-            chunk = self._data[self._position : self._position + _CHUNK]
-            block = self._decompress(self._member, chunk, limit)
+            member = self._member or self._open_member()
+            chunk = self._data[self._position : self._position + self._chunk]
+            block = self._decompress(member, chunk, limit)
             # At the end of a member zlib reports the rest in `unused_data` and leaves an old `unconsumed_tail` behind.
-            rest = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
+            rest = member.unused_data if member.eof else member.unconsumed_tail
             self._position += len(chunk) - len(rest)
-            if self._member.eof:
+            # zlib copies what it did not use: chunks no larger than what the member had so far keep that linear.
+            self._chunk = min(2 * self._chunk, _CHUNK)
+            if member.eof:
                 self._member = None
             elif not block and not len(chunk):
                 raise CaseError(
                     "E_TRUNCATED",
-                    f"the gzip stream must have an end; got {len(self._data)} bytes that stop in the middle. "
+                    f"the {self.kind} stream must have an end; got {len(self._data)} bytes that stop in the middle. "
                     "Copy or download the file again.",
                 )
             if block:
@@ -79,17 +88,37 @@ class GzipReader:
     def _at_member(self) -> bool:
         return bytes(self._data[self._position : self._position + 2]) == GZIP_MAGIC
 
-    @staticmethod
-    def _decompress(member: "zlib._Decompress", chunk: memoryview, limit: int) -> bytes:
+    def _open_member(self) -> "zlib._Decompress":
+        self._n_members += 1
+        if self._n_members > MAX_MEMBERS:
+            raise CaseError(
+                "E_GZIP",
+                f"a gzip file must have at most {MAX_MEMBERS} members, one after the other; got more. "
+                "Compress it anew: gunzip -c in.nii.gz | gzip > out.nii.gz.",
+            )
+        self._member, self._chunk = zlib.decompressobj(wbits=self.wbits), _FIRST_CHUNK
+        return self._member
+
+    def _decompress(self, member: "zlib._Decompress", chunk: memoryview, limit: int) -> bytes:
         try:
             return member.decompress(chunk, min(limit, 16 * _CHUNK))
         except zlib.error as error:
             cause = str(error).rpartition(": ")[2]
             raise CaseError(
                 "E_CRC",
-                f"the gzip stream must be undamaged; got {cause}. Its voxels cannot be trusted: copy or download the "
-                "file again.",
+                f"the {self.kind} stream must be undamaged; got {cause}. Its voxels cannot be trusted: copy or "
+                "download the file again.",
             ) from error
+
+
+class ZlibReader(GzipReader):
+    """Read one zlib stream to its Adler-32, as `GzipReader` reads gzip."""
+
+    kind = "zlib"
+    wbits = 15
+
+    def _at_member(self) -> bool:
+        return self._position == 0 and len(self._data) > 0
 
 
 Stream = GzipReader | io.BytesIO
@@ -111,25 +140,29 @@ def read_up_to(stream: Stream, size: int) -> bytes:
     return bytes(buffer[: stream.readinto(memoryview(buffer))])
 
 
-def finish(stream: Stream) -> tuple[str, ...]:
+def finish(stream: Stream, max_extra_bytes: int = MAX_EXTRA_BYTES) -> tuple[str, ...]:
     """Read a stream to its end, which is what checks its last CRC-32.
+
+    Args:
+        stream: stands behind the data that a header declares.
+        max_extra_bytes: what may follow them.
 
     Returns:
         Warnings about bytes that nothing accounts for.
 
     Raises:
-        CaseError: E_CRC or E_TRUNCATED for a damaged stream, E_SIZE if more than `MAX_EXTRA_BYTES` are left.
+        CaseError: E_CRC or E_TRUNCATED for a damaged stream, E_SIZE if more than `max_extra_bytes` are left.
     """
     warnings = []
-    n_extra = len(read_up_to(stream, MAX_EXTRA_BYTES + 1))
-    if n_extra > MAX_EXTRA_BYTES:
+    n_extra = len(read_up_to(stream, max_extra_bytes + 1))
+    if n_extra > max_extra_bytes:
         raise CaseError(
             "E_SIZE",
-            f"the file must end after the data that its header declares; got more than {MAX_EXTRA_BYTES} bytes after "
+            f"the file must end after the data that its header declares; got more than {max_extra_bytes} bytes after "
             "them. Export the image again: header and voxels do not belong together.",
         )
     if n_extra:
         warnings.append(f"{n_extra} bytes after the data that the header declares were ignored")
     if isinstance(stream, GzipReader) and stream.n_trailing:
-        warnings.append(f"{stream.n_trailing} bytes after the end of the gzip stream were ignored")
+        warnings.append(f"{stream.n_trailing} bytes after the end of the {stream.kind} stream were ignored")
     return tuple(warnings)

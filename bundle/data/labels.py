@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from bundle.data.geometry import Grid
 from bundle.data.label_collections import certain_numbering
-from bundle.data.nifti_reading import read_label
+from bundle.data.label_reading import read_label
 from bundle.errors import CaseError
 from bundle.regions import JOINED, NO_TUMOUR, from_convention
 
@@ -42,17 +42,18 @@ def read_label_map(path: Path, *, case_id: str, declared: str | None = None) -> 
     Raises:
         CaseError: the file cannot be read, its numbering is not certain, or a value does not belong to it.
     """
-    stored, grid = read_label(path, case_id=case_id)
-    values, sizes = np.unique(stored, return_counts=True)
+    stored = read_label(path, case_id=case_id)
+    values, sizes = np.unique(stored.values, return_counts=True)
     counts = dict(zip(values.tolist(), sizes.tolist(), strict=True))
     try:
         convention = declared or certain_numbering(path, case_id, counts)
-        renumbered = from_convention(stored, convention)
+        renumbered = from_convention(stored.values, convention)
     except ValueError as error:
         way_out = "Declare the right numbering: --labels, the setting label_convention, or that column of a list."
         raise CaseError("E_LABELS", f"Case {case_id}: {path}: {error} {way_out}") from error
     found = () if declared or convention not in JOINED else (f"numbered as {convention}: {JOINED[convention]}",)
-    return LabelMap(renumbered, grid, convention, counts, found + _warnings(convention, counts))
+    warnings = stored.warnings + found + _warnings(convention, counts)
+    return LabelMap(renumbered, stored.grid, convention, counts, warnings)
 
 
 def _warnings(convention: str, counts: dict[int, int]) -> tuple[str, ...]:

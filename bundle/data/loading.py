@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from bundle.data.background import faces
 from bundle.data.cases import case_files, case_label
+from bundle.data.exam_grids import check_distinct, on_one_grid, turned_voxels, turning_warnings
 from bundle.data.exam_record import ExamRecord
 from bundle.data.file_names import case_name
-from bundle.data.geometry import Grid, grid_from_affine, same_grid
+from bundle.data.geometry import Grid
 from bundle.data.intensities import check_intensities
 from bundle.data.labels import LabelMap, read_label_map
 from bundle.data.msd import Channel
-from bundle.data.nifti_forms import place
-from bundle.data.nifti_reading import Volume, check_distinct, check_grids, read_channels, read_volume
+from bundle.data.nifti_forms import place_affine
+from bundle.data.nifti_reading import Volume, read_channels, read_volume
 from bundle.errors import CaseError
 from bundle.modalities import MODALITIES, presence_flags
 from bundle.regions import CONVENTIONS, labels_to_regions
@@ -85,8 +86,7 @@ class LoadExamd(Transform):
         case_id = str(data.get("case_id") or _case_id(data["image"]))
         item = {**data, "case_id": case_id}
         files = case_files(item)
-        volumes = _volumes(files, case_id, data.get("affine"))
-        check_grids(volumes, case_id=case_id)
+        volumes = on_one_grid(_volumes(files, case_id, data.get("affine")), case_id)
         check_distinct(volumes, case_id=case_id)
         label = self._label(item, next(iter(volumes.values())).grid) if self.with_label else None
         case = _case(case_id, files, volumes, label.warnings if label else ())
@@ -100,11 +100,14 @@ class LoadExamd(Transform):
         if path is None:
             raise CaseError("E_NO_LABEL", f"Case {case_id}: a label file CASE-seg.nii.gz must exist. Add it.")
         label = read_label_map(path, case_id=case_id, declared=self.convention_of(item))
-        if not same_grid(grid, label.grid):
+        values = turned_voxels(label.values, label.grid, grid)
+        if values is None:
             raise CaseError(
-                "E_GRID", f"Case {case_id}: the label {path} must lie on the grid of the images. Resample it."
+                "E_GRID",
+                f"Case {case_id}: the label {path} must lie on the grid of the images. Resample it with nearest "
+                "neighbour.",
             )
-        return label
+        return replace(label, values=values, grid=grid, warnings=label.warnings + turning_warnings(label.grid, grid))
 
     def convention_of(self, item: Mapping[Any, Any]) -> str | None:
         """Give the numbering that is declared for a case's label: for all cases, or by the case; None if neither."""
@@ -173,17 +176,11 @@ def array_volume(values: Any, affine: Any, case_id: str, modality: str) -> Volum
             "E_AFFINE", f"{where}: affine must be an invertible 4 x 4 matrix; got {affine!r}. Pass affine=."
         )
     try:
-        grid, grid_warnings = _place_array((data.shape[0], data.shape[1], data.shape[2]), matrix)
+        grid, grid_warnings = place_affine(matrix, (data.shape[0], data.shape[1], data.shape[2]))
         data, warnings = check_intensities(data)
     except CaseError as error:
         raise CaseError(error.code, f"{where}: {error}") from error
     return Volume(data, grid, Path("array"), hashlib.sha256(data.tobytes()).hexdigest(), grid_warnings + warnings)
-
-
-def _place_array(shape: tuple[int, int, int], affine: NDArray[np.float64]) -> tuple[Grid, tuple[str, ...]]:
-    """Hold an affine to the rules for an sform: voxel sizes that MRI has, and perpendicular axes."""
-    placed, warnings = place(replace(grid_from_affine(shape, affine).header, qform_code=0), shape)
-    return grid_from_affine(shape, placed.affine), warnings
 
 
 def _background_warnings(volumes: Mapping[str, Volume]) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """From the two forms of a NIfTI header, sform and qform, to the one affine that is used."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
@@ -8,10 +9,13 @@ from nibabel.volumeutils import shape_zoom_affine
 from scipy.spatial.transform import Rotation
 
 from bundle.data.geometry import (
+    MILLIMETRE_CODE,
+    SCANNER_CODE,
     Affine,
     Grid,
     HeaderGeometry,
     corner_shift_voxels,
+    grid_from_affine,
     orthonormalised,
     shear_cosine,
     spacing_mm,
@@ -34,6 +38,11 @@ _MIN_RELATIVE_VOLUME = 1e-3
 
 _MM_PER_UNIT = {1: ("metre", 1e3), 3: ("micron", 1e-3)}
 _SPACE_UNIT_BITS = 7
+
+_NO_VOXEL_SIZE = (
+    "The voxel size is unknown: convert the original DICOM series again, with dcm2niix for example. If only the sign "
+    "is wrong, in Python: import nibabel as n; n.save(n.load('in.nii.gz'), 'out.nii.gz')."
+)
 
 _REPAIR = (
     "Compare with the other modalities in a viewer, then keep the right one. To keep the sform, in Python: "
@@ -100,12 +109,57 @@ def place(header: HeaderGeometry, shape: tuple[int, int, int]) -> tuple[Grid, tu
         CaseError: E_FORMS if sform and qform disagree or none is usable, E_SHEAR for axes that are not perpendicular,
             E_SPACING for a voxel size that no MRI has.
     """
+    header, size_warnings = _with_voxel_size(header)
     affine, form_warnings = _choose_form(header, shape)
+    form_warnings = size_warnings + form_warnings
     affine, unit_warnings = _in_millimetres(affine, header.units)
     # Spacing first: with the wrong unit everything else would be measured with the wrong ruler.
     spacing_warnings = _check_spacing(affine)
     affine, shear_warnings = _without_shear(affine)
     return Grid(shape, affine, header), form_warnings + unit_warnings + spacing_warnings + shear_warnings
+
+
+def place_affine(affine: Affine, shape: tuple[int, int, int]) -> tuple[Grid, tuple[str, ...]]:
+    """Hold an affine that comes from no NIfTI header to the rules for an sform.
+
+    Args:
+        affine: (4, 4), voxel to world, RAS+ mm; finite, and no axis of length 0.
+        shape: (H, W, D), voxels.
+
+    Returns:
+        A grid whose sform and qform both say the affine, straightened if need be, and warnings.
+
+    Raises:
+        CaseError: as `place`.
+    """
+    header = HeaderGeometry(
+        sform=tuple(_floats(row) for row in affine[:3]),
+        sform_code=SCANNER_CODE,
+        quaternion=(0.0, 0.0, 0.0),
+        offset=(0.0, 0.0, 0.0),
+        pixdim=(1.0, *_floats(spacing_mm(affine))),
+        qform_code=0,
+        units=MILLIMETRE_CODE,
+    )
+    placed, warnings = place(header, shape)
+    return grid_from_affine(shape, placed.affine), warnings
+
+
+def _with_voxel_size(header: HeaderGeometry) -> tuple[HeaderGeometry, tuple[str, ...]]:
+    """Give a header whose voxel size can be believed: that of the sform where pixdim says none.
+
+    The outputs repeat the mended fields: with a voxel size of 0 or NaN ITK would not open them.
+    """
+    sizes = np.array(header.pixdim[1:])
+    if np.isfinite(sizes).all() and (sizes > 0).all():
+        return header, ()
+    got = ", ".join(f"{size:g}" for size in sizes)
+    sform = sform_affine(header)
+    if sform is None:
+        raise CaseError("E_SPACING", f"the voxel size pixdim[1:4] must be positive; got {got}. {_NO_VOXEL_SIZE}")
+    straight = grid_from_affine((2, 2, 2), orthonormalised(sform)).header
+    mended = replace(header, quaternion=straight.quaternion, offset=straight.offset, pixdim=straight.pixdim)
+    return mended, (f"the voxel size pixdim[1:4] is {got}: that of the sform was used",)
 
 
 def _choose_form(header: HeaderGeometry, shape: tuple[int, int, int]) -> tuple[Affine, tuple[str, ...]]:

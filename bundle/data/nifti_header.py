@@ -1,13 +1,12 @@
 """The NIfTI header: from bytes to fields, and from fields to where the voxels lie in their file."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
 from nibabel.nifti2 import Nifti2Header
 
+from bundle.data.stored_volume import VoxelLayout
 from bundle.errors import CaseError
 
 MAX_HEADER_BYTES = Nifti2Header.sizeof_hdr
@@ -26,44 +25,30 @@ REAL_TYPES = {
     1280: "u8",
 }
 
+_VOLUME = "Give the MRI volume itself."
+_UNPACK = "Unpack it first"
+_FROM_DICOM = "Convert its series with dcm2niix: dcm2niix -z y -o OUT FOLDER."
+_DOWNLOAD = "Copy or download it again."
+_WITH_SIMPLEITK = "python -c \"import SimpleITK as s; s.WriteImage(s.ReadImage('{file}'), 'out.nii.gz')\""
+
+# What other files begin with, what they are, and what can be done about it.
 _SIGNATURES = (
-    (b"PK", "a zip archive"),
-    (b"\x89PNG", "a PNG picture"),
-    (b"\xff\xd8", "a JPEG picture"),
-    (b"%PDF", "a PDF document"),
-    (b"NRRD", "an NRRD image"),
-    (b"\x28\xb5\x2f\xfd", "zstd-compressed data"),
-    (b"\x1f\x8b", "gzip inside gzip"),
+    (b"PK", "a zip archive", f"{_UNPACK}."),
+    (b"7z\xbc\xaf", "a 7z archive", f"{_UNPACK}."),
+    (b"\x89PNG", "a PNG picture", _VOLUME),
+    (b"\xff\xd8", "a JPEG picture", _VOLUME),
+    (b"II*\0", "a TIFF picture", _VOLUME),
+    (b"%PDF", "a PDF document", _VOLUME),
+    (b"NRRD", "an NRRD image inside gzip", f"{_UNPACK}: gunzip."),
+    (b"ObjectType", "a MetaImage inside gzip", f"{_UNPACK}: gunzip."),
+    (b"# vtk", "a VTK image", f"Convert it: {_WITH_SIMPLEITK.format(file='in.vtk')}."),
+    (b"CDF", "a netCDF or MINC file", "Convert it with mnc2nii of the MINC tools."),
+    (b"\x89HDF", "an HDF5 or MINC file", "Convert it with mnc2nii of the MINC tools."),
+    (b"\x28\xb5\x2f\xfd", "zstd-compressed data", f"{_UNPACK}: unzstd."),
+    (b"BZh", "bzip2-compressed data", f"{_UNPACK}: bunzip2."),
+    (b"\xfd7zXZ", "xz-compressed data", f"{_UNPACK}: unxz."),
+    (b"\x1f\x8b", "gzip inside gzip", f"{_UNPACK}, once: gunzip."),
 )
-
-
-@dataclass(frozen=True)
-class VoxelLayout:
-    """How voxels lie in the bytes of a file.
-
-    Attributes:
-        shape: (H, W, D), first axis fastest.
-        offset: of the first voxel, bytes.
-        slope: value = slope * stored + intercept.
-        n_volumes: volumes of that shape, one after the other.
-    """
-
-    shape: tuple[int, int, int]
-    dtype: np.dtype[Any]
-    offset: int
-    slope: float
-    intercept: float
-    n_volumes: int = 1
-
-    @property
-    def n_bytes(self) -> int:
-        """Bytes up to the end of the last voxel."""
-        return self.offset + math.prod(self.shape) * self.n_volumes * self.dtype.itemsize
-
-    @property
-    def is_scaled(self) -> bool:
-        """False if the stored numbers are the values."""
-        return (self.slope, self.intercept) != (1.0, 0.0)
 
 
 def parse_header(start: bytes) -> Nifti1Header:
@@ -78,10 +63,8 @@ def parse_header(start: bytes) -> Nifti1Header:
         for byte_order, mark in (("little", "<"), ("big", ">")):
             if start[:4] == int(header_class.sizeof_hdr).to_bytes(4, byte_order):  # type: ignore[arg-type]
                 return _header(header_class, mark, start)
-    raise CaseError(
-        "E_NOT_NIFTI",
-        f"the file must be a NIfTI image; got {_looks_like(start)}. Download it again, or convert it with dcm2niix.",
-    )
+    found, remedy = _looks_like(start)
+    raise CaseError("E_NOT_NIFTI", f"the file must be a NIfTI, NRRD, MetaImage or MGH image; got {found}. {remedy}")
 
 
 def _header(header_class: type[Nifti1Header], mark: str, start: bytes) -> Nifti1Header:
@@ -93,18 +76,19 @@ def _header(header_class: type[Nifti1Header], mark: str, start: bytes) -> Nifti1
     return header_class(start[:size], mark, check=False)
 
 
-def _looks_like(start: bytes) -> str:
+def _looks_like(start: bytes) -> tuple[str, str]:
+    """Say what a file is instead, and the way out."""
     if start[128:132] == b"DICM":
-        return "a DICOM file"
-    for signature, name in _SIGNATURES:
+        return "a DICOM file", _FROM_DICOM
+    for signature, name, remedy in _SIGNATURES:
         if start.startswith(signature):
-            return name
+            return name, remedy
     if not any(start):
-        return "zeros only, as after a failed copy"
+        return "zeros only, as after a failed copy", _DOWNLOAD
     if all(byte in b"\t\n\r" or byte >= 32 for byte in start[:64]):
         text = start[:32].decode("utf-8", "replace")
-        return f"a web page, {text!r}" if b"<" in start[:16] else f"text, {text!r}"
-    return f"unknown bytes {start[:8].hex(' ')}"
+        return f"a web page, {text!r}" if b"<" in start[:16] else f"text, {text!r}", _DOWNLOAD
+    return f"unknown bytes {start[:8].hex(' ')}", f"{_DOWNLOAD[:-1]}, or export it as NIfTI from what wrote it."
 
 
 def check_magic(header: Nifti1Header, *, is_pair: bool) -> None:

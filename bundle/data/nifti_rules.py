@@ -7,14 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
 
+from bundle.data.image_bytes import MAX_VOXEL_OFFSET, MAX_VOXELS
 from bundle.data.nifti_header import REAL_TYPES, dimensions, has_no_scaling, magic
 from bundle.errors import CaseError
-
-# 1 GiB as float32, twice a whole head at 0.5 mm (512 x 512 x 512). A header that claims more is damaged or hostile.
-MAX_VOXELS = 2**28
-
-# Header extensions stand before the voxels. Above 2**24 a NIfTI-1 header cannot even express every offset.
-MAX_VOXEL_OFFSET = 2**24
 
 _RGB_CODES = {128, 2304}
 _COMPLEX_CODES = {32, 1792, 2048}
@@ -101,13 +96,6 @@ _RULES = (
         "scl_slope and scl_inter must be finite",
         lambda h: _numbers([h["scl_slope"], h["scl_inter"]]),
         _EXPORT_AGAIN,
-    ),
-    _Rule(
-        "E_SPACING",
-        lambda h: bool(np.isfinite(h["pixdim"][1:4]).all() and (h["pixdim"][1:4] > 0).all()),
-        "the voxel size pixdim[1:4] must be positive",
-        lambda h: _numbers(h["pixdim"][1:4]),
-        "The voxel size is unknown: convert the original DICOM series again.",
     ),
 )
 

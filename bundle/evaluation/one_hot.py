@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.data.geometry import Grid
-from bundle.data.nifti_file import StoredVolume, read_stored_series
+from bundle.data.image_file import read_stored_series
+from bundle.data.stored_volume import StoredVolume
 from bundle.errors import CaseError
 from bundle.regions import CONVENTIONS, from_convention
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.data.geometry import Grid, corner_shift_voxels, same_grid
+from bundle.data.exam_grids import turned_voxels
+from bundle.data.geometry import Grid, corner_shift_voxels
 from bundle.data.labels import read_label_map
 from bundle.errors import CaseError, UsageError
 from bundle.evaluation.one_hot import read_one_hot
@@ -70,9 +71,9 @@ def read_prediction(path: Path, *, case_id: str, grid: Grid, convention: str) ->
     """Read a segmentation in this project's numbering.
 
     Args:
-        path: a label map, or a 4D file of one-hot classes, background first.
+        path: a label map of any format that is read, or a 4D file of one-hot classes, background first.
         case_id: for messages.
-        grid: of the truth; the segmentation must lie on it voxel by voxel.
+        grid: of the truth; the segmentation must lie on it voxel by voxel, however it orders its axes.
         convention: the numbering in the file, a key of ``regions.CONVENTIONS``.
 
     Raises:
@@ -80,12 +81,13 @@ def read_prediction(path: Path, *, case_id: str, grid: Grid, convention: str) ->
     """
     try:
         predicted = read_label_map(path, case_id=case_id, declared=convention)
-        values, own = predicted.values, predicted.grid
+        found, own = predicted.values, predicted.grid
     except CaseError as error:
         if error.code != "E_4D":
             raise
-        values, own = read_one_hot(path, case_id=case_id, convention=convention)
-    if not same_grid(grid, own):
+        found, own = read_one_hot(path, case_id=case_id, convention=convention)
+    values = turned_voxels(found, own, grid)
+    if values is None:
         raise CaseError(
             "E_GRID",
             f"Case {case_id}: the segmentation {path} must lie on the grid of the truth; "

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bundle import __version__
+from bundle.data.exam_grids import read_input
 from bundle.data.exam_record import ExamRecord
-from bundle.data.nifti_reading import read_input
 from bundle.data.nifti_writing import write_volume
 from bundle.errors import OutputError
 from bundle.inference.preview import draw_preview
@@ -192,7 +192,7 @@ def _preview_name(case_id: str) -> str:
 def _draw(path: Path, maps: Maps, record: ExamRecord) -> None:
     """Draw the case on the intensities of its files; those in memory are normalised and cropped by now."""
     images = {
-        modality: read_input(record.inputs[modality], case_id=record.case_id, modality=modality).data
+        modality: read_input(record.inputs[modality], record.grid, case_id=record.case_id, modality=modality).data
         for modality in record.modalities
     }
     draw_preview(path, images, maps, record.grid.affine, title=record.case_id)

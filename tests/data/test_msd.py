@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from bundle.data.cases import Layout, find_layout, list_cases
+from bundle.data.exam_grids import read_input
 from bundle.data.exam_record import ExamRecord
 from bundle.data.loading import LoadExamd
 from bundle.data.msd import Channel
-from bundle.data.nifti_reading import read_input
 from bundle.errors import CaseError, UsageError
 from bundle.modalities import MODALITIES
 from tests.data.datasets import MSD_ORDER, stripes, write_case, write_json, write_msd
@@ -80,7 +80,7 @@ def test_the_record_says_which_channel_was_read_so_that_it_can_be_read_again(msd
     assert [record.inputs[modality]["channel"] for modality in MODALITIES] == [1, 2, 3, 0]
     assert len({entry["sha256"] for entry in record.inputs.values()}) == 1
     for index, modality in enumerate(MODALITIES):
-        again = read_input(record.inputs[modality], case_id="x", modality=modality)
+        again = read_input(record.inputs[modality], record.grid, case_id="x", modality=modality)
         assert np.array_equal(again.data, case["image"][index].numpy())
 
 

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from bundle.data import nifti_reading
-from bundle.data.nifti_reading import check_distinct, check_grids, read_label, read_volume
+from bundle.data.exam_grids import check_distinct, on_one_grid
+from bundle.data.label_reading import read_label
+from bundle.data.nifti_reading import read_volume
 from bundle.errors import CaseError
 from tests.data.nifti_samples import AFFINE, SHAPE, nifti_bytes, save, scan
 
@@ -346,7 +348,7 @@ def test_a_single_file_that_is_named_like_a_pair_is_refused(tmp_path):
     [
         (PermissionError(13, "Permission denied"), "E_UNREADABLE"),
         (OSError(5, "Input/output error"), "E_UNREADABLE"),
-        (MemoryError(), "E_TOO_LARGE"),
+        (MemoryError(), "E_MEMORY"),
         (struct.error("unexpected"), "E_UNREADABLE"),
     ],
 )
@@ -390,17 +392,18 @@ def test_the_advice_about_two_forms_works(tmp_path, kept):
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32, np.float64])
 def test_a_label_map_is_read_as_whole_numbers(tmp_path, dtype):
     labels = (scan() % 4).astype(dtype)
-    values, grid = read_label(save(tmp_path / "a.nii.gz", data=labels), case_id="case7")
-    assert values.dtype == np.uint8
-    assert np.array_equal(values, labels)
-    assert grid.affine == pytest.approx(AFFINE)
+    label = read_label(save(tmp_path / "a.nii.gz", data=labels), case_id="case7")
+    assert label.values.dtype == np.uint8
+    assert np.array_equal(label.values, labels)
+    assert label.grid.affine == pytest.approx(AFFINE)
+    assert label.warnings == ()
 
 
 def test_large_labels_and_an_empty_map_are_read(tmp_path):
-    large, _ = read_label(save(tmp_path / "a.nii.gz", data=scan() * 30), case_id="case7")
+    large = read_label(save(tmp_path / "a.nii.gz", data=scan() * 30), case_id="case7").values
     assert large.dtype == np.int32
     assert np.array_equal(large, scan() * 30)
-    empty, _ = read_label(save(tmp_path / "b.nii.gz", data=np.zeros(SHAPE, np.uint8)), case_id="case7")
+    empty = read_label(save(tmp_path / "b.nii.gz", data=np.zeros(SHAPE, np.uint8)), case_id="case7").values
     assert not empty.any()
 
 
@@ -422,7 +425,7 @@ def two(tmp_path, first, second):
 
 def test_modalities_on_one_grid_pass(tmp_path):
     volumes = two(tmp_path, {}, {"affine": moved(0.05), "data": scan(seed=1)})
-    check_grids(volumes, "case7")
+    on_one_grid(volumes, "case7")
     check_distinct(volumes, "case7")
 
 
@@ -436,7 +439,7 @@ def test_modalities_on_one_grid_pass(tmp_path):
 )
 def test_modalities_on_two_grids_are_refused_with_both(tmp_path, second, part):
     with pytest.raises(CaseError) as caught:
-        check_grids(two(tmp_path, {}, second), "case7")
+        on_one_grid(two(tmp_path, {}, second), "case7")
     assert caught.value.code == "E_GRID"
     for expected in ("case7", "t1n.nii.gz", "t1c.nii.gz", "9 x 8 x 7 voxels", part):
         assert expected in str(caught.value)
