@@ -15,6 +15,7 @@ MAGIC = b"\0\0\0\1"
 # Scan parameters, the commands that made the volume, and colour tables of segmentations.
 _MAX_TRAILER_BYTES = 2**22
 
+_HAS_PLACE = slice(28, 30)  # goodRASFlag
 _TYPES = {0: "u1", 1: ">i4", 3: ">f4", 4: ">i2", 10: ">u2"}
 
 
@@ -37,7 +38,7 @@ def parse_mgh(start: bytes) -> ImageHeader:
             "out.nii.gz.",
         )
     shape = check_shape(tuple(sizes if sizes[3] != 1 else sizes[:3]))
-    if not header["goodRASFlag"]:
+    if not any(start[_HAS_PLACE]):  # nibabel's header says 1 by now, and makes up a voxel size
         raise CaseError(
             "E_SPACING",
             "the header must say where the voxels lie (goodRASFlag); got 0, so that the voxel size is unknown. Take it "

@@ -16,6 +16,7 @@ from bundle.errors import CaseError
 MAGIC = b"NRRD"
 
 _END = re.compile(rb"\r?\n\r?\n")
+_DETACHED = re.compile(rb"\A(?:[^\n]+\n)*?data ?file:", re.I)
 _MALFORMED = (nrrd.NRRDError, ValueError, TypeError, LookupError, ArithmeticError, StopIteration)
 
 _TYPES = {
@@ -57,6 +58,12 @@ def parse_nrrd(start: bytes) -> ImageHeader:
     Raises:
         CaseError: the header is damaged, or says what this program does not read; the message has the way out.
     """
+    if _DETACHED.search(start):  # such a header may end with its file
+        raise CaseError(
+            "E_DETACHED",
+            "header and voxels must be one file; got an NRRD header whose voxels lie elsewhere. Put them into one: "
+            f"{CONVERT.format(file='in.nhdr')}.",
+        )
     end = _END.search(start)
     if end is None:
         raise CaseError("E_TRUNCATED", "the header must end with an empty line; got none. Copy or download it again.")
@@ -74,11 +81,12 @@ def _header(fields: Mapping[str, Any], start: int) -> ImageHeader:
     sizes = [int(size) for size in fields["sizes"]]
     if len(sizes) != int(fields["dimension"]):
         raise ValueError(f"dimension {fields['dimension']} with {len(sizes)} sizes")
+    if sum(size > 1 for size in sizes) > 3:
+        raise _several_numbers(fields, sizes)
     directions, origin, warnings = _steps(fields, len(sizes))
     used = [
         axis for axis, size in enumerate(sizes) if size > 1 or len(sizes) <= 3 or np.isfinite(directions[axis]).all()
     ]
-    _check_scalar(fields, sizes, used)
     shape = check_shape(tuple(sizes[axis] for axis in used))
     grid, place_warnings = place_directions(shape, directions[used].T, origin)
     return ImageHeader(
@@ -93,12 +101,6 @@ def _header(fields: Mapping[str, Any], start: int) -> ImageHeader:
 
 def _check_readable(fields: Mapping[str, Any]) -> None:
     """Refuse what ITK or pynrrd read and this program does not."""
-    if "data file" in fields or "datafile" in fields:
-        raise CaseError(
-            "E_DETACHED",
-            "header and voxels must be one file; got an NRRD header whose voxels lie elsewhere. Put them into one: "
-            f"{CONVERT.format(file='in.nhdr')}.",
-        )
     if any(fields.get(name) for name in _SKIPS):
         raise CaseError(
             "E_HEADER",
@@ -112,14 +114,13 @@ def _check_readable(fields: Mapping[str, Any]) -> None:
         )
 
 
-def _check_scalar(fields: Mapping[str, Any], sizes: list[int], used: list[int]) -> None:
-    kinds = [str(kind).lower() for kind in fields.get("kinds", ())]
-    if len(used) > 3 and ("list" in kinds or any("vector" in kind or "color" in kind for kind in kinds)):
-        raise CaseError(
-            "E_4D",
-            f"an image must have one number per voxel; got {sizes} of kinds {' '.join(kinds)}: colours, several "
-            "volumes, or a segmentation with several layers. In 3D Slicer export the one volume as NIfTI.",
-        )
+def _several_numbers(fields: Mapping[str, Any], sizes: list[int]) -> CaseError:
+    kinds = " ".join(str(kind) for kind in fields.get("kinds", ())) or "unknown"
+    return CaseError(
+        "E_4D",
+        f"an image must have one number per voxel; got axes of {sizes}, kinds {kinds}: colours, several volumes, or a "
+        "segmentation with several layers. In 3D Slicer save the one volume, or export the segmentation as a labelmap.",
+    )
 
 
 def _dtype(fields: Mapping[str, Any]) -> np.dtype[Any]:

@@ -38,3 +38,26 @@ def save(path: Path, content: bytes | None = None, **kwargs: Any) -> Path:
     raw = nifti_bytes(**kwargs) if content is None else content
     path.write_bytes(gzip.compress(raw, 6) if path.name.endswith(".gz") and content is None else raw)
     return path
+
+
+def itk_image(data: np.ndarray, affine: np.ndarray) -> sitk.Image:
+    """The same volume for SimpleITK, which keeps places in LPS and the last axis first."""
+    lps = np.diag([-1, -1, 1, 1]) @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    image = sitk.GetImageFromArray(np.ascontiguousarray(data.T))
+    image.SetSpacing(spacing.tolist())
+    image.SetDirection((lps[:3, :3] / spacing).ravel().tolist())
+    image.SetOrigin(lps[:3, 3].tolist())
+    return image
+
+
+def save_as(
+    path: Path, data: np.ndarray | None = None, affine: np.ndarray = AFFINE, *, compressed: bool = True
+) -> Path:
+    """Write a volume by the library that owns the format: SimpleITK, or nibabel for .mgh and .mgz."""
+    data = scan() if data is None else data
+    if path.suffix in (".mgh", ".mgz"):
+        nib.save(nib.MGHImage(data, affine), path)
+    else:
+        sitk.WriteImage(itk_image(data, affine), str(path), compressed)
+    return path
