@@ -6,6 +6,7 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import SimpleITK as sitk  # noqa: N813
 from nibabel.nifti1 import header_dtype
 
 SHAPE = (9, 8, 7)

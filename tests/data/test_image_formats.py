@@ -13,6 +13,7 @@ import nibabel as nib
 import nrrd
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
 from scipy.spatial.transform import Rotation
 
 from bundle.data.image_file import peek_layout

@@ -10,11 +10,13 @@ import tracemalloc
 import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk  # noqa: N813
 
 from bundle.data import nifti_reading
 from bundle.data.exam_grids import check_distinct, on_one_grid
 from bundle.data.label_reading import read_label
 from bundle.data.nifti_reading import read_volume
+from bundle.data.nifti_writing import write_volume
 from bundle.errors import CaseError
 from tests.data.nifti_samples import AFFINE, SHAPE, nifti_bytes, save, scan
 
@@ -413,6 +415,67 @@ def test_values_that_are_no_labels_are_refused(tmp_path, value):
     with pytest.raises(CaseError, match="whole numbers") as caught:
         read_label(path, case_id="case7")
     assert caught.value.code == "E_LABEL_VALUES"
+
+
+@pytest.mark.parametrize("value", [0.99951, 2.0004, 2.99999])
+def test_numbers_that_are_whole_but_for_a_thousandth_are_rounded_and_said(tmp_path, value):
+    labels = (scan() % 4).astype(np.float32)
+    expected = labels.astype(np.uint8)
+    expected[4, 4, 4] = round(value)
+    labels[4, 4, 4] = value
+    label = read_label(save(tmp_path / "a.nii.gz", data=labels), case_id="case7")
+    assert np.array_equal(label.values, expected)
+    assert "were rounded" in label.warnings[0]
+
+
+def test_labels_that_a_header_of_whole_numbers_scaled_are_rounded(tmp_path):
+    labels = (scan() % 4).astype(np.float64)
+    image = nib.Nifti1Image(labels, AFFINE)
+    image.set_data_dtype(np.int16)
+    nib.save(image, tmp_path / "a.nii.gz")
+    assert not np.array_equal(np.asarray(nib.load(tmp_path / "a.nii.gz").dataobj), labels)
+    assert np.array_equal(read_label(tmp_path / "a.nii.gz", case_id="case7").values, labels)
+
+
+@pytest.mark.parametrize("value", [2.9985, 0.5, 1.002])
+def test_interpolated_labels_are_refused_with_their_values_and_the_way_out(tmp_path, value):
+    path = save(tmp_path / "a.nii.gz", data=with_values({(4, 4, 4): value}))
+    with pytest.raises(CaseError) as caught:
+        read_label(path, case_id="case7")
+    for part in (f"{value:g}", "nearest neighbour", "numpy.rint"):
+        assert part in str(caught.value)
+
+
+# ---- Voxel sizes beside a valid sform -------------------------------------------
+
+
+BAD_SIZES = [(0, 0, 0), (-1, -1, -3), (NAN, NAN, NAN), (INF, 1, 3), (1, 1, 0), (1, NAN, -3)]
+
+
+@pytest.mark.parametrize("sizes", BAD_SIZES, ids=str)
+@pytest.mark.parametrize("codes", [(1, 0), (1, 1), (2, 3)], ids=str)
+@pytest.mark.parametrize("turn", [[1, 1, 1], [-1, -1, 1], [-1, 1, 1]], ids=str)
+def test_a_bad_voxel_size_beside_a_valid_sform_is_mended_also_in_the_output(tmp_path, sizes, codes, turn):
+    affine = AFFINE * [*turn, 1]
+    path = save(tmp_path / "a.nii.gz", affine=affine, codes=codes, pixdim=[1, *sizes, 0, 0, 0, 0])
+    volume = read(path)
+    assert volume.grid.affine == pytest.approx(affine)
+    assert "that of the sform was used" in volume.warnings[0]
+    write_volume(tmp_path / "out.nii.gz", volume.data, volume.grid)
+    out = nib.load(tmp_path / "out.nii.gz")
+    assert out.affine == pytest.approx(affine)
+    assert out.header.get_zooms() == pytest.approx((1, 1, 3))
+    assert (int(out.header["sform_code"]), int(out.header["qform_code"])) == codes
+    image = sitk.ReadImage(str(tmp_path / "out.nii.gz"))
+    corner = np.array(image.TransformIndexToPhysicalPoint([8, 7, 6])) * [-1, -1, 1]
+    assert corner == pytest.approx((affine @ [8, 7, 6, 1])[:3], abs=1e-4)
+
+
+def test_a_negative_voxel_size_without_sform_is_mended_by_the_advice(tmp_path):
+    path = save(tmp_path / "in.nii.gz", pixdim=[1, -1, -1, -3, 0, 0, 0, 0], sform_code=0)
+    assert "n.save(n.load('in.nii.gz'), 'out.nii.gz')" in str(refusal(path))
+    nib.save(nib.load(path), tmp_path / "out.nii.gz")
+    assert read(tmp_path / "out.nii.gz").grid.affine == pytest.approx(AFFINE)
 
 
 # ---- Several modalities --------------------------------------------------------
