@@ -17,7 +17,7 @@ from bundle.data.mgh_header import parse_mgh
 from bundle.data.nifti_file import halves, parse_nifti
 from bundle.data.nrrd_header import MAGIC as NRRD_MAGIC
 from bundle.data.nrrd_header import parse_nrrd
-from bundle.data.stored_volume import StoredVolume, VoxelLayout, read_voxels
+from bundle.data.stored_volume import StoredVolume, read_voxels
 from bundle.errors import CaseError
 
 # NIfTI needs 540; the header of a segmentation by 3D Slicer lists every segment with its colours and codes.
@@ -61,7 +61,7 @@ def read_stored_series(path: Path, n_volumes: int) -> tuple[StoredVolume, ...]:
     )
 
 
-def peek_layout(path: Path) -> VoxelLayout:
+def peek_header(path: Path) -> ImageHeader:
     """Tell from the first bytes of a file how large its volume is; the voxels may still be damaged or missing.
 
     Raises:
@@ -70,7 +70,7 @@ def peek_layout(path: Path) -> VoxelLayout:
     """
     header_path, voxel_path = halves(path)
     file_bytes = read_file(header_path, _START_BYTES)
-    return _parse(file_bytes, None, is_pair=header_path != voxel_path).layout
+    return _parse(file_bytes, None, is_pair=header_path != voxel_path)
 
 
 def _parse(file_bytes: bytes, n_volumes: int | None, *, is_pair: bool) -> ImageHeader:

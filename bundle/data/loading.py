@@ -20,6 +20,7 @@ from bundle.data.file_names import case_name
 from bundle.data.geometry import Grid
 from bundle.data.intensities import check_intensities
 from bundle.data.labels import LabelMap, read_label_map
+from bundle.data.memory_needs import check_memory
 from bundle.data.msd import Channel
 from bundle.data.nifti_forms import place_affine
 from bundle.data.nifti_reading import Volume, read_channels, read_volume
@@ -84,16 +85,27 @@ class LoadExamd(Transform):
             CaseError: a file cannot be used; the message names case, file and way out.
         """
         case_id = str(data.get("case_id") or _case_id(data["image"]))
-        item = {**data, "case_id": case_id}
+        try:
+            return self._load({**data, "case_id": case_id}, case_id)
+        except MemoryError as error:
+            raise CaseError(
+                "E_MEMORY",
+                f"{case_id}: the exam must fit into memory; got no more of it. Close other programs, or resample the "
+                "images to 1 mm.",
+            ) from error
+
+    def _load(self, item: Mapping[Hashable, Any], case_id: str) -> dict[Hashable, Any]:
         files = case_files(item)
-        volumes = on_one_grid(_volumes(files, case_id, data.get("affine")), case_id)
+        if not self.with_label:  # training cuts windows, and evaluation keeps no maps
+            check_memory(files, case_id)
+        volumes = on_one_grid(_volumes(files, case_id, item.get("affine")), case_id)
         check_distinct(volumes, case_id=case_id)
         label = self._label(item, next(iter(volumes.values())).grid) if self.with_label else None
         case = _case(case_id, files, volumes, label.warnings if label else ())
         if label is not None:
             regions = torch.from_numpy(labels_to_regions(label.values))
             case["label"] = MetaTensor(regions, affine=case["image"].affine)
-        return {**{key: value for key, value in data.items() if key not in DESCRIPTION_KEYS}, **case}
+        return {**{key: value for key, value in item.items() if key not in DESCRIPTION_KEYS}, **case}
 
     def _label(self, item: Mapping[Any, Any], grid: Grid) -> LabelMap:
         case_id, path = item["case_id"], case_label(item)

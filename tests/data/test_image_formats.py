@@ -16,7 +16,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from scipy.spatial.transform import Rotation
 
-from bundle.data.image_file import peek_layout
+from bundle.data.image_file import peek_header
 from bundle.data.label_reading import read_label
 from bundle.data.loading import LoadExamd
 from bundle.data.nifti_reading import read_volume
@@ -361,4 +361,4 @@ def test_the_numbers_of_a_slicer_segmentation_are_not_taken_for_a_convention(tmp
 def test_the_first_bytes_are_enough_to_know_the_size(tmp_path):
     for ending, compressed in FORMATS:
         path = save_as(tmp_path / f"a.{ending}", compressed=compressed)
-        assert peek_layout(path).shape == SHAPE
+        assert peek_header(path).layout.shape == SHAPE
