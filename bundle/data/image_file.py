@@ -84,7 +84,10 @@ def _parse(file_bytes: bytes, n_volumes: int | None, *, is_pair: bool) -> ImageH
     if parse is None or is_pair:
         return parse_nifti(start, n_volumes, is_pair=is_pair)
     if (n_volumes or 1) > 1:
-        raise CaseError("E_4D", f"a file of {n_volumes} volumes must be NIfTI; got another format. Convert it.")
+        raise CaseError(
+            "E_4D",
+            f"a file of {n_volumes} volumes must be NIfTI; got another format. Save each volume as a file of its own.",
+        )
     return parse(start)
 
 

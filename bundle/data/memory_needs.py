@@ -14,8 +14,9 @@ from bundle.data.msd import Channel
 from bundle.errors import CaseError
 
 # Fitted to the peaks of whole runs of `simmlm segment`, program included: 0.76 GB for 64 x 72 x 56 voxels of 1 mm,
-# 1.45 for 240 x 240 x 155 with a third of them brain, 2.23 with all of them, 1.75 for 120 x 120 x 80 of 2 mm, 7.09 for
-# 480 x 480 x 310 of 0.5 mm. How many modalities there are does not show: it is the maps that peak, not the images.
+# 1.45 for 240 x 240 x 155 with a third of them brain, 2.23 with all of them, 1.75 for 120 x 120 x 80 of 2 mm, 5.55 for
+# 512 x 512 x 192 of 0.45 x 0.45 x 1 mm, 7.09 for 480 x 480 x 310 of 0.5 mm. How many modalities there
+# are does not show: it is the maps that peak, not the images.
 _BASE = 250e6  # network and one window; the program itself is loaded by now
 _PER_INPUT_VOXEL = 32.0
 _PER_BRAIN_VOXEL = 140.0

@@ -164,8 +164,8 @@ def _assumed_steps(
     if spacings.shape != (n_axes,) or n_axes != 3:
         raise CaseError(
             "E_SPACING",
-            "the header must have space and space directions; got none, so that the voxel size is unknown. Export the "
-            'image again, or if you know the size, here 1 mm: python -c "import SimpleITK as s; '
+            "the header must have both space and space directions; got not both, so that the voxel size is unknown. "
+            'Export the image again, or if you know the size, here 1 mm: python -c "import SimpleITK as s; '
             "i = s.ReadImage('in.nrrd'); i.SetSpacing((1, 1, 1)); s.WriteImage(i, 'out.nii.gz')\".",
         )
     warning = (
