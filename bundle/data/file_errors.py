@@ -19,7 +19,7 @@ def naming(case_id: str, modality: str, path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         code, sentence = _explain(error)
-        raise CaseError(code, f"{case_id}, {modality}, {printable(str(path))}: {sentence}") from error
+        raise CaseError(code, f"{case_id}, {modality}, {printable(str(path))}: {printable(sentence)}") from error
 
 
 def _explain(error: Exception) -> tuple[str, str]:

@@ -48,7 +48,7 @@ def parse_metaimage(start: bytes) -> ImageHeader:
         raise CaseError("E_TRUNCATED", "the header must end with ElementDataFile; got none. Copy or download it again.")
     try:
         fields = _fields(start[: last.start()])
-        _check_readable(fields, last.group(1).decode("ascii"))
+        _check_readable(fields, last.group(1).decode("latin-1"))
         return _header(fields, last.end())
     except (ValueError, LookupError) as error:
         raise CaseError(
@@ -58,7 +58,7 @@ def parse_metaimage(start: bytes) -> ImageHeader:
 
 def _fields(text: bytes) -> dict[str, str]:
     fields: dict[str, str] = {}
-    for line in text.decode("ascii").splitlines():
+    for line in text.decode("latin-1").split("\n")[:-1]:
         name, separator, value = line.partition("=")
         name = name.strip()
         if not separator or name in fields:

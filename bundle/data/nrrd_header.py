@@ -16,7 +16,7 @@ from bundle.errors import CaseError
 MAGIC = b"NRRD"
 
 _END = re.compile(rb"\r?\n\r?\n")
-_DETACHED = re.compile(rb"\A(?:[^\n]+\n)*?data ?file:", re.I)
+_DETACHED = re.compile(rb"\A(?:[^\r\n]+\r?\n)*?data ?file:", re.I)
 _MALFORMED = (nrrd.NRRDError, ValueError, TypeError, LookupError, ArithmeticError, StopIteration)
 
 _TYPES = {
@@ -49,7 +49,7 @@ _SPACES = {
 }
 _MM_PER_UNIT = {"mm": 1.0, "millimeter": 1.0, "cm": 10.0, "m": 1000.0, "um": 1e-3, "micron": 1e-3}
 _SKIPS = ("line skip", "lineskip", "byte skip", "byteskip")
-_SEGMENT_VALUE = re.compile(r"^(Segment\d+)_LabelValue$")
+_SEGMENT = re.compile(r"^Segment\d+(?=_)")
 
 
 def parse_nrrd(start: bytes) -> ImageHeader:
@@ -185,6 +185,6 @@ def _unit(fields: Mapping[str, Any]) -> tuple[float, tuple[str, ...]]:
 
 
 def _segments(fields: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say what 3D Slicer wrote about label values; a segmentation without any says so too."""
-    found = [match.group(1) for name in fields if (match := _SEGMENT_VALUE.match(name))]
-    return tuple(f"{fields[f'{segment}_LabelValue']} = {fields.get(f'{segment}_Name', '?')}" for segment in found)
+    """Say what 3D Slicer wrote about the segments of a segmentation."""
+    found = dict.fromkeys(match.group() for name in fields if (match := _SEGMENT.match(name)))
+    return tuple(f"{fields.get(f'{name}_LabelValue', '?')} = {fields.get(f'{name}_Name', '?')}" for name in found)

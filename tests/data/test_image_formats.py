@@ -121,6 +121,16 @@ def test_a_whole_exam_is_the_same_as_from_nifti_voxel_for_voxel(tmp_path, ending
         assert loaded["presence"].tolist() == expected["presence"].tolist()
 
 
+def test_a_comment_and_the_line_ends_of_windows_do_no_harm(tmp_path):
+    content = save_as(tmp_path / "a.mha").read_bytes()
+    head, voxels = content.split(b"LOCAL\n", 1)
+    path = save(tmp_path / "b.mha", b"Comment = \xe4 = \x85b\n" + head.replace(b"\n", b"\r\n") + b"LOCAL\r\n" + voxels)
+    assert np.array_equal(read(path).data, scan())
+    head, voxels = save_as(tmp_path / "a.nrrd").read_bytes().split(b"\n\n", 1)
+    path = save(tmp_path / "b.nrrd", head.replace(b"\n", b"\r\n") + b"\r\n\r\n" + voxels)
+    assert np.array_equal(read(path).data, scan())
+
+
 @pytest.mark.parametrize("space", ["right-anterior-superior", "left-anterior-superior", "RAS", "LPS"])
 def test_every_anatomical_space_of_nrrd_is_understood(tmp_path, space):
     flips = {"r": (1, 1, 1), "l": (-1, 1, 1) if "anterior" in space else (-1, -1, 1)}[space[0].lower()]
@@ -321,6 +331,11 @@ def test_colours_and_series_are_refused(tmp_path):
     assert refusal(tmp_path / "in.mgz").code == "E_4D"
 
 
+def test_text_of_a_header_cannot_reach_the_terminal_unescaped(tmp_path):
+    content = save_as(tmp_path / "a.nrrd").read_bytes().replace(b"type: short", b"type: \x1b[2Jshort")
+    assert "\x1b" not in str(refusal(save(tmp_path / "b.nrrd", content)))
+
+
 def test_an_unknown_space_is_refused(tmp_path):
     content = save_as(tmp_path / "a.nrrd").read_bytes().replace(b"left-posterior-superior", b"scanner-xyz")
     assert refusal(save(tmp_path / "b.nrrd", content)).code == "E_SPACE"
@@ -343,6 +358,13 @@ def test_a_label_map_may_have_any_format(tmp_path, ending, compressed):
     label = read_label(save_as(tmp_path / f"a.{ending}", labels, compressed=compressed), case_id="case7")
     assert np.array_equal(label.values, labels)
     assert label.values.dtype == np.uint8
+
+
+def test_a_segmentation_without_values_of_its_own_is_no_label_map_either(tmp_path):
+    header = {"Segment0_ID": "Segment_1", "space": "RAS", "space directions": AFFINE[:3, :3], "space origin": [0, 0, 0]}
+    nrrd.write(str(tmp_path / "a.seg.nrrd"), (scan() % 4).astype(np.uint8), header)
+    with pytest.raises(CaseError, match="segmentation of 3D Slicer"):
+        read_label(tmp_path / "a.seg.nrrd", case_id="case7")
 
 
 def test_the_numbers_of_a_slicer_segmentation_are_not_taken_for_a_convention(tmp_path):
