@@ -105,7 +105,7 @@ def _cases(
         return list_cases(source, parse_patterns(pattern or []))
     if pattern:
         raise UsageError("E_USAGE", "--pattern goes with a folder; named files need none. Leave it out.")
-    name = case_id or case_name(next(iter(files.values())))
+    name = case_id or case_name(*files.values())
     return ({"case_id": check_case_id(name), "image": files},)
 
 

@@ -12,6 +12,7 @@ from bundle.data.exam_record import ExamRecord
 from bundle.data.geometry import spacing_mm
 from bundle.data.labels import LabelMap, read_label_map
 from bundle.data.loading import AUTO, LoadExamd
+from bundle.data.naming_warnings import label_warnings
 from bundle.errors import CaseError
 from bundle.modalities import MODALITIES, modality_sets
 
@@ -69,7 +70,7 @@ def _with_content(facts: CaseFacts, item: Mapping[Any, Any], label: Path | None,
     record = ExamRecord.from_json(loader(dict(item))["record"])
     facts = replace(
         facts,
-        warnings=record.warnings,
+        warnings=record.warnings + label_warnings(item),
         shape=record.grid.shape,
         spacing_mm=tuple(round(float(size), 3) for size in spacing_mm(record.grid.affine)),
         scans={modality: (entry["sha256"], entry.get("channel")) for modality, entry in record.inputs.items()},

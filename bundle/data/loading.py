@@ -13,6 +13,7 @@ from monai.transforms import Transform
 from numpy.typing import NDArray
 
 from bundle.data.background import faces
+from bundle.data.case_ids import folder_name
 from bundle.data.cases import case_files, case_label
 from bundle.data.exam_grids import check_distinct, on_one_grid, turned_voxels, turning_warnings
 from bundle.data.exam_record import ExamRecord
@@ -22,6 +23,7 @@ from bundle.data.intensities import check_intensities
 from bundle.data.labels import LabelMap, read_label_map
 from bundle.data.memory_needs import check_memory
 from bundle.data.msd import Channel
+from bundle.data.naming_warnings import naming_warnings
 from bundle.data.nifti_forms import place_affine
 from bundle.data.nifti_reading import Volume, read_channels, read_volume
 from bundle.errors import CaseError
@@ -101,7 +103,8 @@ class LoadExamd(Transform):
         volumes = on_one_grid(_volumes(files, case_id, item.get("affine")), case_id)
         check_distinct(volumes, case_id=case_id)
         label = self._label(item, next(iter(volumes.values())).grid) if self.with_label else None
-        case = _case(case_id, files, volumes, label.warnings if label else ())
+        warnings = naming_warnings(item, files) + tuple(f"label: {text}" for text in (label.warnings if label else ()))
+        case = _case(case_id, files, volumes, warnings)
         if label is not None:
             regions = torch.from_numpy(labels_to_regions(label.values))
             case["label"] = MetaTensor(regions, affine=case["image"].affine)
@@ -127,14 +130,14 @@ class LoadExamd(Transform):
 
 
 def _case(
-    case_id: str, files: Mapping[str, Any], volumes: Mapping[str, Volume], label_warnings: tuple[str, ...]
+    case_id: str, files: Mapping[str, Any], volumes: Mapping[str, Volume], more_warnings: tuple[str, ...]
 ) -> dict[Hashable, Any]:
     grid = next(iter(volumes.values())).grid
     image = np.zeros((len(MODALITIES), *grid.shape), np.float32)
     for modality, volume in volumes.items():
         image[MODALITIES.index(modality)] = volume.data
     warnings = tuple(f"{modality}: {text}" for modality, volume in volumes.items() for text in volume.warnings)
-    warnings += _background_warnings(volumes) + tuple(f"label: {text}" for text in label_warnings)
+    warnings += _background_warnings(volumes) + more_warnings
     inputs = {modality: _input(files[modality], volume.sha256) for modality, volume in volumes.items()}
     first = _name(next(iter(files.values())))
     meta = {"filename_or_obj": first, "original_affine": grid.affine.copy(), "spatial_shape": np.array(grid.shape)}
@@ -224,10 +227,11 @@ def _share_filled(data: NDArray[np.float32]) -> tuple[float, float]:
 
 def _case_id(source: Any) -> str:
     if isinstance(source, str | Path):
-        return case_name(Path(source)) if Path(source).is_file() else Path(source).name
+        path = Path(source).absolute()
+        return case_name(path) if path.is_file() else folder_name(path)
     values = source.values() if isinstance(source, Mapping) else source
-    names = (_name(value) for value in values if isinstance(value, str | Path | Channel))
-    return next((case_name(Path(name)) for name in names), "case")
+    files = [Path(_name(value)).absolute() for value in values if isinstance(value, str | Path | Channel)]
+    return case_name(*files) if files else "case"
 
 
 def _input(value: Any, sha256: str) -> dict[str, Any]:
