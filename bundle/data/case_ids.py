@@ -1,5 +1,6 @@
 """Names of cases and of the patients they belong to."""
 
+import hashlib
 import re
 import unicodedata
 from collections import Counter
@@ -32,7 +33,9 @@ COLLECTIONS: Mapping[str, re.Pattern[str]] = {
     "RHUH-GBM": re.compile(r"(?P<patient>RHUH-\d{4})[-_]\d"),
     "BIDS": re.compile(r"(?P<patient>sub-[0-9A-Za-z]+)_ses-[0-9A-Za-z]+"),
     "any, with a word for visit": re.compile(
-        r"(?P<patient>.+?)[-_. ](visit|timepoint|time-?point|session|ses|tp|baseline|follow-?up|fu)[-_ ]?\d*", re.I
+        r"(?P<patient>.+?)[-_. ](visit|time-?point|session|ses|tp|baseline|follow-?up|fu|(pre|post)-?op|week|month)"
+        r"([-_ ]?\d+)*",
+        re.I,
     ),
 }
 """How collections write patient and visit into a name; the whole name must match."""
@@ -42,7 +45,7 @@ _BETWEEN = word_set(
     "anat mri mr nifti niftis nii images image img scans preprocessed preproc processed native raw registered"
 )
 _VISIT = re.compile(
-    r"(ses|session|visit|timepoint|tp|week|month|day|baseline|follow-?up|fu|pre-?op|post-?op|pre|post)([-_ ]?\d+)*",
+    r"(ses|session|visit|timepoint|tp|week|month|day|baseline|follow-?up|fu|pre-?op|post-?op|pre|post)([-_ ]?\d+)*|ses-\w+",
     re.I,
 )
 
@@ -90,13 +93,15 @@ def _is_forbidden(letter: str) -> bool:
 def shown_id(case_id: str) -> str:
     """Give a name as it can be printed and written, shortened; the name itself may be no text at all."""
     text = printable(case_id)
-    return text if len(text) <= _N_SHOWN else f"{text[: _N_SHOWN - 20]}...{text[-17:]}"
+    if len(text) <= _N_SHOWN:
+        return text
+    digest = hashlib.sha256(case_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    return f"{text[:_N_SHOWN]}...{digest}"  # long names often differ at their ends only
 
 
 def id_problem(case_id: str, where: Path | str) -> CaseError:
     """Say why a name cannot be that of a case, and what to do."""
-    n_bytes = len(case_id.encode("utf-8", "surrogateescape")) if "\udc80" <= max(case_id) <= "\udcff" else None
-    n_bytes = n_bytes or len(case_id.encode("utf-8", "surrogatepass"))
+    n_bytes = len(case_id.encode("utf-8", "surrogatepass"))
     return CaseError(
         "E_CASE_ID",
         f"Case {shown_id(case_id)}: a case name must be {ID_RULE}; got {n_bytes} bytes, from "

@@ -1,5 +1,6 @@
 """Tells what a folder without a description holds: one case, case folders, or the files of several cases."""
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,17 +76,11 @@ def _by_names(here: Folder, found: Survey) -> FolderCases:
     own = {path: name for path, name in names.items() if name.kind in MODALITIES}
     if found.known and not _is_case_with_folders(own, found):
         return _case_folders(here, found)
-    if not here.images and here.folders:
+    if not here.images and (here.folders or here.left_out):
         return _case_folders(here, found)
     if is_flat(here.path, names):
         items, notes = list_flat_cases(names)
         return FolderCases(Layout.flat, tuple(items), tuple(notes))
-    if not here.images and here.left_out and not here.folders:
-        raise UsageError(
-            "E_FOLDER",
-            f"The data folder must hold cases; got nothing else than {', '.join(name for name, _ in here.left_out)} in "
-            f"{_shown(here.path)} ({here.left_out[0][1]}). Give the folder of the exams.",
-        )
     notes = [f"{_shown(here.path)} is one case; not used: the images in {listed(found.known)}"] if found.known else []
     return _one_case(here, notes)
 
@@ -126,11 +121,15 @@ def _case_folders(here: Folder, found: Survey) -> FolderCases:
 def _names(root: Path, folders: list[Path]) -> list[str]:
     """Name cases after their folders, with the folders above in front where a name stands twice."""
     names = [folder_name(path) for path in folders]
-    doubled = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+    counts = Counter(names)
     return [
-        "_".join(path.relative_to(root).parts) if name in doubled else name
+        "_".join(path.relative_to(root).parts) if counts[name] > 1 else name
         for path, name in zip(folders, names, strict=True)
     ]
+
+
+def _sentences(notes: list[str]) -> str:
+    return "".join(f"{note}. " for note in notes)
 
 
 def _shown(path: Path) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bundle.data.image_names import is_image
+from bundle.data.image_names import is_image_name
 from bundle.data.other_files import listed
 from bundle.data.vocabulary import word_set
 from bundle.plain_text import printable
@@ -23,7 +23,6 @@ SYSTEM_FOLDERS = word_set(
 
 _OTHER_SCANS = word_set("func dwi fmap perf meg eeg ieeg beh pet micr swi dicom dicoms dcm")
 _RESULTS_HEADER = b"case_id,status,reason"
-_RESULTS = "results of an earlier run"
 
 
 @dataclass
@@ -34,14 +33,16 @@ class Folder:
         path: as it was given, links are not followed.
         images: named like images.
         folders: those that may hold cases.
-        left_out: folders of systems and results of earlier runs, and why.
+        left_out: folders that systems leave.
+        is_result: this program wrote it, as the folder of a run or of a case.
         is_readable: False if its content cannot be listed.
     """
 
     path: Path
     images: list[Path] = field(default_factory=list)
     folders: list[Path] = field(default_factory=list)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
+    left_out: list[Path] = field(default_factory=list)
+    is_result: bool = False
     is_readable: bool = True
 
 
@@ -52,11 +53,13 @@ class Survey:
     Attributes:
         known: those that hold a modality.
         unknown: those that do not; they become failed cases instead of silent gaps.
+        results: folders that this program wrote.
         notes: sentences on what was left out.
     """
 
     known: list[Path] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)
+    results: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -68,35 +71,36 @@ def read_folder(path: Path) -> Folder:
     found = Folder(path)
     try:
         with os.scandir(path) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                _sort_in(found, entry)
+            listing = sorted(entries, key=lambda entry: entry.name)
     except OSError:
         found.is_readable = False
+        return found
+    for entry in listing:
+        _sort_in(found, entry)
+    found.is_result = _is_result(path, {entry.name for entry in listing})
     return found
 
 
 def _sort_in(found: Folder, entry: os.DirEntry[str]) -> None:
-    path = found.path / entry.name
-    if is_image(path):
-        found.images.append(path)
+    if is_image_name(entry.name):
+        found.images.append(found.path / entry.name)
     elif not entry.name.startswith(".") and _is_folder(entry):
         if entry.name.lower() in SYSTEM_FOLDERS:
-            found.left_out.append((entry.name, "no cases by their names"))
-        elif is_result_folder(path):
-            found.left_out.append((entry.name, _RESULTS))
+            found.left_out.append(found.path / entry.name)
         else:
-            found.folders.append(path)
+            found.folders.append(found.path / entry.name)
 
 
-def is_result_folder(path: Path) -> bool:
-    """Tell whether this program wrote a folder: that of a run by its ``cases.csv``, that of a case by its maps."""
-    name = path.name
+def _is_result(path: Path, names: set[str]) -> bool:
+    """Tell whether this program wrote a folder: that of a case by its maps, that of a run by its ``cases.csv``."""
+    if {f"{path.name}.json", f"{path.name}_entropy.nii.gz"} <= names:
+        return True
+    if "cases.csv" not in names:
+        return False
     try:
-        if all((path / f"{name}{end}").is_file() for end in (".json", "_entropy.nii.gz")):
-            return True
         with (path / "cases.csv").open("rb") as file:
             return file.read(64).removeprefix(b"\xef\xbb\xbf").startswith(_RESULTS_HEADER)
-    except (OSError, ValueError):
+    except OSError:
         return False
 
 
@@ -110,8 +114,10 @@ def survey(root: Folder, knows: Knows) -> Survey:
         root: the data folder.
         knows: tells whether a folder holds a modality of a case.
     """
-    found = Survey(notes=_left_out_notes(root))
+    found = Survey(notes=_system_notes(root))
     _descend(root, knows, found, (_identity(root.path),))
+    if found.results:
+        found.notes.append(f"{_shown(root.path)}: left out, results of an earlier run: {listed(found.results)}")
     return found
 
 
@@ -126,19 +132,20 @@ def _descend(folder: Folder, knows: Knows, found: Survey, above: tuple[object, .
 
 
 def _visit(here: Folder, knows: Knows, found: Survey, above: tuple[object, ...]) -> None:
+    if here.is_result:
+        found.results.append(here.path)
+        return
     if knows(here):
         found.known.append(here.path)
         return
-    below = Survey(notes=_left_out_notes(here))
-    if _holds_results_only(here):
-        found.notes += below.notes
-        return
+    below = Survey(notes=_system_notes(here))
     if len(above) <= MAX_DEPTH:
         _descend(here, knows, below, above)
-    if not below.known:
+    found.results += below.results
+    if below.known:
+        _add_deeper(here, below, found)
+    elif below.unknown or here.images or not below.results:
         found.unknown.append(here.path)
-        return
-    _add_deeper(here, below, found)
 
 
 def _add_deeper(here: Folder, below: Survey, found: Survey) -> None:
@@ -157,16 +164,10 @@ def _add_deeper(here: Folder, below: Survey, found: Survey) -> None:
         found.notes.append(f"{_shown(here.path)}: images beside case folders are not used: {listed(here.images)}")
 
 
-def _holds_results_only(folder: Folder) -> bool:
-    is_empty = not folder.images and not folder.folders
-    return is_empty and any(reason == _RESULTS for _, reason in folder.left_out)
-
-
-def _left_out_notes(folder: Folder) -> list[str]:
-    reasons: dict[str, list[Path]] = {}
-    for name, reason in folder.left_out:
-        reasons.setdefault(reason, []).append(Path(name))
-    return [f"{_shown(folder.path)}: left out, {reason}: {listed(names)}" for reason, names in reasons.items()]
+def _system_notes(folder: Folder) -> list[str]:
+    if not folder.left_out:
+        return []
+    return [f"{_shown(folder.path)}: left out, no cases by their names: {listed(folder.left_out)}"]
 
 
 def _shape(path: Path) -> str:

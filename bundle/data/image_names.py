@@ -54,8 +54,13 @@ class ImageName(NamedTuple):
 
 def is_image(path: Path) -> bool:
     """Tell whether a file is named like an image that can be looked at."""
+    return is_image_name(path.name)
+
+
+def is_image_name(name: str) -> bool:
+    """Tell whether a name is that of an image that can be looked at."""
     # Hidden ones are no images: macOS leaves a "._CASE-t1c.nii.gz" beside each file that it copies.
-    return path.name.lower().endswith(ENDINGS) and not path.name.startswith(".")
+    return name.lower().endswith(ENDINGS) and not name.startswith(".")
 
 
 def is_other_image(path: Path) -> bool:

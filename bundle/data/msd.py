@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bundle.data.case_ids import check_distinct_ids, is_case_id
+from bundle.data.case_ids import check_distinct_ids, checked_items
+from bundle.data.image_names import base_name
 from bundle.data.json_reading import read_json
 from bundle.errors import UsageError
 from bundle.modalities import MODALITIES, canonical_modality
@@ -59,7 +60,7 @@ def list_msd_cases(description: Path) -> tuple[dict[str, Any], ...]:
     if not items:
         raise _error(description, "must list at least one case", "none")
     check_distinct_ids(item["case_id"] for item in items)
-    return tuple(items)
+    return checked_items(items)
 
 
 def _channel_order(description: Path, names: Mapping[str, Any]) -> list[str]:
@@ -90,8 +91,8 @@ def _item(description: Path, place: str, entry: Any, order: list[str], conventio
     if not isinstance(files, dict) or not isinstance(files.get("image"), str):
         raise _error(description, f"{place} must name an image file", entry)
     image = description.parent / files["image"]
-    case_id = image.name.removesuffix(".gz").removesuffix(".nii")
-    if not is_case_id(case_id):
+    case_id = base_name(image.name)
+    if not case_id:
         raise _error(description, f"{place} must name an image file", files["image"])
     channels = {m: Channel(image, order.index(m), len(order)) for m in MODALITIES if m in order}
     item: dict[str, Any] = {"case_id": case_id, "image": channels}
