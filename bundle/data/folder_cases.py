@@ -112,7 +112,8 @@ def _case_folders(here: Folder, found: Survey) -> FolderCases:
     if not folders:
         raise UsageError(
             "E_FOLDER",
-            f"The data folder must hold cases; got none in {_shown(here.path)}. Give the folder of the exams.",
+            f"The data folder must hold cases; got none in {_shown(here.path)}. {_sentences(found.notes)}Give the "
+            "folder of the exams.",
         )
     items = [{"case_id": name, "image": path} for path, name in zip(folders, _names(here.path, folders), strict=True)]
     return FolderCases(Layout.folders, tuple(items), (*found.notes, *notes))

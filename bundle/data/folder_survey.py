@@ -22,6 +22,8 @@ SYSTEM_FOLDERS = word_set(
 """Folders that file servers, archives and BIDS leave among the cases, in lower case."""
 
 _OTHER_SCANS = word_set("func dwi fmap perf meg eeg ieeg beh pet micr swi dicom dicoms dcm")
+"""Folders that hold other scans of a subject than anatomy, beside ``anat``."""
+
 _RESULTS_HEADER = b"case_id,status,reason"
 
 
@@ -116,6 +118,8 @@ def survey(root: Folder, knows: Knows) -> Survey:
     """
     found = Survey(notes=_system_notes(root))
     _descend(root, knows, found, (_identity(root.path),))
+    if found.known:
+        found.unknown = _without_other_scans(found.unknown)
     if found.results:
         found.notes.append(f"{_shown(root.path)}: left out, results of an earlier run: {listed(found.results)}")
     return found
@@ -152,7 +156,7 @@ def _add_deeper(here: Folder, below: Survey, found: Survey) -> None:
     """Take the cases of a folder that is none itself; what lies beside one case only need not be a case."""
     shapes = {_shape(path) for path in below.known}
     is_list = len(below.known) > 1
-    cases = [path for path in below.unknown if path.name.lower() not in _OTHER_SCANS]
+    cases = _without_other_scans(below.unknown)
     gaps = [path for path in cases if is_list or _shape(path) in shapes]
     others = [path for path in cases if path not in gaps]
     found.known += below.known
@@ -162,6 +166,10 @@ def _add_deeper(here: Folder, below: Survey, found: Survey) -> None:
         found.notes.append(f"{_shown(here.path)}: left out, as they hold no modality by its name: {listed(others)}")
     if here.images:
         found.notes.append(f"{_shown(here.path)}: images beside case folders are not used: {listed(here.images)}")
+
+
+def _without_other_scans(paths: list[Path]) -> list[Path]:
+    return [path for path in paths if path.name.lower() not in _OTHER_SCANS]
 
 
 def _system_notes(folder: Folder) -> list[str]:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from bundle.data.cases import Layout, check_case_id, find_layout, list_cases
+from bundle.data.cases import Layout, case_files, check_case_id, find_layout, list_cases
 from bundle.data.file_names import case_name, find_images, find_label, label_convention
 from bundle.data.patterns import match_patterns, parse_patterns
 from bundle.errors import CaseError, UsageError
@@ -67,7 +67,12 @@ def test_what_a_mac_leaves_beside_a_file_is_no_image(tmp_path):
         (("c-t1c.nii.gz", "c-t1c.nii"), "t1c"),
         (("c_t1ce.nii.gz", "c_t1c.nii.gz"), "t1c"),
         (("c_flair.nii", "c_t2_flair.nii"), "t2f"),
-        (("c-seg.nii", "c_seg.nii", "c-t1c.nii"), "seg"),
+        (("sub-1_run-1_T1w.nii.gz", "sub-1_run-2_T1w.nii.gz"), "t1n"),
+        (("sub-1_echo-1_T2w.nii.gz", "sub-1_echo-2_T2w.nii.gz"), "t2w"),
+        (("P_run-1_t1.nii.gz", "P_run-2_t1.nii.gz"), "t1n"),
+        (("P_ax_flair.nii.gz", "P_sag_flair.nii.gz"), "t2f"),
+        (("P_t1_post.nii.gz", "P_t1_gad.nii.gz"), "t1c"),
+        (("P_flair.nii.gz", "P_flair_post.nii.gz"), "t2f"),
     ],
     ids=str,
 )
@@ -76,9 +81,28 @@ def test_two_files_for_one_modality_are_refused_with_both_names(tmp_path, names,
     assert error.code == "E_AMBIGUOUS"
     assert f"case7: {key} must" in str(error)
     assert all(name in str(error) for name in names[:2])
+    assert "--pattern" in str(error)
 
 
-@pytest.mark.parametrize("names", [("a-t1c.nii", "b-t2f.nii"), ("a-t1c.nii", "b-seg.nii"), ("t1c.nii", "a-t2f.nii")])
+def test_two_labels_are_refused_where_labels_matter_and_only_there(tmp_path):
+    touch(tmp_path, "c-seg.nii", "c_seg.nii", "c-t1c.nii")
+    assert list(find_images(tmp_path, "case7")) == ["t1c"]
+    with pytest.raises(CaseError, match=r"c-seg\.nii, c_seg\.nii") as caught:
+        find_label(tmp_path, "case7")
+    assert caught.value.code == "E_AMBIGUOUS"
+    assert "--pattern seg=" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["c_final_seg.nii.gz", "tumor_seg.nii.gz", "b-seg.nii.gz", "W39_1998.09.19_Segm.nii"])
+def test_a_segmentation_of_another_name_is_no_second_patient_and_not_the_label(tmp_path, name):
+    touch(tmp_path, "c_t1c.nii.gz", "c_t2.nii.gz", name)
+    assert list(find_images(tmp_path, "c")) == ["t1c", "t2w"]
+    assert find_label(tmp_path, "c") is None
+    touch(tmp_path, "c_seg.nii.gz")
+    assert find_label(tmp_path, "c") == tmp_path / "c_seg.nii.gz"
+
+
+@pytest.mark.parametrize("names", [("a-t1c.nii", "b-t2f.nii"), ("a-t1c.nii", "b-t1c.nii"), ("t1c.nii", "a-t2f.nii")])
 def test_files_of_two_patients_in_one_folder_are_refused(tmp_path, names):
     error = refusal(touch(tmp_path, *names))
     assert error.code == "E_MIXED"
@@ -92,7 +116,7 @@ def test_files_of_two_patients_in_one_folder_are_refused(tmp_path, names):
         ((), "no NIfTI image"),
         (("notes.txt",), "no NIfTI image"),
         (("c-seg.nii",), "images with other names (c-seg.nii)"),
-        (("T1_post.nii.gz", "adc.nii"), "images with other names (T1_post.nii.gz, adc.nii)"),
+        (("T1_brain.nii.gz", "adc.nii"), "images with other names (T1_brain.nii.gz, adc.nii)"),
     ],
     ids=str,
 )
@@ -178,7 +202,7 @@ def test_an_empty_folder_is_a_case_that_will_fail(tmp_path):
 
 
 def test_patterns_travel_with_every_case(tmp_path):
-    touch(tmp_path / "a")
+    touch(tmp_path / "a", "x.nii")
     (case,) = list_cases(str(tmp_path), {"t1c": "x*"})
     assert case["patterns"] == {"t1c": "x*"}
 
@@ -197,23 +221,50 @@ def test_an_image_is_a_case_named_without_its_modality(tmp_path):
     assert list_cases(file) == ({"case_id": "exam", "image": file},)
 
 
-def test_case_names_that_differ_in_case_only_are_refused(tmp_path):
+def test_cases_whose_names_differ_in_case_only_fail_both(tmp_path):
     touch(tmp_path / "Case")
     touch(tmp_path / "case")
     if len(list(tmp_path.iterdir())) < 2:
         pytest.skip("the file system here does not tell them apart either")
-    with pytest.raises(UsageError, match="Case and case") as caught:
-        list_cases(tmp_path)
-    assert caught.value.code == "E_CASE_ID"
+    for item in list_cases(tmp_path):
+        with pytest.raises(CaseError, match="more than case") as caught:
+            case_files(item)
+        assert caught.value.code == "E_CASE_ID"
 
 
-@pytest.mark.parametrize("case_id", ["", ".", "..", "../x", "a/b", "/etc", ".hidden", "a/"])
+@pytest.mark.parametrize(
+    "case_id",
+    [
+        "",
+        ".",
+        "..",
+        "../x",
+        "a/b",
+        "/etc",
+        ".hidden",
+        "a/",
+        "a\\b",
+        "a ",
+        " a",
+        " ",
+        "a.",
+        "a\nb",
+        "a\x1b[2J",
+        "a\0b",
+        "a\ud800b",
+        "a\u202eb",
+        "x" * 201,
+        "ü" * 101,
+    ],
+)
 def test_a_case_name_that_is_no_plain_file_name_is_a_usage_error(case_id):
     with pytest.raises(UsageError, match="--case-id"):
         check_case_id(case_id)
 
 
-@pytest.mark.parametrize("case_id", ["a", "a b", "$(x)", "-n", "größe", "a.b"])
+@pytest.mark.parametrize(
+    "case_id", ["a", "a b", "$(x)", "-n", "größe", "a.b", "x" * 200, "山田\u3000太郎", "می\u200cخواهم", "CON"]
+)
 def test_any_plain_file_name_is_a_case_name(case_id):
     assert check_case_id(case_id) == case_id
 
@@ -225,7 +276,12 @@ def test_any_plain_file_name_is_a_case_name(case_id):
         ("BraTS2021_00006_flair.nii.gz", "BraTS2021_00006"),
         ("T1_post.nii.gz", "T1_post"),
         ("t1.nii", "t1"),
-        ("scan.v2.nii.gz", "scan"),
+        ("scan.v2.nii.gz", "scan.v2"),
+        ("1.3.6.1.4.1.9328.50.4.0175.nii.gz", "1.3.6.1.4.1.9328.50.4.0175"),
+        ("alice/T1post.nii.gz", "alice"),
+        ("alice/image.mha", "alice"),
+        ("sub-01/ses-2/anat/T1w.NII.GZ", "sub-01_ses-2"),
+        ("sub-01/anat/sub-01_ce-gd_T1w.nii.gz", "sub-01"),
     ],
 )
 def test_a_case_is_named_after_its_files_without_the_modality(file, name):
