@@ -45,7 +45,7 @@ _BETWEEN = word_set(
     "anat mri mr nifti niftis nii images image img scans preprocessed preproc processed native raw registered"
 )
 _VISIT = re.compile(
-    r"ses-\w+|"
+    r"ses-\w+|(19|20)\d{2}[-._]?[01]\d[-._]?[0-3]\d|"
     r"(ses|session|visit|timepoint|tp|week|month|day|baseline|follow-?up|fu|pre-?op|post-?op|pre|post)([-_ ]?\d+)*",
     re.I,
 )

@@ -120,12 +120,13 @@ def _case_folders(here: Folder, found: Survey) -> FolderCases:
 
 
 def _names(root: Path, folders: list[Path]) -> list[str]:
-    """Name cases after their folders, with the folders above in front where a name stands twice."""
+    """Name cases after their folders, with the folders above in front where a name stands twice, or is but a number."""
     names = [folder_name(path) for path in folders]
     counts = Counter(names)
+    paths = [path.relative_to(root).parts for path in folders]
     return [
-        "_".join(path.relative_to(root).parts) if counts[name] > 1 else name
-        for path, name in zip(folders, names, strict=True)
+        "_".join(parts) if counts[name] > 1 or (name.isdigit() and len(parts) > 1) else name
+        for parts, name in zip(paths, names, strict=True)
     ]
 
 

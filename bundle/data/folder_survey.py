@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bundle.data.image_names import is_image_name
+from bundle.data.name_words import is_label_word, words_of
 from bundle.data.other_files import listed
 from bundle.data.vocabulary import word_set
 from bundle.plain_text import printable
@@ -119,7 +120,7 @@ def survey(root: Folder, knows: Knows) -> Survey:
     found = Survey(notes=_system_notes(root))
     _descend(root, knows, found, (_identity(root.path),))
     if found.known:
-        found.unknown = _without_other_scans(found.unknown)
+        _leave_out_labels(root, found)
     if found.results:
         found.notes.append(f"{_shown(root.path)}: left out, results of an earlier run: {listed(found.results)}")
     return found
@@ -166,6 +167,14 @@ def _add_deeper(here: Folder, below: Survey, found: Survey) -> None:
         found.notes.append(f"{_shown(here.path)}: left out, as they hold no modality by its name: {listed(others)}")
     if here.images:
         found.notes.append(f"{_shown(here.path)}: images beside case folders are not used: {listed(here.images)}")
+
+
+def _leave_out_labels(root: Folder, found: Survey) -> None:
+    """Take folders that are called after labels (``labelsTr``, ``masks``) out of those that look like cases."""
+    labels = [path for path in found.unknown if any(is_label_word(word.text) for word in words_of(path.name))]
+    found.unknown = [path for path in _without_other_scans(found.unknown) if path not in labels]
+    if labels:
+        found.notes.append(f"{_shown(root.path)}: left out, labels by their names: {listed(labels)}")
 
 
 def _without_other_scans(paths: list[Path]) -> list[Path]:

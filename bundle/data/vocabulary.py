@@ -48,6 +48,7 @@ MODALITY_WORDS = {
     **dict.fromkeys(("t1", "t1w", "t1wi"), T1),
     "t1n": "t1n",
     "t1c": "t1c",
+    "ct1": "t1c",  # of LUMIERE and HD-GLIO
     **dict.fromkeys(("t2", "t2w", "t2wi"), "t2w"),
     **dict.fromkeys(("t2f", "flair", "fla", "t2flair", "t2wflair", "flairw"), "t2f"),
 }

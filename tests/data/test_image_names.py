@@ -10,7 +10,7 @@ from bundle.data.image_names import base_name, is_image, is_label_name, read_nam
 NATIVE = """T1 t1w t1n P_t1 preT1 T1_pre T1pre T1_native T1nat T1_nativ T1_no_contrast T1_pre_contrast T1_without_gd
 T1_ohne_KM T1_vor_KM non-contrast_T1 T1_unenhanced sub-01_T1w sub-01_ses-post_T1w sub-CE_T1w sub-01_ce-none_T1w
 sub-01_acq-mprage_T1w slice_t1 P_ax_t1 source_t1""".split()  # noqa: SIM905
-CONTRAST = """t1c t1ce t1gd T1post T1C T1CE T1KM T1+C T1c+ T1_+C T1w_ce T1wce cet1 gdT1 postT1 T1_post T1_ce t1_gad
+CONTRAST = """t1c CT1 t1ce t1gd T1post T1C T1CE T1KM T1+C T1c+ T1_+C T1w_ce T1wce cet1 gdT1 postT1 T1_post T1_ce t1_gad
 T1_Gd T1-Gd P_t1_gadolinium T1_post_contrast T1_postcontrast T1_with_contrast T1_nach_KM T1_Kontrast T1_tra_post
 T1_mprage_gd T1_CE_tra P_ce_t1 P_post_T1 P_ax_T1_post sub-01_ce-gadolinium_T1w sub-01_ce-dotarem_T1w
 sub-01_ce-gd_run-1_T1w sub-01_acq-gd_T1w sub-01_acq-T1post_T1w UPENN-GBM-00001_11_T1GD UCSF-PDGM-0004_T1c""".split()  # noqa: SIM905

@@ -51,6 +51,20 @@ def test_names_that_repeat_deeper_get_the_folders_above_in_front(tmp_path):
     assert ids(tmp_path) == ["A_c1", "B_c1"]
 
 
+def test_visits_by_date_or_number_are_named_after_their_patient(tmp_path):
+    touch(tmp_path / "P1" / "2008.03.30", "t1.nii.gz")
+    touch(tmp_path / "P2" / "0", "t1.nii.gz")
+    assert ids(tmp_path) == ["P1_2008.03.30", "P2_0"]
+    assert ids(tmp_path / "P1") == ids(tmp_path / "P1" / "2008.03.30") == ["P1_2008.03.30"]
+
+
+def test_a_folder_of_labels_beside_the_cases_is_left_out_with_a_word(tmp_path, warnings):
+    touch(tmp_path / "images" / "c1", "c1_t1.nii.gz")
+    touch(tmp_path / "images_segm", "c1_segm.nii.gz")
+    assert ids(tmp_path) == ["c1"]
+    assert "images_segm" in warnings.text
+
+
 def test_bids_subjects_are_named_alike_whether_given_together_or_one_by_one(tmp_path):
     for subject, session in (("sub-01", "ses-1"), ("sub-01", "ses-2"), ("sub-02", "ses-1")):
         anat = tmp_path / subject / session / "anat"
