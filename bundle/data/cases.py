@@ -15,7 +15,7 @@ from bundle.data.json_reading import read_json
 from bundle.data.layouts import Layout
 from bundle.data.msd import DESCRIPTION, Channel, is_msd, list_msd_cases
 from bundle.data.nnunet import is_nnunet, list_nnunet_cases
-from bundle.data.patterns import image_patterns, match_label, match_patterns
+from bundle.data.patterns import image_patterns, match_label, match_patterns, parse_patterns
 from bundle.data.table_reading import ENDINGS
 from bundle.errors import CaseError, UsageError
 from bundle.modalities import MODALITIES, canonical_modality
@@ -46,6 +46,7 @@ def list_cases(source: Path | str, patterns: Mapping[str, str] | None = None) ->
     """
     root = own_path(source)
     layout = _layout_of_file(root) if _is_file(root) else _described_layout(root)
+    patterns = parse_patterns(f"{name}={glob}" for name, glob in (patterns or {}).items())
     if patterns and layout is not None:
         raise UsageError("E_PATTERN", f"--pattern must go with case folders; got {layout} in {root}. Leave it out.")
     match layout:

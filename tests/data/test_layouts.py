@@ -219,7 +219,7 @@ def test_no_modality_says_where_images_lie_deeper(tmp_path):
 @pytest.mark.parametrize("given", [".", "sub-01"])
 def test_patterns_start_at_the_case_folder_whether_it_is_given_alone_or_with_others(tmp_path, given):
     touch(tmp_path / "sub-01" / "anat", "sub-01_T1w.nii.gz", "sub-01_T1w.json", "sub-01_lesion.nii.gz")
-    patterns = {"t1n": "anat/*_T1w*", "seg": "anat/*_lesion.nii.gz"}
+    patterns = {"T1": "anat/*_T1w*", "label": "anat/*_lesion.nii.gz"}  # as a config may call them
     (item,) = list_cases(tmp_path / given, patterns)
     assert item["case_id"] == "sub-01"
     assert case_files(item) == {"t1n": tmp_path / "sub-01" / "anat" / "sub-01_T1w.nii.gz"}
