@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from bundle.errors import OutputError
+from bundle.plain_text import printable
 
 try:
     import fcntl
@@ -31,7 +32,12 @@ _CAUSES = {
     errno.ENOENT: "the folder does not exist",
     errno.ENOTDIR: "a part of the path is a file, not a folder",
     errno.EISDIR: "a folder has that name",
+    errno.EEXIST: "a file has that name",
+    errno.EFBIG: "the file would be larger than the system allows",
+    errno.ENAMETOOLONG: "the name is too long for the file system",
 }
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @contextlib.contextmanager
@@ -54,15 +60,37 @@ def appearing_at_once(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        cause = _CAUSES.get(error.errno or 0, error.strerror or str(error))
         raise OutputError(
             "E_WRITE",
-            f"{path} must be writable; got an error: {cause}. Mend that and run again; nothing was left behind.",
+            f"{path} must be writable; got an error: {cause_of(error)}. Mend that and run again; nothing was left "
+            "behind.",
         ) from error
     finally:
         # Also after an interrupt. After success the name is gone already.
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def make_folder(folder: Path | str) -> Path:
+    """Make a folder with those above it, if it is not there.
+
+    Raises:
+        OutputError: E_OUTPUT, it cannot be made.
+    """
+    try:
+        path = Path(folder)
+        path.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: NUL in the name
+        raise OutputError(
+            "E_OUTPUT", f"The output folder {folder} must be writable; got: {cause_of(error)}. Choose another."
+        ) from None
+    return path
+
+
+def cause_of(error: OSError | ValueError) -> str:
+    """Say in words why a file or folder could not be written."""
+    number = error.errno if isinstance(error, OSError) else None
+    return _CAUSES.get(number or 0, getattr(error, "strerror", None) or str(error))
 
 
 @contextlib.contextmanager
@@ -112,12 +140,35 @@ def _sync_folder(folder: Path) -> None:
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a table as a whole, so that a reader never sees half a row; a missing value is an empty field.
 
+    Text is written so that a spreadsheet takes it for text and nothing else: an apostrophe goes before what would be
+    a formula, and control characters are escaped. `unescaped` takes the apostrophe away.
+
     Raises:
         OutputError: E_WRITE, nothing is left behind.
     """
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, columns)
     table.writeheader()
-    table.writerows(rows)
+    table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
     with appearing_at_once(path) as file:
         file.write(text.getvalue().encode())
+
+
+def unescaped(cell: str) -> str:
+    """Give the text that `write_csv` was given, control characters apart."""
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
+
+
+def _cell(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    is_formula = value.lstrip("'").startswith(_FORMULA) and not _is_number(value)
+    return printable(f"'{value}" if is_formula else value, keep_lines=True)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,5 +1,7 @@
 """Errors that a user sees, each with a stable code and a way out."""
 
+import re
+
 
 class UserError(Exception):
     """A problem the user can mend; its text is the whole message, no traceback is needed.
@@ -38,8 +40,25 @@ class SetupError(UserError):
     exit_code = 78
 
 
+_NO_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|cannot allocate memory", re.IGNORECASE)
+
+
 def find_user_error(error: BaseException | None) -> UserError | None:
-    """Find what the user can mend under the exceptions that MONAI wraps around errors in transforms."""
+    """Find what the user can mend under the exceptions that MONAI wraps around errors in transforms.
+
+    Memory that ran out is among it, however Python, NumPy or torch say so.
+    """
     while error is not None and not isinstance(error, UserError):
+        if _is_lack_of_memory(error):
+            return UserError(
+                "E_MEMORY",
+                "The computer must have memory for this; it ran out. Close other programs, or choose smaller windows "
+                "(roi_size) or the CPU (--device cpu).",
+            )
         error = error.__cause__ or error.__context__
     return error
+
+
+def _is_lack_of_memory(error: BaseException) -> bool:
+    """Tell whether memory ran out; torch says so with a RuntimeError on the CPU, and a subclass of it on the GPU."""
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))

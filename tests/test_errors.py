@@ -39,3 +39,27 @@ def test_each_kind_has_its_exit_code(kind, exit_code):
     error = kind("E_X", "what must be; got this.")
     assert isinstance(error, UserError)
     assert (error.code, str(error), error.exit_code) == ("E_X", "what must be; got this.", exit_code)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"
+        ),
+        RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail] not enough memory: you tried to allocate 8 bytes"),
+        wrapped(MemoryError("Unable to allocate 2. GiB for an array")),
+    ],
+)
+def test_memory_that_runs_out_is_an_error_for_the_user_whoever_says_so(error):
+    found = find_user_error(error)
+    assert (found.code, found.exit_code) == ("E_MEMORY", 1)
+    assert "roi_size" in str(found)
+
+
+def test_a_refusal_for_want_of_memory_keeps_its_own_words():
+    error = CaseError("E_TOO_LARGE", "resample")
+    error.__cause__ = MemoryError()
+    assert find_user_error(error) is error

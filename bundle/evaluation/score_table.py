@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.atomic_file import write_csv
+from bundle.atomic_file import unescaped, write_csv
 from bundle.errors import UsageError
 from bundle.modalities import MODALITIES, modality_sets
 from bundle.regions import REGIONS
@@ -206,4 +206,4 @@ def _score(row: dict[str, str], line: int) -> Score:
         raise ValueError(
             f"value must be a number or empty; got {row['value']!r} in line {line}. Mend the line."
         ) from None
-    return Score(row["case"], row["set"], row["region"], row["metric"], value)
+    return Score(unescaped(row["case"]), row["set"], row["region"], row["metric"], value)
