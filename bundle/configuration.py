@@ -1,7 +1,7 @@
 """Reads the bundle's configs and sets values in them without ever letting the parser evaluate a user's text."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,21 @@ import yaml
 from monai.bundle import ConfigParser, ReferenceResolver
 from monai.bundle.utils import ID_SEP_KEY, merge_kv
 
+from bundle.component_settings import check_builds, is_component, is_network_part, refuse_programs
 from bundle.errors import SetupError, UsageError, find_user_error
+from bundle.plain_text import printable
+from bundle.settings import SETTINGS, Kind, check_kind, kind_of
 
 TRAINING_STAGES = ("experts", "mixture")
 OVERLAY_FOLDERS = ("ablations", "peers")
 
 _EVALUATED = ("$", "@", "%")
+_PROGRAM = ("bundle_root", "code", "displayable_configs", "finalize", "imports", "initialize", "run", "stage", "_meta_")
+"""Of a config, what is no setting but says how it works."""
+
+_NULL = ("", "~", "null")
+_YAML = ("'", '"', "[", "{")
+"""How text begins that is meant as YAML where it would else be taken as it stands."""
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # YAML takes 1e-3 for text
 
 
@@ -98,12 +107,13 @@ def load_config(
             have, such as the loss, is left out.
 
     Raises:
-        SetupError: the config is missing or has no such setting.
+        SetupError: the config is missing or has no such setting, or a value is not what the setting may be.
         UsageError: a value is text that the parser would evaluate.
     """
     root = bundle_root()
     parser = BundleConfig()
     parser.read_config(root / "configs" / name)
+    replaceable = {key for key in values if is_network_part(parser.get().get(key))}
     for overlay in overlays:
         _merge(parser, ConfigParser.load_config_file(overlay), only_known=trained_with)
     for key, value in {"bundle_root": root, **values}.items():
@@ -112,29 +122,113 @@ def load_config(
                 "E_SETTING", f"configs/{name} must have the setting {key}; it has not. See its first lines."
             )
         _refuse_code(key, value)
-        parser[key] = value
+        parser[key] = _checked(key, value, parser.get()[key], replaceable)
+    _check_own_values(parser.get())
     return parser
 
 
 def parse_settings(options: Iterable[str]) -> dict[str, Any]:
     """Read ``KEY=VALUE`` options, values as YAML: ``roi_size=[96,96,96]``, ``learning_rate=3.0e-3``.
 
+    Paths and words are read as they stand, unless they are in quotes. No option can run anything: a mapping that names
+    something to call may name parts of a network only, see ``component_settings``.
+
     Raises:
-        UsageError: an option has another form.
+        UsageError: an option has another form, or is no setting.
     """
     settings: dict[str, Any] = {}
     for option in options:
         key, separator, text = option.partition("=")
-        try:
-            settings[key] = float(text) if _EXPONENT.fullmatch(text) else yaml.safe_load(text)
-        except yaml.YAMLError as error:
-            raise UsageError(
-                "E_SETTING", f"--set must be KEY=VALUE with a YAML value; got {option!r}. {error}"
-            ) from None
-        if not (separator and all(part.isidentifier() for part in key.split("."))):
+        parts = key.split(".")
+        if not (separator and all(part.isidentifier() for part in parts)):
             raise UsageError("E_SETTING", f"--set must be KEY=VALUE; got {option!r}. See the settings in configs/.")
+        if parts[-1] in _PROGRAM:
+            raise UsageError(
+                "E_SETTING", f"{key} must stay as the config has it: it is no setting. Use another config."
+            )
+        settings[key] = _read_value(option, text, SETTINGS.get(parts[-1]))
         _refuse_code(key, settings[key])
+        refuse_programs(key, settings[key])
     return settings
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML without anchors, with which a short text can stand for endless data."""
+
+    def compose_node(self, parent: Any, index: int) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("* and & have no place in a setting")
+        return super().compose_node(parent, index)
+
+
+def _read_value(option: str, text: str, kind: Kind | None) -> Any:
+    if kind is not None and kind.is_plain_text and not text.startswith(_YAML):
+        return None if text.strip() in _NULL else text
+    try:
+        return float(text) if _EXPONENT.fullmatch(text) else yaml.load(text, _PlainLoader)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
+        raise UsageError(
+            "E_SETTING", f"--set must be KEY=VALUE with a YAML value; got {option!r}. {printable(str(error))}"
+        ) from None
+
+
+def _checked(key: str, value: Any, present: Any, replaceable: Collection[str]) -> Any:
+    """Check a value against the setting's kind, and make paths of text.
+
+    Args:
+        key: of the setting.
+        value: for it.
+        present: what the config has there.
+        replaceable: settings that are parts of the network.
+    """
+    if key in _PROGRAM or not isinstance(value, str | int | float | list | Mapping | None):
+        known = SETTINGS.get(key)
+        return _with_paths(value, known) if known is not None and known.is_path else value
+    if is_component(present):
+        _check_component(key, value, replaceable)
+        return value
+    kind = SETTINGS.get(key) or _kind_beside(key, present)
+    if kind is None or (value is None and present is None):
+        return value
+    check_kind(key, value, kind)
+    return _with_paths(value, kind) if kind.is_path else value
+
+
+def _check_component(key: str, value: Any, replaceable: Collection[str]) -> None:
+    if not is_component(value):
+        raise SetupError(
+            "E_SETTING", f"{key} must be a mapping with _target_, as the config has it; got {value!r}. Change it."
+        )
+    if key in replaceable:
+        check_builds(key, value)
+
+
+def _kind_beside(key: str, present: Any) -> Kind | None:
+    if isinstance(present, str) and present.startswith(_EVALUATED):
+        raise SetupError(
+            "E_SETTING", f"{key} must be computed as the config says; it is no setting. See those at its beginning."
+        )
+    return kind_of(present)
+
+
+def _check_own_values(config: Mapping[str, Any]) -> None:
+    """Check the settings that overlays changed; what is computed is only known later."""
+    for key in SETTINGS.keys() & config.keys():
+        value = config[key]
+        is_computed = any(isinstance(text, str) and text.startswith(_EVALUATED) for text in _nested(value))
+        if value is not None and not is_computed:
+            check_kind(key, value, SETTINGS[key])
+
+
+def _with_paths(value: Any, kind: Kind) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(_with_paths(item, kind) for item in value)
+    if not isinstance(value, str):
+        return value
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:  # the home of nobody
+        return Path(value)
 
 
 def _merge(parser: BundleConfig, overlay: Mapping[str, Any], *, only_known: bool) -> None:
@@ -150,7 +244,8 @@ def _refuse_code(key: str, value: Any) -> None:
     for text in texts:
         if text.startswith(_EVALUATED):
             raise UsageError(
-                "E_SETTING", f"{key} must be plain data; got {text!r}, which MONAI would evaluate as code."
+                "E_SETTING",
+                f"{key} must be plain data; got {text!r}, which MONAI would evaluate as code. Write a path as ./NAME.",
             )
 
 

@@ -182,7 +182,7 @@ def test_training_and_judging_say_the_same_as_inference(name, key):
 def test_the_two_stages_differ_only_where_they_should():
     first, second = (read(name) for name in TRAINING)
     own = {"epochs", "stage", "start_from", "trained_parts", "loss", "crop_transforms", "resume_settings", "run"}
-    own |= {"training_cases"}  # which experts begin at random
+    own |= {"training_cases", "checked"}  # which experts begin at random, and settings of one stage only
     compared = (first.keys() & second.keys()) - own - {"train", "validate"}
     assert {key: first[key] for key in compared} == {key: second[key] for key in compared}
     assert first.keys() ^ second.keys() == {"trained_experts", "mofe_weight", "pairs", "export_model"}

@@ -9,6 +9,7 @@ import bundle
 ROOT = Path(bundle.__file__).parent
 LAYERS = (
     ("errors", "modalities", "plain_text", "regions"),
+    ("component_settings", "settings", "uncaught"),
     ("atomic_file", "configuration", "devices", "mixing"),
     ("state_file", "figures", "folder_owner"),
     ("networks", "losses", "data"),
@@ -76,9 +77,17 @@ def test_the_words_of_the_project_know_no_other_module(name):
     assert set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == set()
 
 
-@pytest.mark.parametrize("name", ["configuration", "devices"])
-def test_configuration_and_devices_know_only_the_errors(name):
-    assert set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == {"errors"}
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("devices", {"errors"}),
+        ("component_settings", {"errors"}),
+        ("settings", {"errors", "regions"}),
+        ("configuration", {"errors", "plain_text", "settings", "component_settings"}),
+    ],
+)
+def test_configuration_and_devices_know_only_errors_and_settings(name, known):
+    assert set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == known
 
 
 @EACH_FILE
