@@ -81,11 +81,15 @@ class SplitMapsd(Transform):
             ``pred`` (1, H, W, D) uint8; ``entropy`` (1, H, W, D) or (1 + R, H, W, D) float32, bits, the largest
             over regions first; ``weights`` (M, H, W, D) or (M * R, H, W, D) float32, summing to 1 over the
             acquired modalities in every voxel; ``result``, plain JSON facts.
+
+        Raises:
+            CaseError: E_NOT_FINITE, the network gave something that is no number.
         """
         case = dict(data)
         record = ExamRecord.from_json(case["record"])
         maps = plain_tensor(case["pred"])
         mean_weights = plain_tensor(case.pop("mean_weights"))
+        _check_finite(maps, mean_weights, record.case_id)
         box = _covered_box(maps[len(REGIONS) :])
         probabilities = maps[: len(REGIONS)][box].clamp(0.0, 1.0)
         label = _embed(_label(probabilities), maps.shape[1:], box)
@@ -99,6 +103,16 @@ class SplitMapsd(Transform):
         regions = binary_entropy(probabilities)
         largest = regions.amax(dim=0, keepdim=True)
         return torch.cat([largest, regions]) if self.entropy_per_region else largest
+
+
+def _check_finite(maps: Tensor, mean_weights: Tensor, case_id: str) -> None:
+    """Refuse NaN here, where it is seen: below it would become background, with an entropy of 0."""
+    if not (torch.isfinite(maps).all() and torch.isfinite(mean_weights).all()):
+        raise CaseError(
+            "E_NOT_FINITE",
+            f"Case {case_id}: the network must give a number for every voxel; it did not. Look at the intensities of "
+            "the images; on a GPU try --device cpu.",
+        )
 
 
 def _label(probabilities: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """Writes the maps of a case as NIfTI on the patient's grid, and a JSON that says how they came about."""
 
+import contextlib
 import json
+import os
 import platform
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,10 +19,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bundle import __version__
+from bundle.atomic_file import cause_of, make_folder, temporary_folder
 from bundle.data.exam_grids import read_input
 from bundle.data.exam_record import ExamRecord
 from bundle.data.nifti_writing import write_volume
-from bundle.errors import OutputError
+from bundle.errors import CaseError, OutputError, SetupError
+from bundle.inference.earlier_results import check_free, mark_finished, mark_unfinished
 from bundle.inference.preview import draw_preview
 from bundle.inference.slicer_files import slicer_file_names, write_slicer_files
 from bundle.modalities import MODALITIES
@@ -43,7 +46,8 @@ class MapWriter:
     """Ignite handler that writes ``OUT/CASE/CASE_*.nii.gz`` and, last, ``OUT/CASE/CASE.json``.
 
     A handler rather than a transform in ``postprocessing``, because MONAI Label runs the transforms too and
-    would write on its server. Where the JSON stands, the case is complete.
+    would write on its server. Where the JSON stands, the case is complete. What must not be replaced, see
+    ``earlier_results``, is refused as soon as the case is read, before anything is computed.
 
     Args:
         output_dir: made if it is not there.
@@ -52,6 +56,10 @@ class MapWriter:
         settings: what else should stand in the JSON, for example window and overlap.
         preview: also draw ``CASE_preview.png``.
         slicer: also write what 3D Slicer opens with names and colours, see ``slicer_files``.
+        overwrite: replace the result of another input, too.
+
+    Raises:
+        SetupError: E_SETTING, an unknown numbering.
     """
 
     def __init__(
@@ -62,22 +70,53 @@ class MapWriter:
         settings: Mapping[str, Any] | None = None,
         preview: bool = False,
         slicer: bool = False,
+        overwrite: bool = False,
     ) -> None:
+        if label_convention not in CONVENTIONS:
+            raise SetupError(
+                "E_SETTING",
+                f"label_convention must be one of {', '.join(CONVENTIONS)}; got {label_convention!r}. Choose one.",
+            )
         self.output_dir = Path(output_dir)
         self.weights_sha256 = weights_sha256
         self.label_convention = label_convention
         self.settings = dict(settings or {})
         self.preview = preview
         self.slicer = slicer
+        self.overwrite = overwrite
         self.started_s = 0.0
 
     def attach(self, engine: Engine) -> None:
         """Write after every iteration of an evaluator that decollates its batches."""
         engine.add_event_handler(Events.GET_BATCH_STARTED, self._start)
+        engine.add_event_handler(Events.GET_BATCH_COMPLETED, self._check_batch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._write_batch)
 
     def _start(self, _engine: Engine) -> None:
         self.started_s = time.monotonic()
+
+    def _check_batch(self, engine: Engine) -> None:
+        state: Any = engine.state
+        for text in state.batch["record"]:
+            self.check(ExamRecord.from_json(text))
+
+    def check(self, record: ExamRecord) -> None:
+        """Refuse a case whose results would replace what they must not, see ``earlier_results.check_free``."""
+        case_id = record.case_id
+        maps = ["seg", "entropy", *(f"weight-{modality}" for modality in record.modalities)]
+        check_free(
+            self.output_dir / case_id,
+            case_id,
+            record.inputs,
+            needed=[*_map_names(case_id, maps), *self._companions(case_id)],
+            possible=_possible_names(case_id),
+            overwrite=self.overwrite,
+        )
+
+    def _companions(self, case_id: str) -> list[str]:
+        """Name the files beside maps and JSON."""
+        preview = [_preview_name(case_id)] if self.preview else []
+        return [*preview, *(slicer_file_names(case_id) if self.slicer else ())]
 
     def _write_batch(self, engine: Engine) -> None:
         computed_s = time.monotonic() - self.started_s
@@ -97,20 +136,23 @@ class MapWriter:
             The case's folder.
 
         Raises:
+            CaseError: E_NOT_FINITE, a map or fact is no number; E_CHANGED, a file is not what was read; or what is
+                there must not be replaced. Nothing is written.
             OutputError: the folder cannot be written; files of an earlier run may be gone, nothing is half-written.
         """
         record = ExamRecord.from_json(case["record"])
+        self.check(record)
         folder = self.output_dir / record.case_id
         maps = collect_maps(case, record, self.label_convention)
         maps = {name: values for name, values in maps.items() if name.split("-")[0] in kinds}
+        check_finite(maps, record.case_id)
+        text = to_json(self._facts(case["result"], record, sorted(maps), computed_s), record.case_id)
         with _staged(folder) as stage:
             for name, values in maps.items():
                 write_volume(stage / f"{record.case_id}_{name}.nii.gz", values, record.grid, description=name)
             self._write_companions(stage, {**maps, "seg": _label(case)}, record)
-            facts = self._facts(case["result"], record, sorted(maps), computed_s)
-            text = json.dumps(facts, indent=2, ensure_ascii=False)
-            (stage / f"{record.case_id}.json").write_text(text + "\n", encoding="utf-8")
-            _publish(stage, folder, record.case_id)
+            (stage / f"{record.case_id}.json").write_bytes(text)
+            _publish(stage, folder, record)
         return folder
 
     def _write_companions(self, stage: Path, maps: Maps, record: ExamRecord) -> None:
@@ -128,7 +170,8 @@ class MapWriter:
         return {
             **result,
             "labels": {"convention": self.label_convention, "values": numbering},
-            "maps": [f"{record.case_id}_{name}.nii.gz" for name in maps],
+            "maps": _map_names(record.case_id, maps),
+            "companions": self._companions(record.case_id),
             "units": {"volumes": "ml", "entropy": "bit", "weights": "share, sums to 1 over acquired modalities"},
             "inputs": record.inputs,
             "weights_sha256": self.weights_sha256,
@@ -172,13 +215,55 @@ def check_writable(folder: Path | str) -> None:
         OutputError: it cannot.
     """
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=make_folder(folder)):
             pass
     except OSError as error:
         raise OutputError(
-            "E_OUTPUT", f"The output folder {folder} must be writable; got: {error.strerror}. Choose another with -o."
+            "E_OUTPUT", f"The output folder {folder} must be writable; got: {cause_of(error)}. Choose another with -o."
         ) from None
+
+
+def check_finite(maps: Mapping[str, NDArray[Any]], case_id: str) -> None:
+    """Refuse maps with voxels that are no numbers.
+
+    Raises:
+        CaseError: E_NOT_FINITE.
+    """
+    for name, values in maps.items():
+        n_bad = values.size - int(np.isfinite(values).sum())
+        if n_bad:
+            raise CaseError(
+                "E_NOT_FINITE",
+                f"Case {case_id}: every voxel of the map {name} must be a number; got {n_bad} that are not. Look at "
+                "the intensities of the images; on a GPU try --device cpu.",
+            )
+
+
+def to_json(facts: Mapping[str, Any], case_id: str) -> bytes:
+    """Give the JSON of a case; a name that is not UTF-8 keeps its bytes as an escape.
+
+    Raises:
+        CaseError: E_NOT_FINITE, a fact is NaN or infinite, which JSON does not have.
+    """
+    try:
+        text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False)
+    except ValueError as error:
+        raise CaseError(
+            "E_NOT_FINITE",
+            f"Case {case_id}: every fact of the result must be a number; got {error}. Look at the intensities of the "
+            "images.",
+        ) from None
+    return f"{text}\n".encode(errors="backslashreplace")
+
+
+def _map_names(case_id: str, maps: Sequence[str]) -> list[str]:
+    return [f"{case_id}_{name}.nii.gz" for name in maps]
+
+
+def _possible_names(case_id: str) -> frozenset[str]:
+    """Name all files that a run may write or remove."""
+    companions = (_preview_name(case_id), *slicer_file_names(case_id), f"{case_id}.json")
+    return frozenset((*companions, *_map_names(case_id, ("seg", "entropy", *_OPTIONAL_MAPS))))
 
 
 def _label(case: Mapping[str, Any]) -> NDArray[np.uint8]:
@@ -191,11 +276,21 @@ def _preview_name(case_id: str) -> str:
 
 def _draw(path: Path, maps: Maps, record: ExamRecord) -> None:
     """Draw the case on the intensities of its files; those in memory are normalised and cropped by now."""
-    images = {
-        modality: read_input(record.inputs[modality], record.grid, case_id=record.case_id, modality=modality).data
-        for modality in record.modalities
-    }
+    images = {modality: _read_again(record, modality) for modality in record.modalities}
     draw_preview(path, images, maps, record.grid.affine, title=record.case_id)
+
+
+def _read_again(record: ExamRecord, modality: str) -> NDArray[np.float32]:
+    """Read what was segmented, and nothing else: somebody may have replaced the file meanwhile."""
+    entry = record.inputs[modality]
+    volume = read_input(entry, record.grid, case_id=record.case_id, modality=modality)
+    if volume.sha256 != entry["sha256"]:
+        raise CaseError(
+            "E_CHANGED",
+            f"{record.case_id}, {modality}, {entry['file']}: the file must stay as it is until the case is done; it "
+            "was changed meanwhile. Run the case again.",
+        )
+    return volume.data
 
 
 def _weight_names(count: int) -> list[str]:
@@ -215,30 +310,33 @@ def _array(values: Tensor) -> NDArray[Any]:
 @contextmanager
 def _staged(folder: Path) -> Iterator[Path]:
     """Give a folder beside the results to fill; it is gone afterwards, whatever happens."""
-    stage: Path | None = None
+    is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".simmlm-", dir=folder))
-        yield stage
+        with temporary_folder(folder) as stage:
+            yield stage
     except OSError as error:
         raise OutputError(
-            "E_WRITE", f"{folder} must be writable; got: {error.strerror}. Mend that and run the case again."
+            "E_WRITE", f"{folder} must be writable; got: {cause_of(error)}. Mend that and run the case again."
         ) from error
     finally:
-        if stage is not None:
-            shutil.rmtree(stage, ignore_errors=True)
+        if is_new:
+            with contextlib.suppress(OSError):  # not empty: all went well
+                folder.rmdir()
 
 
-def _publish(stage: Path, folder: Path, case_id: str) -> None:
+def _publish(stage: Path, folder: Path, record: ExamRecord) -> None:
     """Move the files of a case into place: the old JSON goes first, the new one comes last."""
+    case_id = record.case_id
     done = folder / f"{case_id}.json"
+    new = {path.name for path in stage.iterdir()}
+    mark_unfinished(folder, case_id, new, _possible_names(case_id))
     done.unlink(missing_ok=True)
-    for name in (_preview_name(case_id), *slicer_file_names(case_id)):  # they show the old maps, also if none are new
-        (folder / name).unlink(missing_ok=True)
-    for kind in _OPTIONAL_MAPS:  # of an earlier run with other modalities or settings
-        name = f"{case_id}_{kind}.nii.gz"
-        if not (stage / name).exists():
-            (folder / name).unlink(missing_ok=True)
-    for path in sorted(set(stage.iterdir()) - {stage / done.name}):
-        path.replace(folder / path.name)
+    # Of an earlier run with other modalities or settings; pictures show the old maps, also if none are new.
+    for name in sorted(_possible_names(case_id) - new):
+        if os.path.lexists(folder / name):  # also False for a name that is too long to be there
+            (folder / name).unlink()
+    for name in sorted(new - {done.name}):
+        (stage / name).replace(folder / name)
     (stage / done.name).replace(done)
+    mark_finished(folder, case_id, record.inputs)

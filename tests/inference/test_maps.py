@@ -7,6 +7,7 @@ from monai.data import MetaTensor
 
 from bundle.data.exam_record import ExamRecord
 from bundle.data.geometry import grid_from_affine
+from bundle.errors import CaseError
 from bundle.inference.maps import ActivateMixtured, SplitMapsd
 from bundle.modalities import MODALITIES, all_sets
 from bundle.regions import LABEL_NAMES, REGIONS
@@ -182,3 +183,13 @@ def test_the_label_map_keeps_the_metadata_of_the_prediction():
     pred = MetaTensor(torch.zeros(R + M, *SHAPE), affine=affine)
     case = SplitMapsd()({"pred": pred, "mean_weights": torch.zeros(M, R), "record": make_record()})
     assert torch.equal(case["pred"].affine, affine)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("place", [(0, 1, 2, 3), (R, 0, 0, 0), (R + M - 1, 4, 5, 6)])
+def test_a_voxel_that_is_no_number_is_refused_instead_of_becoming_background(value, place):
+    probabilities, weights = torch.full((R, *SHAPE), 0.5), torch.full((M, *SHAPE), 1 / M)
+    (probabilities if place[0] < R else weights)[(place[0] % R if place[0] < R else place[0] - R, *place[1:])] = value
+    with pytest.raises(CaseError, match="case7: the network must give a number") as caught:
+        split(probabilities, weights)
+    assert caught.value.code == "E_NOT_FINITE"

@@ -7,12 +7,14 @@ import torch
 
 from bundle.data.exam_record import ExamRecord
 from bundle.data.geometry import grid_from_affine
-from bundle.errors import OutputError
+from bundle.data.nifti_reading import read_volume
+from bundle.errors import CaseError, OutputError, SetupError
 from bundle.inference import writing
 from bundle.inference.maps import SplitMapsd
 from bundle.inference.writing import MapWriter, check_writable
 from bundle.modalities import MODALITIES, modality_sets
 from bundle.regions import REGIONS
+from tests.data.nifti_samples import save, scan
 
 M, R, SHAPE = 4, 3, (5, 6, 7)
 AFFINE = np.array([[0, -1, 0, 9.5], [2, 0, 0, -8], [0, 0, 3, 1.25], [0, 0, 0, 1]])
@@ -208,3 +210,55 @@ def test_an_output_folder_that_is_or_lies_below_a_file_is_refused_with_status_74
     with pytest.raises(OutputError, match="must be writable") as caught:
         check_writable(tmp_path / below)
     assert (caught.value.code, caught.value.exit_code) == ("E_OUTPUT", 74)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["entropy", "weights"])
+def test_a_map_with_a_voxel_that_is_no_number_is_refused_and_an_earlier_result_stays(tmp_path, name, value):
+    folder = write(tmp_path)
+    before = {name: (folder / name).read_bytes() for name in names(folder)}
+    case = make_case()
+    case[name][0, 1, 2, 3] = value
+    with pytest.raises(CaseError, match=r"case7: every voxel of the map .* must be a number; got 1 ") as caught:
+        write(tmp_path, case)
+    assert caught.value.code == "E_NOT_FINITE"
+    assert {name: (folder / name).read_bytes() for name in names(folder)} == before
+
+
+@pytest.mark.parametrize("facts", [{"volumes_ml": {"oedema": float("nan")}}, {"mean_entropy_in_tumour": float("inf")}])
+def test_a_fact_that_is_no_number_is_refused_because_json_has_none(tmp_path, facts):
+    case = make_case()
+    case["result"].update(facts)
+    with pytest.raises(CaseError, match="every fact") as caught:
+        write(tmp_path / "out", case)
+    assert caught.value.code == "E_NOT_FINITE"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_name_that_is_no_text_stands_in_the_json_as_it_is(tmp_path):
+    case = make_case(("t1c",))
+    record = json.loads(case["record"])
+    record["inputs"]["t1c"]["file"] = "/data/\udcff.nii.gz"
+    folder = write(tmp_path, {**case, "record": json.dumps(record)})
+    facts = json.loads((folder / "case7.json").read_text(encoding="utf-8"))
+    assert facts["inputs"]["t1c"]["file"] == "/data/\udcff.nii.gz"
+
+
+def test_a_numbering_that_nobody_knows_is_refused_before_anything_is_computed(tmp_path):
+    with pytest.raises(SetupError, match=r"label_convention must be one of .*; got 'auto'") as caught:
+        MapWriter(tmp_path, "", label_convention="auto")
+    assert caught.value.code == "E_SETTING"
+
+
+def test_a_picture_is_drawn_of_the_bytes_that_were_segmented_or_not_at_all(tmp_path):
+    image = save(tmp_path / "t1c.nii.gz", data=scan(SHAPE), affine=AFFINE)
+    record = make_case(("t1c",))["record"]
+    read = read_volume(image, case_id="case7", modality="t1c")
+    entry = {"file": str(image), "sha256": read.sha256}
+    case = {**make_case(("t1c",)), "record": json.dumps({**json.loads(record), "inputs": {"t1c": entry}})}
+    assert "case7_preview.png" in names(write(tmp_path / "out", case, preview=True))
+    save(image, data=scan(SHAPE, seed=5), affine=AFFINE)
+    with pytest.raises(CaseError, match=r"case7, t1c, .*t1c\.nii\.gz: the file must stay as it is") as caught:
+        write(tmp_path / "new", case, preview=True)
+    assert caught.value.code == "E_CHANGED"
+    assert not (tmp_path / "new" / "case7").exists()
