@@ -1,6 +1,9 @@
 """The command ``simmlm``: thin over the configs."""
 
+import io
 import logging
+import os
+import sys
 import warnings
 from pathlib import Path
 from typing import Annotated
@@ -31,10 +34,23 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
     if version:
         typer.echo(__version__)
         raise typer.Exit
-    # MONAI and torch warn about their own internals; what concerns a case is in its JSON.
+    _open_standard_streams()
+    for stream in (sys.stdout, sys.stderr):  # a name that a terminal cannot show must not end the program
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    # MONAI and torch warn about their own internals; what concerns a case is reported with it.
     warnings.filterwarnings("ignore", module=r"(monai|torch|ignite)\b")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     logging.getLogger("simmlm").setLevel(logging.INFO)
+
+
+def _open_standard_streams() -> None:
+    """Let streams that a caller closed lead nowhere; else the next files to be opened would get the messages."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
 
 
 @app.command()

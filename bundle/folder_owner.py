@@ -27,6 +27,9 @@ _NEW_S = 2.0  # a temporary file is locked right after it was made, not in the s
 def sole_owner(folder: Path) -> Iterator[None]:
     """Keep other processes out of an output folder, and sweep what dead ones left in it and in its subfolders.
 
+    It is swept before and after the work: what was left a moment before it began is too new to be told from what is
+    about to be used.
+
     The same process may enter again. Where the file system has no locks, a warning says so and the work goes on.
 
     Args:
@@ -43,6 +46,7 @@ def sole_owner(folder: Path) -> Iterator[None]:
     try:
         sweep(folder)
         yield
+        sweep(folder)
     finally:
         if lock.lock_counter == 1:  # unlinked while it is held: whoever waits for it sees that and makes a new one
             with contextlib.suppress(OSError):
@@ -69,9 +73,14 @@ def _acquired(folder: Path) -> FileLock | None:
     return lock
 
 
-def sweep(folder: Path) -> None:
-    """Remove temporary files and folders of processes that died, in a folder and its subfolders, never those in use."""
-    for place in (folder, *_subfolders(folder)):
+def sweep(folder: Path, *, deep: bool = True) -> None:
+    """Remove temporary files and folders of processes that died, never those in use.
+
+    Args:
+        folder: where to look.
+        deep: look in its subfolders, too.
+    """
+    for place in (folder, *(_subfolders(folder) if deep else ())):
         for path in _entries(place):
             if path.name.startswith(PREFIX):
                 _remove_dead(path)

@@ -11,10 +11,11 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from bundle.atomic_file import unescaped
 from bundle.cli import app
 from tests.data.nifti_samples import AFFINE, SHAPE, nifti_bytes, save, scan
 
-COLUMNS = "case_id,status,reason,modalities,necrotic_core_ml,oedema_ml,enhancing_tumour_ml"
+COLUMNS = "case_id,status,reason,modalities,warnings,necrotic_core_ml,oedema_ml,enhancing_tumour_ml"
 ODD_NAMES = ["two words", 'it\'s "quoted"', "$(x)", "$x", "@y", "%z", "größe-磁", "-n", "a;b&c", "#1"]
 
 
@@ -232,7 +233,8 @@ def test_odd_folder_names_are_only_names(tiny_settings, tmp_path):
     out = tmp_path / "$out @1 %2"
     result = call("segment", tmp_path / "$data @1 %2", "-o", out, *options(tiny_settings))
     assert result.exit_code == 0
-    assert sorted(rows(out)) == sorted(ODD_NAMES)
+    assert sorted(map(unescaped, rows(out))) == sorted(ODD_NAMES)
+    assert {"'-n", "'@y"} <= set(rows(out))
     assert all((out / name / f"{name}_seg.nii.gz").is_file() for name in ODD_NAMES)
     facts = json.loads((out / "größe-磁" / "größe-磁.json").read_text(encoding="utf-8"))
     assert Path(facts["inputs"]["t1c"]["file"]).name == "größe-磁-t1c.nii.gz"

@@ -1,13 +1,18 @@
 """The ways to name an exam to `simmlm segment`."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
 
+from bundle.configuration import bundle_root
 from bundle.data.file_names import find_images
 from bundle.modalities import MODALITIES
+from tests.data.nifti_samples import save, scan
 from tests.test_bad_input import call, options
 
 
@@ -119,3 +124,74 @@ def test_what_cannot_mean_anything_is_refused_with_the_way_out(tmp_path, monkeyp
     assert result.exit_code == 2
     assert words in result.output
     assert any(remedy in result.output for remedy in ("Give one of the two.", "Leave it out."))
+
+
+def named(image: Path, out: Path, tiny_settings, *more):
+    return call("segment", "--t1c", image, "--case-id", "x", "-o", out, *options(tiny_settings), *more)
+
+
+def test_a_loop_that_gives_two_patients_one_name_keeps_the_first_result_until_told_otherwise(
+    phantom_folder, tiny_settings, tmp_path
+):
+    one, two = (next(folder.glob("*-t1c.nii.gz")) for folder in sorted(phantom_folder.iterdir()))
+    assert named(one, tmp_path / "out", tiny_settings).exit_code == 0
+    before = maps(tmp_path / "out", "x")
+    refused = named(two, tmp_path / "out", tiny_settings)
+    assert refused.exit_code == 1
+    assert "E_EXISTS" in (tmp_path / "out" / "cases.csv").read_text(encoding="utf-8")
+    check_same(maps(tmp_path / "out", "x"), before)
+    assert named(one, tmp_path / "out", tiny_settings).exit_code == 0
+    assert named(two, tmp_path / "out", tiny_settings, "--overwrite").exit_code == 0
+    assert not np.array_equal(maps(tmp_path / "out", "x")["entropy.nii.gz"], before["entropy.nii.gz"])
+
+
+def test_an_output_that_is_a_file_ends_with_status_74_and_stays(exam, tiny_settings, tmp_path):
+    (tmp_path / "file").write_text("mine")
+    result = call("segment", exam, "-o", tmp_path / "file", *options(tiny_settings))
+    assert result.exit_code == 74
+    assert result.stderr.startswith("E_OUTPUT")
+    assert "a file has that name" in result.stderr
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_list_named_cases_csv_is_not_replaced_by_the_results(exam, tiny_settings, tmp_path):
+    text = f"case_id,t1c\na,{exam / f'{exam.name}-t1c.nii.gz'}\n"
+    (tmp_path / "cases.csv").write_text(text, encoding="utf-8")
+    result = call("segment", tmp_path / "cases.csv", "-o", tmp_path, *options(tiny_settings))
+    assert result.exit_code == 74
+    assert (tmp_path / "cases.csv").read_text(encoding="utf-8") == text
+
+
+def test_warnings_are_on_the_terminal_and_counted(tiny_settings, tmp_path, caplog):
+    folder = tmp_path / "head"
+    folder.mkdir()
+    save(folder / "head-t1c.nii.gz", data=scan(seed=1) + np.int16(1000))
+    with caplog.at_level("INFO", logger="simmlm"):
+        result = call("segment", folder, "-o", tmp_path / "out", *options(tiny_settings))
+    assert result.exit_code == 0
+    warnings = json.loads((tmp_path / "out" / "head" / "head.json").read_text())["warnings"]
+    assert caplog.messages[1:] == [f"head: warning: {text}" for text in warnings]
+    assert warnings
+    assert "1 cases: 1 ok, 0 failed, 1 with warnings" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["overlap=1.5", "overlap=abc", "roi_size=96", "sw_batch_size=0", "preview=[1]", "checkpoint=/a: b/model.pt"],
+)
+def test_a_setting_of_the_wrong_kind_is_one_sentence_and_nothing_is_started(exam, tiny_settings, tmp_path, setting):
+    result = call("segment", exam, "-o", tmp_path / "out", *options(tiny_settings), "--set", setting)
+    assert result.exit_code == 78
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "out" / "cases.csv").exists()
+
+
+def test_a_run_of_the_bundle_says_a_wrong_setting_in_one_sentence(exam, tmp_path):
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", "configs/inference.yaml"]
+    given = ["--bundle_root", ".", "--dataset_dir", "2021", "--output_dir", str(tmp_path / "out")]
+    process = subprocess.run([*command, *given], cwd=bundle_root(), capture_output=True, text=True, check=False)
+    assert process.returncode == 78
+    assert process.stderr.splitlines()[-1].startswith("E_SETTING: dataset_dir must be a path")
+    assert "./NAME" in process.stderr
+    assert "Traceback" not in process.stderr
+    assert not (tmp_path / "out").exists()

@@ -1,5 +1,7 @@
 """Runs an evaluator case by case: a failing case is recorded and the rest goes on."""
 
+import contextlib
+import csv
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -10,17 +12,22 @@ from typing import Any
 from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 
-from bundle.atomic_file import write_csv
+from bundle.atomic_file import cause_of, write_csv
+from bundle.data.case_ids import is_case_id
 from bundle.data.msd import Channel
-from bundle.errors import OutputError, find_user_error
+from bundle.errors import CaseError, OutputError, find_user_error
+from bundle.folder_owner import sole_owner
 from bundle.inference.writing import check_writable
+from bundle.plain_text import printable
 from bundle.regions import LABEL_NAMES, REGIONS
 
 LOGGER = logging.getLogger("simmlm")
 
 OK, FAILED = "ok", "failed"
+TABLE = "cases.csv"
 VOLUMES = {name: f"{name.replace(' ', '_')}_ml" for value, name in LABEL_NAMES.items() if value}
-_FACTS = ("case_id", "status", "reason", "modalities")
+_FIRST = ("case_id", "status", "reason")
+_FACTS = (*_FIRST, "modalities", "warnings")
 COLUMNS = (*_FACTS, *VOLUMES.values())
 
 
@@ -33,11 +40,17 @@ class CaseOutcome:
     reason: str = ""
     result: dict[str, Any] | None = None
 
+    @property
+    def warnings(self) -> list[str]:
+        """What was accepted although it is unusual."""
+        return [str(text) for text in (self.result or {}).get("warnings", ())]
+
     def row(self) -> dict[str, Any]:
-        """Give the row; a failed case has no modalities, volumes or Dice."""
-        row: dict[str, Any] = {"case_id": self.case_id, "status": self.status, "reason": self.reason}
+        """Give the row; a failed case has no modalities, warnings, volumes or Dice."""
+        row: dict[str, Any] = {"case_id": printable(self.case_id), "status": self.status, "reason": self.reason}
         if self.result is not None:
             row["modalities"] = " ".join(self.result["modalities"])
+            row["warnings"] = len(self.warnings)
             volumes, dice = self.result.get("volumes_ml", {}), self.result.get("dice", {})
             row.update({VOLUMES[name]: volume for name, volume in volumes.items()})
             row.update({f"dice_{region}": value for region, value in dice.items()})
@@ -78,6 +91,7 @@ class CaseRunner:
         output_dir: where ``cases.csv`` goes.
         report: called with every outcome as soon as it is known; logs it if left out.
         columns: of ``cases.csv``.
+        on_failure: called with a case that failed and its error, before the outcome is reported.
     """
 
     def __init__(
@@ -87,33 +101,45 @@ class CaseRunner:
         output_dir: Path | str,
         report: Callable[[CaseOutcome], None] | None = None,
         columns: Sequence[str] = COLUMNS,
+        on_failure: Callable[[dict[str, Any], BaseException], None] | None = None,
     ) -> None:
         self.run_case = run_case
         self.cases = cases
         self.output_dir = Path(output_dir)
         self.report = report or log_outcome
         self.columns = tuple(columns)
+        self.on_failure = on_failure
 
     def run(self) -> list[CaseOutcome]:
         """Run all cases.
 
         Raises:
-            OutputError: the output folder cannot be written, or results would go among inputs; no case was started.
+            OutputError: the output folder cannot be written, another process writes there, its ``cases.csv`` is
+                somebody else's, or results would go among inputs; no case was started.
         """
         check_apart(self.cases, self.output_dir)
         check_writable(self.output_dir)
+        with sole_owner(self.output_dir):
+            _check_table(self.output_dir / TABLE)
+            return self._run_all()
+
+    def _run_all(self) -> list[CaseOutcome]:
         outcomes: list[CaseOutcome] = []
         for case in self.cases:
             outcomes.append(self._run_one(case))
-            write_csv(self.output_dir / "cases.csv", self.columns, [outcome.row() for outcome in outcomes])
-            self.report(outcomes[-1])
+            write_csv(self.output_dir / TABLE, self.columns, [outcome.row() for outcome in outcomes])
+            with contextlib.suppress(OSError):  # nobody listens any more; the results are there
+                self.report(outcomes[-1])
         return outcomes
 
     def _run_one(self, case: dict[str, Any]) -> CaseOutcome:
         case_id = str(case["case_id"])
         try:
+            _check_name(case_id)
             return CaseOutcome(case_id, OK, result=self.run_case(case))
         except Exception as error:
+            if self.on_failure is not None:
+                self.on_failure(case, error)
             return CaseOutcome(case_id, FAILED, _reason(error, case_id))
 
 
@@ -126,7 +152,8 @@ def exit_if_failed(outcomes: Sequence[CaseOutcome]) -> None:
     """End the program with status 1 if a case failed, after all of them had their turn."""
     failed = [outcome.case_id for outcome in outcomes if outcome.status != OK]
     if failed:
-        LOGGER.error("%d of %d cases failed: %s", len(failed), len(outcomes), ", ".join(failed[:10]))
+        names = printable(", ".join(failed[:10]))
+        LOGGER.error("%d of %d cases failed: %s", len(failed), len(outcomes), names)
         sys.exit(1)
 
 
@@ -140,8 +167,12 @@ def check_apart(cases: Sequence[Mapping[str, Any]], output_dir: Path) -> None:
         OutputError: with the folder of the first such case.
     """
     for case in cases:
-        folder = (output_dir / str(case["case_id"])).resolve()
-        if folder in _input_folders(case["image"]):
+        try:
+            folder = (output_dir / str(case["case_id"])).resolve()
+            among = folder in _input_folders(case["image"])
+        except (OSError, ValueError, RuntimeError):  # a name that no file can have: the case will fail by itself
+            continue
+        if among:
             raise OutputError(
                 "E_OUTPUT", f"Results must not go among the images; got {folder} for both. Choose another folder."
             )
@@ -155,24 +186,67 @@ def _input_folders(source: Any) -> set[Path]:
     return {path.parent if path.is_file() else path}
 
 
+def _check_table(path: Path) -> None:
+    """Refuse to replace a table that is somebody else's, such as the list of cases itself."""
+    try:
+        with path.open(newline="", encoding="utf-8", errors="replace") as file:
+            first = next(csv.reader(file), [])
+    except FileNotFoundError:
+        return
+    except (OSError, csv.Error) as error:
+        first = [str(error)]
+    if tuple(first[: len(_FIRST)]) != _FIRST:
+        raise OutputError(
+            "E_EXISTS", f"{path} must be a table of this program, to be replaced; it is not. Choose another folder."
+        )
+
+
+def _check_name(case_id: str) -> None:
+    """Refuse a name that no folder can have, or that something else in the output folder has."""
+    is_text = case_id.encode(errors="replace").decode() == case_id and "\0" not in case_id
+    if not (is_text and is_case_id(case_id) and case_id.casefold() != TABLE):
+        raise CaseError(
+            "E_CASE_ID",
+            f"A case name must be that of a folder, in UTF-8, and not {TABLE}; got {printable(case_id)!r}. Rename it.",
+        )
+
+
 def describe(outcome: CaseOutcome) -> str:
     """Say in one line what became of a case."""
+    case_id = printable(outcome.case_id)
     if outcome.result is None:
-        return f"{outcome.case_id}: failed: {outcome.reason}"
-    done = f"{outcome.case_id}: ok, {' '.join(outcome.result['modalities'])}"
+        return f"{case_id}: failed: {printable(outcome.reason, keep_lines=True)}"
+    done = f"{case_id}: ok, {' '.join(outcome.result['modalities'])}"
     if "dice" in outcome.result:
         return f"{done}, Dice {' '.join(f'{region} {value:.2f}' for region, value in outcome.result['dice'].items())}"
     return f"{done}, tumour {sum(outcome.result['volumes_ml'].values()):.1f} ml"
 
 
+def describe_warnings(outcome: CaseOutcome) -> list[str]:
+    """Say in one line each what was accepted of a case although it is unusual."""
+    return [f"{printable(outcome.case_id)}: warning: {printable(text)}" for text in outcome.warnings]
+
+
 def log_outcome(outcome: CaseOutcome) -> None:
-    """Log one line per case."""
+    """Log one line per case, and one per warning."""
     LOGGER.log(logging.INFO if outcome.status == OK else logging.ERROR, "%s", describe(outcome))
+    for line in describe_warnings(outcome):
+        LOGGER.warning("%s", line)
 
 
 def _reason(error: BaseException, case_id: str) -> str:
-    known = find_user_error(error)
+    known, refused = find_user_error(error), _refused_by_system(error)
     if known is not None:
         return f"{known.code}: {known}"
-    LOGGER.error("%s: unexpected error", case_id, exc_info=error)
+    if refused is not None:
+        found = f"{cause_of(refused)}, {refused.filename}" if refused.filename else cause_of(refused)
+        return f"E_IO: Case {case_id}: its files must be readable and writable; got: {found}. Mend that."
+    LOGGER.error("%s: unexpected error", printable(case_id), exc_info=error)
     return f"E_UNEXPECTED: {type(error).__name__}: {error}"
+
+
+def _refused_by_system(error: BaseException | None) -> OSError | None:
+    """Find what the operating system refused under the exceptions that MONAI wraps around it."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__
+    return error

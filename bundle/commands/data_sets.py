@@ -29,6 +29,8 @@ from bundle.data.phantoms import write_phantoms
 from bundle.data.split_files import write_split
 from bundle.data.splits import draw_folds, draw_split
 from bundle.errors import OutputError, UsageError
+from bundle.inference.writing import check_writable
+from bundle.plain_text import printable
 from bundle.training.cases import labelled_cases
 
 
@@ -48,8 +50,9 @@ def phantom(
 ) -> None:
     """Draw exams with labels, so that everything can be tried without a download."""
     with exit_codes():
+        check_writable(out)
         for folder in write_phantoms(out, n_cases=cases, seed=seed, shape=shape, naming=naming.value):
-            typer.echo(folder)
+            typer.echo(printable(str(folder)))
 
 
 def data(
@@ -74,7 +77,8 @@ def data(
             Console().print(table)
         if json_file is not None:
             with appearing_at_once(json_file) as file:
-                file.write(json.dumps(description, indent=2, ensure_ascii=False).encode() + b"\n")
+                text = json.dumps(description, indent=2, ensure_ascii=False)
+                file.write(f"{text}\n".encode(errors="backslashreplace"))
         if description["unusable"]:
             raise typer.Exit(1)
 

@@ -1,5 +1,6 @@
 """What several commands share: options, the console, the exit status of an error."""
 
+import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -9,10 +10,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from bundle.atomic_file import cause_of
 from bundle.configuration import parse_settings
-from bundle.errors import UsageError, find_user_error
+from bundle.errors import OutputError, UsageError, find_user_error
+from bundle.plain_text import printable
 
 ERRORS = Console(stderr=True)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 SOURCE_HELP = (
     "A case folder, a folder with one per case, a Decathlon folder, a .csv or .json list, or an image of a case."
 )
@@ -127,8 +131,21 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        known = find_user_error(error)  # MONAI wraps what its transforms and configs raise
+        known = find_user_error(error) or _full(error)  # MONAI wraps what its transforms and configs raise
         if known is None:
             raise
-        ERRORS.print(f"{known.code}: {known}", highlight=False, markup=False, soft_wrap=True)
+        line = f"{known.code}: {printable(str(known), keep_lines=True)}"
+        ERRORS.print(line, highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(known.exit_code) from None
+
+
+def _full(error: BaseException | None) -> OutputError | None:
+    """Say what the system says where nothing more can be written, whoever tried."""
+    while error is not None and not (isinstance(error, OSError) and error.errno in _NO_ROOM):
+        error = error.__cause__ or error.__context__
+    if error is None:
+        return None
+    return OutputError(
+        "E_WRITE",
+        f"{error.filename or 'The output'} must be writable; got an error: {cause_of(error)}. Mend that and run again.",
+    )

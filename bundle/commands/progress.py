@@ -7,13 +7,14 @@ from pathlib import Path
 import typer
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bundle.batch.runner import OK, CaseOutcome, describe, log_outcome
+from bundle.batch.runner import OK, TABLE, CaseOutcome, describe, describe_warnings, log_outcome
 from bundle.commands.options import ERRORS
+from bundle.plain_text import printable
 
 
 @contextmanager
 def reporting(task: str, n_cases: int) -> Iterator[Callable[[CaseOutcome], None]]:
-    """Give what reports an outcome: one line each, and on a terminal a bar below them."""
+    """Give what reports an outcome: one line each, one per warning, and on a terminal a bar below them."""
     if not ERRORS.is_terminal:
         yield log_outcome
         return
@@ -23,7 +24,8 @@ def reporting(task: str, n_cases: int) -> Iterator[Callable[[CaseOutcome], None]
 
         def advance(outcome: CaseOutcome) -> None:
             progress.advance(bar)
-            progress.console.print(describe(outcome), highlight=False, markup=False)
+            for line in (describe(outcome), *describe_warnings(outcome)):
+                progress.console.print(line, highlight=False, markup=False)
 
         yield advance
 
@@ -31,6 +33,9 @@ def reporting(task: str, n_cases: int) -> Iterator[Callable[[CaseOutcome], None]
 def summarise(outcomes: Sequence[CaseOutcome], out: Path) -> None:
     """Count what came out, and end the command with status 1 if a case failed."""
     failed = sum(outcome.status != OK for outcome in outcomes)
-    typer.echo(f"{len(outcomes)} cases: {len(outcomes) - failed} ok, {failed} failed. Results: {out / 'cases.csv'}")
+    warned = sum(bool(outcome.warnings) for outcome in outcomes)
+    counts = f"{len(outcomes)} cases: {len(outcomes) - failed} ok, {failed} failed"
+    counts += f", {warned} with warnings" if warned else ""
+    typer.echo(f"{counts}. Results: {printable(str(out / TABLE))}")
     if failed:
         raise typer.Exit(1)

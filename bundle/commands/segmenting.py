@@ -62,6 +62,9 @@ def segment(
     preview: Annotated[bool, typer.Option("--preview", help="Also draw a PNG per case.")] = False,
     slicer: Annotated[bool, typer.Option("--slicer", help="Also write files for 3D Slicer, and a script.")] = False,
     checkpoint: CheckpointOption = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace results of other images under the same case name.")
+    ] = False,
     device: DeviceOption = "auto",
     settings: SetOption = None,
 ) -> None:
@@ -75,6 +78,7 @@ def segment(
         cases = _cases(root, _files(images), case_id, pattern)
         cases = cases if modalities is None else _declared(cases, modalities)
         values = {"label_convention": labels.value, "device_name": device, "preview": preview, "slicer": slicer}
+        values["overwrite"] = overwrite
         values = all_settings(values, {"checkpoint": checkpoint}, settings)
         with reporting("segmenting", len(cases)) as report:
             outcomes = segment_cases(cases, out, settings=values, report=report)
