@@ -10,11 +10,12 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.atomic_file import cause_of
 from bundle.batch.segmenting import segment_cases
 from bundle.data.cases import list_cases
 from bundle.data.file_names import find_label
 from bundle.data.phantoms import write_phantoms
-from bundle.errors import UsageError
+from bundle.errors import OutputError, UsageError
 from bundle.evaluation.region_metrics import region_metrics
 from bundle.modalities import MODALITIES
 from bundle.regions import REGIONS, labels_to_regions
@@ -34,6 +35,7 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> None:
 
     Raises:
         UsageError: ``out`` holds something else.
+        OutputError: ``out`` cannot be written.
     """
     if out.exists() and not _is_free(out):
         raise UsageError("E_OUTPUT", f"The demo folder must be new or an earlier demo; got {out}. Choose another.")
@@ -61,11 +63,16 @@ def _is_free(out: Path) -> bool:
 def _draw_exams(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     (drawn,) = write_phantoms(folder / DRAWING, n_cases=1, seed=SEED, shape=SHAPE)
-    shutil.copytree(drawn, folder / WHOLE)
-    shutil.copytree(drawn, folder / PARTIAL)
-    for modality in HIDDEN:
-        (folder / PARTIAL / f"{drawn.name}-{modality}.nii.gz").unlink()
-    shutil.rmtree(folder / DRAWING)
+    try:
+        shutil.copytree(drawn, folder / WHOLE)
+        shutil.copytree(drawn, folder / PARTIAL)
+        for modality in HIDDEN:
+            (folder / PARTIAL / f"{drawn.name}-{modality}.nii.gz").unlink()
+        shutil.rmtree(folder / DRAWING)
+    except OSError as error:
+        raise OutputError(
+            "E_WRITE", f"{folder} must be writable; got an error: {cause_of(error)}. Mend that and run again."
+        ) from None
     return folder
 
 

@@ -1,15 +1,14 @@
 """Packs the bundle into one file, as the MONAI Model Zoo, MONAI Label and ``monai.bundle`` take it."""
 
 import json
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from bundle.atomic_file import appearing_at_once
+from bundle.atomic_file import appearing_at_once, cause_of, temporary_folder
 from bundle.configuration import bundle_root, load_config
 from bundle.errors import OutputError
+from bundle.folder_owner import sweep
 
 NAME = "simmlm"
 """Folder of the packed bundle; MONAI Label calls the model by it."""
@@ -44,7 +43,8 @@ def pack(target: Path, *, as_folder: bool = False) -> list[str]:
     The same files give the same bytes, also from an unpacked bundle. The weights are checked first.
 
     Args:
-        target: the zip file, which holds one folder ``simmlm``; or that folder itself, which must not exist.
+        target: the zip file, which holds one folder ``simmlm``, and may replace nothing but an earlier one; or that
+            folder itself, which must not exist.
         as_folder: write a folder.
 
     Returns:
@@ -52,10 +52,12 @@ def pack(target: Path, *, as_folder: bool = False) -> list[str]:
 
     Raises:
         SetupError: the weights do not fit their checksum or the configured network; nothing was written.
-        OutputError: the target cannot be written; nothing half-written is left.
+        OutputError: the target cannot be written, or is somebody else's file; nothing half-written is left.
     """
+    _check_target(target, as_folder=as_folder)
     load_config("inference.yaml", {}).get_parsed_content("verified")
     files = dict(sorted(_contents(bundle_root())))
+    sweep(target.absolute().parent, deep=False)  # what a run left that was killed while it packed
     if as_folder:
         _write_folder(target, files)
     else:
@@ -87,6 +89,27 @@ def _contents(root: Path) -> Iterator[tuple[str, bytes]]:
         yield f"configs/{name}.json", config_json(name, overlays)
 
 
+def _check_target(target: Path, *, as_folder: bool) -> None:
+    """Refuse to replace what is not an earlier pack, before any work is done."""
+    if as_folder and (target.exists() or target.is_symlink()):
+        raise OutputError(
+            "E_OUTPUT", f"The folder of a packed bundle must not exist yet; got {target}. Choose another."
+        )
+    if not as_folder and target.exists() and not _is_pack(target):
+        raise OutputError(
+            "E_EXISTS", f"The zip file must be new or an earlier pack; got {target}, which is neither. Choose another."
+        )
+
+
+def _is_pack(file: Path) -> bool:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return False
+    return f"{NAME}/configs/metadata.json" in names and all(name.startswith(f"{NAME}/") for name in names)
+
+
 def _write_zip(target: Path, files: dict[str, bytes]) -> None:
     """Store without compression: weights and pictures do not shrink, and other versions of zlib give other bytes."""
     with appearing_at_once(target) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
@@ -97,20 +120,12 @@ def _write_zip(target: Path, files: dict[str, bytes]) -> None:
 
 
 def _write_folder(target: Path, files: dict[str, bytes]) -> None:
-    if target.exists():
-        raise OutputError(
-            "E_OUTPUT", f"The folder of a packed bundle must not exist yet; got {target}. Choose another."
-        )
-    stage: Path | None = None
     try:
-        stage = Path(tempfile.mkdtemp(prefix=".simmlm-", dir=target.absolute().parent))
-        for name, content in files.items():
-            (stage / name).parent.mkdir(parents=True, exist_ok=True)
-            (stage / name).write_bytes(content)
-        stage.chmod(0o755)
-        stage.replace(target)
+        with temporary_folder(target.absolute().parent) as stage:
+            for name, content in files.items():
+                (stage / name).parent.mkdir(parents=True, exist_ok=True)
+                (stage / name).write_bytes(content)
+            stage.chmod(0o755)
+            stage.rename(target)
     except OSError as error:
-        raise OutputError("E_WRITE", f"{target} must be writable; got: {error.strerror}. Choose another.") from error
-    finally:
-        if stage is not None:
-            shutil.rmtree(stage, ignore_errors=True)
+        raise OutputError("E_WRITE", f"{target} must be writable; got: {cause_of(error)}. Choose another.") from error

@@ -257,11 +257,66 @@ def test_a_full_disk_is_an_output_error_and_nothing_is_left(tmp_path, small_disk
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_keeps_the_older_zip(tmp_path, small_disk):
-    (tmp_path / "simmlm.zip").write_bytes(b"old")
-    with pytest.raises(OutputError):
+def test_a_full_disk_keeps_the_older_zip(archive, tmp_path, small_disk):
+    (tmp_path / "simmlm.zip").symlink_to(archive)
+    before = archive.read_bytes()
+    with pytest.raises(OutputError, match="larger than the system allows"):
         pack(tmp_path / "simmlm.zip")
-    assert contents(tmp_path) == {"simmlm.zip": b"old"}
+    assert contents(tmp_path) == {"simmlm.zip": before}
+
+
+def foreign_zip(path: Path, names: tuple[str, ...]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in names:
+            archive.writestr(name, "mine")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda path: path.write_bytes(b"thesis"),
+        lambda path: path.write_bytes(b""),
+        lambda path: foreign_zip(path, ("holiday.jpg",)),
+        lambda path: foreign_zip(path, ("simmlm/notes.txt",)),
+        lambda path: foreign_zip(path, ("simmlm/configs/metadata.json", "holiday.jpg")),
+        lambda path: path.mkdir(),
+        lambda path: path.write_bytes(b"PK\x03\x04" + bytes(40)),
+    ],
+    ids=["text", "empty", "other zip", "same folder", "more than a pack", "folder", "damaged"],
+)
+def test_a_file_of_somebody_else_is_refused_and_stays_as_it_is(tmp_path, write):
+    write(tmp_path / "simmlm.zip")
+    before = contents(tmp_path)
+    with pytest.raises(OutputError, match="must be new or an earlier pack") as refused:
+        pack(tmp_path / "simmlm.zip")
+    assert (refused.value.code, refused.value.exit_code) == ("E_EXISTS", 74)
+    assert contents(tmp_path) == before
+
+
+def test_an_earlier_pack_is_replaced(archive, unpacked, tmp_path):
+    with zipfile.ZipFile(tmp_path / "simmlm.zip", "w") as older:
+        for path in (unpacked / "configs").iterdir():
+            older.write(path, f"{NAME}/configs/{path.name}")
+    pack(tmp_path / "simmlm.zip")
+    assert (tmp_path / "simmlm.zip").read_bytes() == archive.read_bytes()
+
+
+@pytest.mark.parametrize("as_folder", [False, True], ids=["zip", "folder"])
+def test_what_a_killed_run_left_beside_the_target_goes_and_what_others_have_there_stays(tmp_path, as_folder):
+    left, others, below = tmp_path / ".simmlm-left", tmp_path / ".others", tmp_path / "sub" / ".simmlm-theirs"
+    for folder in (left, others, below):
+        folder.mkdir(parents=True)
+        os.utime(folder, (1, 1))
+    pack(tmp_path / "simmlm", as_folder=as_folder)
+    assert not left.exists()
+    assert others.exists()
+    assert below.exists()
+
+
+def test_a_link_is_no_place_for_a_folder(tmp_path):
+    (tmp_path / "simmlm").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputError, match="must not exist yet"):
+        pack(tmp_path / "simmlm", as_folder=True)
 
 
 @pytest.mark.parametrize("options", [[], ["--folder"]], ids=["zip", "folder"])

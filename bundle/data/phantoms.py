@@ -1,6 +1,6 @@
 """Exams of brains that never lived: drawn from a seed, so that nothing need be downloaded to train or test."""
 
-import os
+import gzip
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
+from bundle.atomic_file import appearing_at_once, make_folder
 from bundle.data.phantom_anatomy import CENTRE, EXTENT, Brain, draw_brain
 from bundle.data.phantom_lesions import Tumour, draw_tumour, push_aside, random_lesions
 from bundle.data.phantom_shapes import Field, Grid, cover, ellipsoid, smooth_noise
@@ -20,6 +21,7 @@ from bundle.regions import to_convention
 
 SHAPE = (96, 112, 80)
 _SMALLEST = 32
+_GZIP_LEVEL = 1
 
 
 class _Year(NamedTuple):
@@ -124,8 +126,10 @@ def write_phantoms(
 
     Raises:
         UsageError: an argument is out of its range.
+        OutputError: the folder cannot be made, before anything is drawn, or a file cannot be written.
     """
     _check_request(n_cases, seed, shape, naming, modalities)
+    make_folder(folder)
     return [
         _write_case(folder, number, draw_phantom((seed, number), shape), naming, modalities, with_label)
         for number in range(1, n_cases + 1)
@@ -241,8 +245,7 @@ def _write_case(
 ) -> Path:
     year = _YEARS[naming]
     name = year.case.format(number)
-    case = folder / name
-    case.mkdir(parents=True, exist_ok=True)
+    case = make_folder(folder / name)
     volumes: dict[str, NDArray | None] = {
         year.names[modality]: phantom.images[modality] if modality in modalities else None for modality in MODALITIES
     }
@@ -261,9 +264,5 @@ def _write_volume(path: Path, values: NDArray, affine: NDArray[np.float64]) -> N
     image.header.set_xyzt_units("mm")
     image.set_sform(affine, 1)
     image.set_qform(affine, 1)
-    partial = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        nib.save(image, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with appearing_at_once(path) as file, gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) as stream:
+        image.to_stream(stream)

@@ -1,11 +1,14 @@
 """Phantoms have the form of BraTS exams, and their modalities are worth having."""
 
+import resource
+
 import nibabel as nib
 import numpy as np
 import pytest
 
+from bundle.data import phantoms as phantoms_module
 from bundle.data.phantoms import Phantom, draw_phantom, write_phantoms
-from bundle.errors import UsageError
+from bundle.errors import OutputError, UsageError
 from bundle.modalities import MODALITIES
 from bundle.regions import CONVENTIONS
 
@@ -195,3 +198,35 @@ def test_a_request_that_cannot_be_met_is_refused_before_anything_is_written(tmp_
 def test_an_exam_smaller_than_a_brain_can_be_is_refused():
     with pytest.raises(UsageError, match="at least 32"):
         draw_phantom(0, (31, 40, 40))
+
+
+def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_drawn(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setattr(phantoms_module, "draw_phantom", lambda *args: pytest.fail("drawn"))
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(OutputError, match="must be writable") as caught:
+            write_phantoms(place, n_cases=1, seed=0, shape=SMALL)
+        assert (caught.value.code, caught.value.exit_code) == ("E_OUTPUT", 74)
+
+
+def test_a_disk_that_is_full_is_an_output_error_and_leaves_no_half_of_a_file(tmp_path, small_files):
+    with pytest.raises(OutputError, match=r"t1n\.nii\.gz must be writable; got an error: .* larger"):
+        write_phantoms(tmp_path, n_cases=1, seed=0, shape=SMALL)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+@pytest.fixture
+def small_files():
+    """No file can grow over 1 kB, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1024, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_planted_link_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "out" / "phantom-00001-000").mkdir(parents=True)
+    (tmp_path / "mine").write_bytes(b"mine")
+    (tmp_path / "out" / "phantom-00001-000" / "phantom-00001-000-t1n.nii.gz").symlink_to(tmp_path / "mine")
+    write_phantoms(tmp_path / "out", n_cases=1, seed=0, shape=SMALL)
+    assert (tmp_path / "mine").read_bytes() == b"mine"
