@@ -1,8 +1,9 @@
 """What lies in a case's folder from before: a result, of which input, and files that somebody else put there.
 
-A result is a folder with this program's ``CASE.json``. It is replaced by a new result of the same input, which shows
-by the files' paths or by their bytes; that of another input only if the user says so; files of others never. A result
-whose input can no longer be segmented goes into the subfolder ``outdated``.
+A result is a folder with this program's ``CASE.json``. It is replaced by a new result of the same bytes, by that of
+others only if the user says so, also where they stand in a file of the same name: a script may copy one patient after
+the other into it. Files of somebody else are never replaced. A result whose input can no longer be segmented goes into
+the subfolder ``outdated``.
 """
 
 import errno
@@ -57,11 +58,12 @@ def check_free(
             f"Case {case_id}: {folder / foreign[0]} must be a result of this program, to be replaced; no JSON of it "
             "says so. Choose another output folder, or move the file away.",
         )
-    if earlier is not None and not overwrite and not is_same_input(earlier.get("inputs", {}), inputs):
+    if earlier is not None and not overwrite and not _have_same_bytes(earlier.get("inputs", {}), inputs):
         raise CaseError(
             EXISTS,
-            f"Case {case_id}: {folder} holds the result of another input, {_listed(earlier.get('inputs', {}))}; got "
-            f"{_listed(inputs)}. Choose another output folder or case name, or replace it with --overwrite.",
+            f"Case {case_id}: {folder} holds the result of another input or of an older content of the same files, "
+            f"{_listed(earlier.get('inputs', {}))}; got {_listed(inputs)}. Choose another output folder or case name, "
+            "or replace it with --overwrite.",
         )
 
 
@@ -81,6 +83,12 @@ def is_same_input(earlier: Inputs, now: Inputs) -> bool:
     """Tell whether two records are of one input: each modality of both is the same file, or has the same bytes."""
     common = earlier.keys() & now.keys()
     return bool(common) and all(_is_same_file(earlier[modality], now[modality]) for modality in common)
+
+
+def _have_same_bytes(earlier: Inputs, now: Inputs) -> bool:
+    """Whether each modality that two records share has the same bytes in both."""
+    common = earlier.keys() & now.keys()
+    return bool(common) and all(_are_same_bytes(earlier[modality], now[modality]) for modality in common)
 
 
 def mark_unfinished(folder: Path, case_id: str, new: Iterable[str], possible: Collection[str]) -> None:
@@ -156,7 +164,12 @@ def _is_same_file(one: Any, other: Mapping[str, Any]) -> bool:
     if not isinstance(one, Mapping) or one.get("channel") != other.get("channel"):
         return False
     is_path = one.get("file") == other["file"] and other["file"] != "array"
-    return is_path or one.get("sha256") == other["sha256"]
+    return is_path or _are_same_bytes(one, other)
+
+
+def _are_same_bytes(one: Any, other: Mapping[str, Any]) -> bool:
+    is_entry = isinstance(one, Mapping) and one.get("channel") == other.get("channel")
+    return is_entry and one.get("sha256") == other["sha256"]
 
 
 def _owned(folder: Path, case_id: str, earlier: Mapping[str, Any] | None, possible: Iterable[str]) -> frozenset[str]:

@@ -55,11 +55,20 @@ def test_an_input_is_the_same_by_its_paths_or_by_its_bytes(earlier, now, same):
     assert is_same_input(earlier, now) == same
 
 
-@pytest.mark.parametrize("now", [SAME, MOVED, MENDED])
-def test_a_result_of_the_same_input_is_replaced_without_a_word(tmp_path, now):
+@pytest.mark.parametrize("now", [SAME, MOVED])
+def test_a_result_of_the_same_bytes_is_replaced_without_a_word(tmp_path, now):
     write(tmp_path, {"t1c": SAME})
     folder = write(tmp_path, {"t1c": now})
     assert read_result(folder, "case7")["inputs"]["t1c"] == now
+
+
+def test_a_file_that_one_patient_after_the_other_is_copied_over_does_not_replace_results(tmp_path):
+    folder = write(tmp_path, {"t1c": SAME})
+    with pytest.raises(CaseError, match=r"an older content of the same files.*--overwrite"):
+        write(tmp_path, {"t1c": MENDED})
+    assert read_result(folder, "case7")["inputs"]["t1c"] == SAME
+    write(tmp_path, {"t1c": MENDED}, overwrite=True)
+    assert read_result(folder, "case7")["inputs"]["t1c"] == MENDED
 
 
 def test_a_result_of_another_input_is_replaced_only_if_asked_for(tmp_path):
