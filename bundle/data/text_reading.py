@@ -2,6 +2,7 @@
 
 import codecs
 import stat
+from functools import lru_cache
 from pathlib import Path
 
 from bundle.errors import UsageError
@@ -40,6 +41,7 @@ def read_text(path: Path, kind: str, code: str) -> str:
         raise _error(code, path, f"must be {kind} in UTF-8", _undecodable(error, content), _REENCODE) from None
 
 
+@lru_cache(maxsize=100)  # a million rows of a list name the same folder
 def shown(path: Path | str, most: int = 240) -> str:
     """Give a path or another text of a user for a message: printable, and without its middle if it is long."""
     text = str(path)
