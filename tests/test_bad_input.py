@@ -91,7 +91,7 @@ def batch(tiny_settings, tmp_path_factory):
         save(write_good(data / name) / f"{name}-t1c.nii.gz", content)
     (data / "nothing").mkdir()
     (data / "other-names").mkdir()
-    save(data / "other-names" / "T1_post.nii.gz")
+    save(data / "other-names" / "T1_brain.nii.gz")
     return call("segment", data, "-o", out, *options(tiny_settings)), out
 
 
@@ -131,7 +131,7 @@ def test_a_bad_case_is_reported_with_code_case_file_and_way_out(batch, case_id):
     assert not any((row["modalities"], row["necrotic_core_ml"], row["oedema_ml"], row["enhancing_tumour_ml"]))
 
 
-@pytest.mark.parametrize(("case_id", "found"), [("nothing", "no NIfTI image"), ("other-names", "T1_post.nii.gz")])
+@pytest.mark.parametrize(("case_id", "found"), [("nothing", "no NIfTI image"), ("other-names", "T1_brain.nii.gz")])
 def test_a_folder_without_a_modality_says_what_it_holds_and_what_is_expected(batch, case_id, found):
     reason = rows(batch[1])[case_id]["reason"]
     assert reason.startswith(f"E_NO_MODALITY: Case {case_id}")

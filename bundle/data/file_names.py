@@ -44,6 +44,8 @@ def _resolved(path: Path, name: ImageName, together: Mapping[str, list[tuple[Pat
     if not (name.plain_stem or name.is_hinted):
         return name
     stem = name.plain_stem or name.stem
+    if name.kind is None:
+        return ImageName(name.plain_kind, stem) if path.parent.name.lower() == stem.lower() else name
     others = [kind for other, kind in together[stem] if other != path and kind is not None]
     if not others and name.plain_stem and not _is_called(path.parent, stem):
         return name

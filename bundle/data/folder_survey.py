@@ -25,6 +25,7 @@ SYSTEM_FOLDERS = word_set(
 _OTHER_SCANS = word_set("func dwi fmap perf meg eeg ieeg beh pet micr swi dicom dicoms dcm")
 """Folders that hold other scans of a subject than anatomy, beside ``anat``."""
 
+_OF_LABELS = word_set("images expert manual automated automatic tumor tumour")
 _RESULTS_HEADER = b"case_id,status,reason"
 
 
@@ -171,10 +172,15 @@ def _add_deeper(here: Folder, below: Survey, found: Survey) -> None:
 
 def _leave_out_labels(root: Folder, found: Survey) -> None:
     """Take folders that are called after labels (``labelsTr``, ``masks``) out of those that look like cases."""
-    labels = [path for path in found.unknown if any(is_label_word(word.text) for word in words_of(path.name))]
+    labels = [path for path in found.unknown if _is_called_after_labels(path.name)]
     found.unknown = [path for path in _without_other_scans(found.unknown) if path not in labels]
     if labels:
         found.notes.append(f"{_shown(root.path)}: left out, labels by their names: {listed(labels)}")
+
+
+def _is_called_after_labels(name: str) -> bool:
+    words = [word.text.removesuffix("tr").removesuffix("ts") for word in words_of(name)]
+    return any(map(is_label_word, words)) and all(is_label_word(word) or word in _OF_LABELS for word in words)
 
 
 def _without_other_scans(paths: list[Path]) -> list[Path]:

@@ -14,7 +14,7 @@ from bundle.data.name_words import (
     meaning,
     words_of,
 )
-from bundle.data.vocabulary import CONTRAST, NATIVE, PLANE, T1, word_set
+from bundle.data.vocabulary import CONTRAST, LABEL_WORD, NATIVE, ODD, PLANE, T1, word_set
 from bundle.modalities import MODALITIES
 
 ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".hdr.gz", ".hdr")
@@ -126,7 +126,7 @@ def _read_words(base: str) -> ImageName:
     stem = _before(base, words, start)
     is_hinted = kind == "t1n" and silent and has_contrast(words[:start])
     result = ImageName(kind, stem, is_hinted=is_hinted, has_agent=has_contrast(tail))
-    if not (has_contrast(lead) or has_native(lead)):
+    if not (has_contrast(lead) or has_native(lead) or any({ODD, LABEL_WORD} & set(word.kinds) for word in lead)):
         return result
     return result._replace(plain_kind=meaning(rest), plain_stem=_before(base, words, start + named[0]))
 

@@ -56,6 +56,8 @@ def kinds(folder: str, *names: str) -> list[str | None]:
         ("x", ["pre_t1", "pre_flair"], ["t1n", "t2f"]),
         ("patient-CE", ["patient-CE_t1", "patient-CE_t2"], ["t1n", "t2w"]),
         ("x", ["P_post_op_t1"], [None]),
+        ("label-map", ["label-map-t1c", "label-map-t2f"], ["t1c", "t2f"]),
+        ("P", ["P_seg_t1c", "P_t2"], [None, "t2w"]),
         ("x", ["P_post_op_t1", "P_post_op_t2"], ["t1n", "t2w"]),
         ("x", ["P_t1", "P_t2", "P_post_t1"], ["t1n", "t2w", "t1c"]),
     ],
