@@ -18,7 +18,8 @@ from bundle.plain_text import printable
 ERRORS = Console(stderr=True)
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 SOURCE_HELP = (
-    "A case folder, a folder with one per case, a Decathlon folder, a .csv or .json list, or an image of a case."
+    "A case folder, a folder with one per case (also BIDS, or files of several cases in one folder), a Decathlon or "
+    "nnU-Net folder, a .csv or .json list, or an image of a case."
 )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from bundle.data.exam_record import ExamRecord
-from bundle.data.file_names import is_image
+from bundle.data.image_names import is_image
 from bundle.data.labels import read_label_map
 from bundle.errors import CaseError
 from bundle.evaluation.predictions import case_of
