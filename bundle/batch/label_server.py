@@ -1,14 +1,22 @@
 """Asks a MONAI Label server to segment cases, so that a site can test its server with its own exams."""
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from bundle.batch.exchange_watch import ServerError
-from bundle.batch.returned_label import checked_label, differing_volumes, exam_grid, save_answer
+from bundle.batch.returned_label import (
+    check_answer_free,
+    checked_label,
+    differing_volumes,
+    exam_grid,
+    save_answer,
+)
 from bundle.batch.runner import CaseOutcome, CaseRunner
 from bundle.batch.server_answers import (
     MAX_JSON_BYTES,
@@ -23,6 +31,7 @@ from bundle.data.cases import case_files
 from bundle.data.msd import Channel
 from bundle.data.nifti_rules import MAX_VOXELS
 from bundle.errors import CaseError, SetupError, UsageError
+from bundle.inference.earlier_results import set_aside
 from bundle.plain_text import printable
 from bundle.regions import CONVENTIONS
 
@@ -155,16 +164,26 @@ def ask_server(
     def ask(case: dict[str, Any]) -> dict[str, Any]:
         case_id = str(case["case_id"])
         files = case_files(case)
+        inputs = {modality: _input(value, case_id) for modality, value in files.items()}
+        check_answer_free(out / case_id, case_id, inputs)
         content, facts = server.segment(files, case_id)
         grid = exam_grid(*next(iter(files.items())), case_id)
         label = checked_label(content, server.numbering, grid, case_id)
         warnings = [*facts.get("warnings", []), *label.warnings, *differing_volumes(label, facts["volumes_ml"])]
         warnings += _unused(files, facts["modalities"])
-        facts = {**facts, "warnings": [printable(text) for text in warnings], "server": server.url}
+        facts = {**facts, "warnings": [printable(text) for text in warnings], "server": server.url, "inputs": inputs}
         written = save_answer(out / case_id, case_id, label, grid, facts)
         return {key: written[key] for key in ("modalities", "volumes_ml", "warnings")}
 
-    return CaseRunner(ask, cases, out, report).run()
+    set_older_aside = partial(set_aside, output_dir=out)
+    return CaseRunner(ask, cases, out, report, on_failure=set_older_aside).run()
+
+
+def _input(value: Any, case_id: str) -> dict[str, Any]:
+    """Describe an image as an exam's record does."""
+    file = value.file if isinstance(value, Channel) else Path(value)
+    channel = {"channel": value.position, "n_channels": value.n_volumes} if isinstance(value, Channel) else {}
+    return {"file": str(file), "sha256": hashlib.sha256(_content(file, case_id)).hexdigest(), **channel}
 
 
 def _unused(sent: Iterable[str], used: Sequence[str]) -> list[str]:

@@ -16,6 +16,7 @@ from bundle.data.msd import Channel
 from bundle.data.nifti_reading import read_channels, read_volume
 from bundle.data.nifti_writing import write_volume
 from bundle.errors import CaseError
+from bundle.inference.earlier_results import check_free, mark_finished, mark_unfinished, read_result
 from bundle.inference.writing import check_writable
 from bundle.regions import CONVENTIONS, LABEL_NAMES, to_convention
 
@@ -76,6 +77,32 @@ def differing_volumes(label: LabelMap, volumes_ml: Mapping[str, float]) -> Itera
             yield f"the label map holds {found:.2f} ml of {name}, but the server says {said:.2f} ml"
 
 
+def check_answer_free(folder: Path, case_id: str, inputs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse to save an answer where it would replace what is no earlier answer for the same images.
+
+    Args:
+        folder: of the case, need not exist.
+        case_id: name of the case.
+        inputs: modality to ``file`` and ``sha256``.
+
+    Raises:
+        CaseError: E_EXISTS, or E_CASE_ID for a name that the file system cannot hold.
+    """
+    names = _names(case_id)
+    check_free(folder, case_id, inputs, needed=names, possible=names, overwrite=False)
+    earlier = read_result(folder, case_id)
+    if earlier is not None and "server" not in earlier:
+        raise CaseError(
+            "E_EXISTS",
+            f"Case {case_id}: {folder} must not hold a result of `simmlm segment`, which has more maps than an answer "
+            "can replace; it does. Choose another output folder.",
+        )
+
+
+def _names(case_id: str) -> tuple[str, str]:
+    return f"{case_id}_seg.nii.gz", f"{case_id}.json"
+
+
 def save_answer(folder: Path, case_id: str, label: LabelMap, grid: Grid, facts: Mapping[str, Any]) -> dict[str, Any]:
     """Write ``CASE_seg.nii.gz`` with the header of the exam, and last ``CASE.json``.
 
@@ -84,7 +111,7 @@ def save_answer(folder: Path, case_id: str, label: LabelMap, grid: Grid, facts: 
         case_id: begins the names.
         label: its ``convention`` is the numbering of the file.
         grid: of the exam.
-        facts: of the server; numbering and warnings are added or put in order.
+        facts: of the server, with ``inputs`` as `check_answer_free` takes them; the numbering is added.
 
     Returns:
         The facts as they were written.
@@ -95,13 +122,15 @@ def save_answer(folder: Path, case_id: str, label: LabelMap, grid: Grid, facts: 
     check_writable(folder)
     numbering = label.convention
     values = {str(disk): LABEL_NAMES[here] for disk, here in CONVENTIONS[numbering].items()}
-    written = {**facts, "labels": {"convention": numbering, "values": values}}
-    done = folder / f"{case_id}.json"
-    done.unlink(missing_ok=True)  # it says that the label map beside it is complete
-    write_volume(folder / f"{case_id}_seg.nii.gz", to_convention(label.values, numbering), grid, description="seg")
+    image, done = _names(case_id)
+    written = {**facts, "labels": {"convention": numbering, "values": values}, "maps": [image]}
+    mark_unfinished(folder, case_id, [image, done], [image, done])
+    (folder / done).unlink(missing_ok=True)  # it says that the label map beside it is complete
+    write_volume(folder / image, to_convention(label.values, numbering), grid, description="seg")
     text = json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    with appearing_at_once(done) as file:
+    with appearing_at_once(folder / done) as file:
         file.write(text.encode("utf-8", "backslashreplace"))  # half a letter becomes JSON's escape of it
+    mark_finished(folder, case_id, facts["inputs"])
     return written
 
 

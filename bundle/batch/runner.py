@@ -13,7 +13,7 @@ from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 
 from bundle.atomic_file import cause_of, write_csv
-from bundle.data.case_ids import is_case_id
+from bundle.data.case_ids import id_problem, is_case_id
 from bundle.data.msd import Channel
 from bundle.errors import CaseError, OutputError, find_user_error
 from bundle.folder_owner import sole_owner
@@ -135,7 +135,7 @@ class CaseRunner:
     def _run_one(self, case: dict[str, Any]) -> CaseOutcome:
         case_id = str(case["case_id"])
         try:
-            _check_name(case_id)
+            _check_item(case)
             return CaseOutcome(case_id, OK, result=self.run_case(case))
         except Exception as error:
             if self.on_failure is not None:
@@ -201,14 +201,19 @@ def _check_table(path: Path) -> None:
         )
 
 
-def _check_name(case_id: str) -> None:
-    """Refuse a name that no folder can have, or that something else in the output folder has."""
-    is_text = case_id.encode(errors="replace").decode() == case_id and "\0" not in case_id
-    if not (is_text and is_case_id(case_id) and case_id.casefold() != TABLE):
-        raise CaseError(
-            "E_CASE_ID",
-            f"A case name must be that of a folder, in UTF-8, and not {TABLE}; got {printable(case_id)!r}. Rename it.",
-        )
+def _check_item(case: Mapping[str, Any]) -> None:
+    """Refuse a case that its listing found unusable, or whose name cannot be that of a folder for its results.
+
+    Raises:
+        CaseError: the listing's problem, or E_CASE_ID.
+    """
+    if case.get("problem") is not None:
+        raise case["problem"]
+    case_id = str(case["case_id"])
+    if not is_case_id(case_id):
+        raise id_problem(case_id, "the list of cases")
+    if case_id.casefold() == TABLE:
+        raise CaseError("E_CASE_ID", f"Case {case_id}: a case name must not be {TABLE}; it is. Rename it.")
 
 
 def describe(outcome: CaseOutcome) -> str:

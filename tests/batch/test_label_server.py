@@ -1,6 +1,7 @@
 """The client against servers that misbehave; tests/server has the real one."""
 
 import gzip
+import hashlib
 import json
 import threading
 import time
@@ -162,7 +163,9 @@ def test_a_good_answer_is_saved_on_the_grid_of_the_exam_with_its_facts(server, c
         assert np.array_equal(saved.header[field], image.header[field])
     written = json.loads((tmp_path / "case7" / "case7.json").read_text())
     assert written.pop("labels")["convention"] == "brats2023"
-    assert written == {**facts, "server": server.url}
+    inputs = written.pop("inputs")
+    assert inputs["t1n"]["sha256"] == hashlib.sha256(case["image"]["t1n"].read_bytes()).hexdigest()
+    assert written == {**facts, "server": server.url, "maps": ["case7_seg.nii.gz"]}
     assert outcome.result == {key: facts[key] for key in ("modalities", "volumes_ml", "warnings")}
     assert "case7,ok,,t1n t1c t2w t2f" in (tmp_path / "cases.csv").read_text()
 
@@ -476,3 +479,43 @@ def test_the_command_reports_and_fails_with_a_failed_case(server, phantom_folder
     result = CliRunner().invoke(app, ["ask", server.url, str(phantom_folder), "-o", str(tmp_path / "out")])
     assert result.exit_code == 1
     assert "2 cases: 0 ok, 2 failed" in result.output
+
+
+def test_the_same_images_may_be_asked_for_again_and_other_images_do_not_replace_the_answer(server, case, tmp_path):
+    server.answer = multipart(FACTS, label_map(case, value=1))
+    assert ask(server, case, tmp_path).status == "ok"
+    server.answer = multipart(FACTS, label_map(case, value=3))
+    assert ask(server, case, tmp_path).status == "ok"
+    image = tmp_path / "case7" / "case7_seg.nii.gz"
+    before = image.read_bytes()
+    other = {"case_id": "case7", "image": {"t1c": case["image"]["t2f"]}}
+    asked = len(server.asked)
+    assert "E_EXISTS" in ask(server, other, tmp_path).reason
+    assert [method for method, *_ in server.asked[asked:]] == ["GET"]  # nothing was sent
+    assert image.read_bytes() == before
+
+
+def test_a_label_map_of_somebody_else_is_never_replaced(server, case, tmp_path):
+    (tmp_path / "case7").mkdir()
+    (tmp_path / "case7" / "case7_seg.nii.gz").write_bytes(b"an expert's")
+    server.answer = multipart(FACTS, label_map(case, value=1))
+    assert "E_EXISTS" in ask(server, case, tmp_path).reason
+    assert (tmp_path / "case7" / "case7_seg.nii.gz").read_bytes() == b"an expert's"
+
+
+def test_results_of_segment_are_not_mixed_with_an_answer(server, case, tmp_path):
+    (tmp_path / "case7").mkdir()
+    inputs = {"t1c": {"file": "x", "sha256": hashlib.sha256(case["image"]["t1c"].read_bytes()).hexdigest()}}
+    facts = {"versions": {"simmlm": "0.5.0"}, "inputs": inputs, "maps": ["case7_seg.nii.gz", "case7_entropy.nii.gz"]}
+    (tmp_path / "case7" / "case7.json").write_text(json.dumps(facts))
+    server.answer = multipart(FACTS, label_map(case, value=1))
+    assert "simmlm segment" in ask(server, case, tmp_path).reason
+
+
+def test_an_older_answer_is_outdated_when_the_case_fails(server, case, tmp_path):
+    server.answer = multipart(FACTS, label_map(case, value=1))
+    assert ask(server, case, tmp_path).status == "ok"
+    server.answer = (500, b"no", "text/plain")
+    assert ask(server, case, tmp_path).status == "failed"
+    assert not (tmp_path / "case7" / "case7.json").exists()
+    assert (tmp_path / "case7" / "outdated" / "case7_seg.nii.gz").exists()
