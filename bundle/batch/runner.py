@@ -4,6 +4,7 @@ import contextlib
 import csv
 import logging
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -246,7 +247,8 @@ def _reason(error: BaseException, case_id: str) -> str:
     if refused is not None:
         found = f"{cause_of(refused)}, {refused.filename}" if refused.filename else cause_of(refused)
         return f"E_IO: Case {case_id}: its files must be readable and writable; got: {found}. Mend that."
-    LOGGER.error("%s: unexpected error", printable(case_id), exc_info=error)
+    trace = printable("".join(traceback.format_exception(error)), keep_lines=True)
+    LOGGER.error("%s: unexpected error\n%s", printable(case_id), trace)
     return f"E_UNEXPECTED: {type(error).__name__}: {error}"
 
 

@@ -31,6 +31,7 @@ MAX_SHEAR_COSINE = 0.01
 SHEAR_WARNING_COSINE = 1e-4
 
 MIN_SPACING_MM, MAX_SPACING_MM = 0.2, 15.0
+MAX_ORIGIN_MM = 1e5
 THICK_SLICE_MM = 5.0
 
 # Below this the three axes span no volume.
@@ -107,7 +108,7 @@ def place(header: HeaderGeometry, shape: tuple[int, int, int]) -> tuple[Grid, tu
 
     Raises:
         CaseError: E_FORMS if sform and qform disagree or none is usable, E_SHEAR for axes that are not perpendicular,
-            E_SPACING for a voxel size that no MRI has.
+            E_SPACING for a voxel size that no MRI has, E_ORIGIN for a place that no scanner has.
     """
     header, size_warnings = _with_voxel_size(header)
     affine, form_warnings = _choose_form(header, shape)
@@ -115,6 +116,7 @@ def place(header: HeaderGeometry, shape: tuple[int, int, int]) -> tuple[Grid, tu
     affine, unit_warnings = _in_millimetres(affine, header.units)
     # Spacing first: with the wrong unit everything else would be measured with the wrong ruler.
     spacing_warnings = _check_spacing(affine)
+    _check_origin(affine)
     affine, shear_warnings = _without_shear(affine)
     return Grid(shape, affine, header), form_warnings + unit_warnings + spacing_warnings + shear_warnings
 
@@ -209,6 +211,18 @@ def _in_millimetres(affine: Affine, units: int) -> tuple[Affine, tuple[str, ...]
     scaled = affine.copy()
     scaled[:3] *= factor
     return scaled, (f"the unit of length is {name}, converted to mm; many programs ignore the unit",)
+
+
+def _check_origin(affine: Affine) -> None:
+    origin = affine[:3, 3]
+    if np.abs(origin).max() > MAX_ORIGIN_MM:
+        in_words = ", ".join(f"{value:.4g}" for value in origin)
+        raise CaseError(
+            "E_ORIGIN",
+            f"the first voxel must lie within {MAX_ORIGIN_MM:g} mm of the scanner's centre, beyond which a header's "
+            f"numbers are too coarse; got {in_words} mm. Correct the offset in the header (srow, qoffset), or convert "
+            "the original series again.",
+        )
 
 
 def _check_spacing(affine: Affine) -> tuple[str, ...]:

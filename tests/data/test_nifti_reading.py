@@ -517,3 +517,12 @@ def test_the_same_scan_for_two_modalities_is_refused(tmp_path):
             check_distinct({"t1n": read(path), "t2w": read(tmp_path / other)}, "case7")
         assert caught.value.code == "E_DUPLICATE"
         assert other in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [2e5, -1e18, 3e30])
+def test_an_origin_outside_of_any_scanner_is_refused(tmp_path, value):
+    affine = AFFINE.copy()
+    affine[1, 3] = value
+    with pytest.raises(CaseError, match="Correct the offset") as caught:
+        read(save(tmp_path / "a.nii.gz", affine=affine))
+    assert caught.value.code == "E_ORIGIN"
