@@ -43,7 +43,7 @@ def named_failures(out: Path) -> Iterator[None]:
 
 def _named(error: BaseException | None, out: Path) -> UserError | None:
     """Find the cause that can be named; None if there is none, or if it is named already."""
-    while error is not None and not isinstance(error, UserError):
+    while error is not None and not (isinstance(error, UserError) and not _is_general(error)):
         text = str(error)
         if _NO_SHARED_MEMORY.search(text):
             return UserError(
@@ -66,6 +66,11 @@ def _named(error: BaseException | None, out: Path) -> UserError | None:
             )
         error = error.__cause__ or error.__context__
     return None
+
+
+def _is_general(error: UserError) -> bool:
+    """Whether an error says that memory ran out, but nothing about a training."""
+    return type(error) is UserError and error.code == "E_MEMORY"
 
 
 def _first_line(text: str, limit: int = 200) -> str:
