@@ -28,7 +28,7 @@ def read_file(path: Path, n_bytes: int | None = None) -> bytes:
         n_bytes: how many to read from its beginning; all if left out.
 
     Raises:
-        CaseError: E_NOT_A_FILE for what is none, E_NOT_HERE where only the pointer of git-annex or git-LFS is there,
+        CaseError: E_NOT_A_FILE for what is none, E_NOT_HERE where only the pointer of git-annex or git-lfs is there,
             E_TOO_LARGE for more bytes than any accepted volume has.
         OSError: the file cannot be read.
     """
@@ -67,7 +67,7 @@ def _refuse_pointer(content: bytes) -> None:
     if len(content) > _MAX_POINTER_BYTES:
         return
     if content.startswith(_LFS_POINTER):
-        raise _not_here("pointer of git-LFS", "git lfs pull")
+        raise _not_here("pointer of git-lfs", "git lfs pull")
     if content.startswith(_ANNEX_POINTER):
         raise _not_here("pointer of git-annex", "git annex get (or datalad get)")
 
