@@ -101,6 +101,7 @@ def test_every_part_of_an_ablation_can_be_built(name):
 
 @pytest.mark.parametrize("base", ["inference.yaml", "evaluate.yaml"])
 @EACH
+@pytest.mark.slow
 def test_what_an_ablation_trains_is_the_network_that_is_deployed_and_judged(name, base, tmp_path):
     narrow = tmp_path / "narrow.yaml"
     narrow.write_text(yaml.safe_dump({"expert#filters": NARROW["expert#filters"]}), encoding="utf-8")

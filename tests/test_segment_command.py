@@ -186,6 +186,7 @@ def test_a_setting_of_the_wrong_kind_is_one_sentence_and_nothing_is_started(exam
     assert not (tmp_path / "out" / "cases.csv").exists()
 
 
+@pytest.mark.slow
 def test_a_run_of_the_bundle_says_a_wrong_setting_in_one_sentence(exam, tmp_path):
     command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", "configs/inference.yaml"]
     given = ["--bundle_root", ".", "--dataset_dir", "2021", "--output_dir", str(tmp_path / "out")]

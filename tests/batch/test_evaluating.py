@@ -58,6 +58,7 @@ def test_every_set_is_judged_as_segment_segments_these_files(judged, phantom_fol
         assert row[index] == pytest.approx(overlap, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_a_case_without_a_modality_is_judged_from_the_sets_that_it_has(exams, tiny_settings, tmp_path):
     evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": exams})
     table = ScoreTable.read(tmp_path / "out" / "scores.csv")
@@ -133,6 +134,7 @@ def test_a_missing_prediction_and_one_on_another_grid_fail_alone(phantom_folder,
     assert [outcome.status for outcome in outcomes] == ["failed", "ok"]
 
 
+@pytest.mark.slow
 def test_the_config_runs_as_a_bundle(phantom_folder, tiny_settings, tmp_path):
     parser = load_config(
         "evaluate.yaml", {**tiny_settings, "dataset_dir": phantom_folder, "output_dir": tmp_path / "out"}

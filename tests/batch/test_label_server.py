@@ -57,7 +57,7 @@ def server():
     running.asked, running.answer, running.removed = [], (200,), 200
     running.info, running.session = b'{"models": {"simmlm": {}}}', b'{"session_id": "s1"}'
     running.url = f"http://127.0.0.1:{running.server_port}"
-    thread = threading.Thread(target=running.serve_forever)
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     yield running
     running.shutdown()

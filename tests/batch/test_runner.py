@@ -199,6 +199,7 @@ def test_a_problem_found_while_listing_fails_that_case_alone(tiny_settings, tmp_
     ]
 
 
+@pytest.mark.slow
 def test_a_second_process_finds_the_output_taken_and_starts_nothing(tmp_path):
     (tmp_path / "out").mkdir()
     script = (

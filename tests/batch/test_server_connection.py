@@ -131,6 +131,7 @@ DRIPPING = {
 
 
 @pytest.mark.parametrize("kind", DRIPPING)
+@pytest.mark.slow
 def test_a_server_that_drips_bytes_is_left_when_the_time_is_over(kind):
     began = time.monotonic()
     with (

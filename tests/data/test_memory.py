@@ -170,6 +170,7 @@ def test_memory_that_runs_out_while_a_case_is_loaded_is_a_sentence(tmp_path, mon
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux")
+@pytest.mark.slow
 def test_a_limit_that_is_too_low_is_a_sentence_not_a_crash(tmp_path):
     header = nifti_bytes(dim=[3, 300, 300, 300, 1, 1, 1, 1], affine=np.diag([1.0, 1, 1, 1]))[:352]
     path = save(tmp_path / "a.nii", header + scan((300, 300, 300)).tobytes(order="F"))

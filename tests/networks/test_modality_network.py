@@ -17,6 +17,7 @@ from tests.networks.networks import NETWORKS, SHAPE
 M, R = len(MODALITIES), len(REGIONS)
 KINDS = pytest.mark.parametrize("network", list(NETWORKS), indirect=True)
 SETS = pytest.mark.parametrize("flags", all_sets(), ids=str)
+OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS if name != "logits"]
 WINDOWS = {"roi_size": SHAPE, "overlap": 0.25, "mode": "gaussian"}
 
 
@@ -30,7 +31,7 @@ def predict(network, image, presence) -> tuple[torch.Tensor, torch.Tensor]:
         return network.mix(network.expert_logits(image, presence), image, presence)
 
 
-@KINDS
+@pytest.mark.parametrize("network", ["logits", *OTHERS], indirect=True)
 @SETS
 def test_every_set_has_a_prediction_and_weights_that_absent_channels_cannot_change(network, flags):
     presence, image = torch.tensor([flags]), torch.randn(1, M, *SHAPE)
@@ -62,6 +63,7 @@ def test_no_modality_at_all_is_refused(network):
 
 
 @KINDS
+@pytest.mark.slow
 def test_a_training_step_moves_all_weights_that_have_a_say(network):
     """The static mixer leaves the gate without a say; a bias before an instance norm never has one.
 

@@ -141,9 +141,8 @@ def test_there_are_50_pairs_and_each_is_in_one_batch():
     assert sorted(pair for batch in BATCHES for pair in batch) == sorted(PAIRS)
 
 
-@pytest.mark.parametrize(
-    "batch", [BATCHES[0], *(pytest.param(batch, marks=pytest.mark.slow) for batch in BATCHES[1:])], ids=str
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("batch", BATCHES, ids=str)
 def test_a_pair_equals_two_predictions_in_outputs_loss_and_every_gradient(small_unets, batch):
     more, fewer = (torch.tensor([pair[side] for pair in batch]) for side in (0, 1))
     image = torch.randn(2, len(MODALITIES), *SMALL, dtype=torch.float64)

@@ -74,7 +74,8 @@ def die_at(monkeypatch, step: int) -> None:
     monkeypatch.setattr(GradientClip, "_clip", dying)
 
 
-@pytest.mark.parametrize("step", [5, pytest.param(9, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("step", [5, 9])
 def test_a_training_that_dies_at_any_step_ends_with_the_same_bits(cases, uninterrupted, tmp_path, monkeypatch, step):
     with monkeypatch.context() as patch:
         die_at(patch, step)
@@ -84,6 +85,7 @@ def test_a_training_that_dies_at_any_step_ends_with_the_same_bits(cases, uninter
     assert_equal_weights(tmp_path, uninterrupted)
 
 
+@pytest.mark.slow
 def test_a_training_whose_first_state_does_not_fit_goes_on_when_there_is_room(
     cases, uninterrupted, tmp_path, monkeypatch
 ):

@@ -90,6 +90,7 @@ def expected_pairs(acquired: Flags, strategy: str) -> dict[tuple[Flags, Flags], 
 @pytest.mark.parametrize(
     "acquired", [FULL, (True, False, True, True), (False, True, False, True)], ids=["four", "three", "two"]
 )
+@pytest.mark.slow
 def test_pairs_come_as_often_as_their_strategy_says(acquired, strategy):
     """Also for cases that miss modalities. Chi-square over all pairs, with a fixed seed."""
     expected = expected_pairs(acquired, strategy)

@@ -62,6 +62,7 @@ def apart(cases, tmp_path_factory) -> tuple[Path, Path]:
     return folder / "one" / "experts.pt", folder / "three" / "experts.pt"
 
 
+@pytest.mark.slow
 def test_an_expert_trained_alone_has_the_weights_that_it_has_among_the_others(together, apart):
     """Also with a case that it cannot see: there is no exchange, not even through the order of the crops."""
     everything = load(together / "experts.pt")
@@ -107,6 +108,7 @@ def test_a_trained_mixture_can_be_trained_further(cases, together, tmp_path):
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_settings_can_be_of_one_stage(cases, tmp_path):
     values = {**TINY, "experts.epochs": 1, "mixture.epochs": 3, "mixture.val_interval": 3}
     train(cases, tmp_path, values)

@@ -153,6 +153,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(phantom_folder, tmp_path):
         train(phantom_folder, tmp_path / "out", TINY)
 
 
+@pytest.mark.slow
 def test_cases_with_absent_modalities_train(phantom_folder, tmp_path):
     paths = write_phantoms(tmp_path / "data", n_cases=3, seed=5, shape=(40, 48, 36))
     training = [path for path in paths if path.name != draw_validation(paths)]
@@ -249,6 +250,7 @@ def test_each_epoch_of_both_stages_tells_its_loss_and_its_validation_dice(phanto
         assert re.fullmatch(pattern, line)
 
 
+@pytest.mark.slow
 def test_two_runs_with_one_seed_leave_the_same_weights(trained, phantom_folder, tmp_path):
     train(phantom_folder, tmp_path / "out", TINY)
     again, before = (torch.load(folder / "mixture.pt", weights_only=True) for folder in (tmp_path / "out", trained))
