@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bundle.data.case_ids import is_case_id
+from bundle.data.case_ids import MAX_ID_BYTES, is_case_id
 from bundle.data.file_names import case_name, name_listed
 from bundle.data.list_columns import CASE_ID, IMAGE, LABEL
 from bundle.data.text_reading import shown
@@ -15,9 +15,6 @@ from bundle.errors import CaseError
 from bundle.modalities import MODALITIES
 from bundle.plain_text import printable
 from bundle.regions import CONVENTIONS
-
-MAX_ID_BYTES = 200
-"""A file system takes 255, and the names of results are longer than that of the case."""
 
 _DESCRIPTIONS = ("modalities", "label_convention", "patient", "fold")
 
