@@ -64,7 +64,9 @@ def test_truth_without_images_is_judged_alike_in_every_form(phantom_folder, thei
         for place in (tmp_path / "flat", tmp_path / "folders" / case["case_id"]):
             place.mkdir(parents=True, exist_ok=True)
             shutil.copy(case["label"], place)
-    for form in ("flat", "folders"):
+    rows = [f"{case['case_id']},{case['label']}" for case in labelled_cases(phantom_folder)]
+    (tmp_path / "list.csv").write_text("\n".join(["case_id,label", *rows]), encoding="utf-8")
+    for form in ("flat", "folders", "list.csv"):
         result = call("evaluate", "--data", tmp_path / form, "--out", tmp_path / f"o-{form}", "--predictions", theirs)
         assert result.exit_code == 0, result.output
         scores = [(tmp_path / out / "scores.csv").read_text() for out in ("whole", f"o-{form}")]

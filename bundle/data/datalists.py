@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bundle.data.list_columns import CASE_ID, IMAGE, IMAGES, canonical_column, describe_ignored
+from bundle.data.list_columns import CASE_ID, IMAGE, IMAGES, LABEL, canonical_column, describe_ignored
 from bundle.data.list_entries import Entry, problem, read_entry, starts_of
 from bundle.data.list_objects import json_entries
 from bundle.data.table_reading import ENDINGS, read_table
@@ -60,7 +60,7 @@ def _table_entries(path: Path, ignored: Counter[str]) -> list[Entry]:
 def _check_columns(path: Path, names: list[str], columns: list[str | None]) -> None:
     faults = [f"{column} twice" for column, count in Counter(filter(None, columns)).items() if count > 1]
     faults += [] if CASE_ID in columns else ["no case_id"]
-    faults += [] if set(columns) & set(IMAGES) else ["no modality"]
+    faults += [] if set(columns) & {*IMAGES, LABEL} else ["no modality"]  # labels alone judge other people's maps
     if faults:
         raise _error(
             path,

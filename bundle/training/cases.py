@@ -94,8 +94,10 @@ def divide_labelled(
 
 def _with_files(item: dict[str, Any], *, need_images: bool) -> dict[str, Any]:
     """Add label and files of a listed case, or why they cannot be told."""
-    if item.get("problem") is not None:
-        return item
+    problem = item.get("problem")
+    if problem is not None:
+        is_truth = not need_images and problem.code == "E_NO_MODALITY" and item.get("label") is not None
+        return {**item, "image": {}, "problem": None} if is_truth else item
     try:
         label = case_label(item)
         return item if label is None else {**item, "image": _images(item, need_images=need_images), "label": label}

@@ -257,7 +257,7 @@ def test_a_row_of_more_or_fewer_fields_fails_with_the_hint_about_quotes(rows, tm
     [
         ("", "no case_id, no modality"),
         ("case_id|t1c\na|b\n", "separate them by commas, semicolons or tabs"),
-        ("case_id,label\na,b\n", "no modality"),
+        ("case_id,patient\na,b\n", "no modality"),
         ("t1n,t1c\na,b\n", "no case_id"),
         ("case_id,t1n,t1\na,b,c\n", "t1n twice"),
         ("t1n,t1,label,seg\na,b,c\n", "t1n twice, label twice, no case_id"),
