@@ -140,7 +140,7 @@ SETTINGS: Mapping[str, Kind] = {
     "val_interval": whole(1),
     "batch_size": whole(1),
     "mofe_weight": NOT_NEGATIVE,
-    "learning_rate": POSITIVE,
+    "learning_rate": NOT_NEGATIVE,
     "warmup_epochs": NOT_NEGATIVE,
     "weight_decay": NOT_NEGATIVE,
     "max_gradient_norm": POSITIVE,

@@ -84,7 +84,7 @@ WRONG = {
     "val_interval": [0],
     "batch_size": [0],
     "mofe_weight": [-1, "x"],
-    "learning_rate": [0, -1, math.inf],
+    "learning_rate": [-1e-3, -1, math.inf],
     "warmup_epochs": [-1],
     "weight_decay": [-1],
     "max_gradient_norm": [0],
