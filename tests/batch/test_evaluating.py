@@ -40,10 +40,8 @@ def read_regions(path) -> np.ndarray:
     return labels_to_regions(np.asarray(nib.load(path).dataobj).astype(np.uint8)).astype(bool)
 
 
-@pytest.mark.parametrize(
-    "chosen",
-    [pytest.param(s, id="+".join(s), marks=[] if len(s) in (2, 4) else pytest.mark.slow) for s in modality_sets()],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("chosen", modality_sets(), ids="+".join)
 def test_every_set_is_judged_as_segment_segments_these_files(judged, phantom_folder, tiny_settings, tmp_path, chosen):
     table = ScoreTable.read(judged / "scores.csv")
     folder = min(phantom_folder.iterdir())

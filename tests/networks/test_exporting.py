@@ -126,6 +126,7 @@ def test_a_scripted_network_comes_back_from_disk_with_all_names_and_predictions(
         torch.testing.assert_close(loaded(image, MIXED), tiny_network(image, MIXED))
 
 
+@pytest.mark.slow
 @SETS
 def test_one_trace_serves_every_set(network, traced, flags):
     image = acquired(torch.randn(1, 4, *SHAPE), torch.tensor([flags]))
