@@ -37,6 +37,7 @@ _CAUSES = {
     errno.ENAMETOOLONG: "the name is too long for the file system",
 }
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -91,6 +92,11 @@ def cause_of(error: OSError | ValueError) -> str:
     """Say in words why a file or folder could not be written."""
     number = error.errno if isinstance(error, OSError) else None
     return _CAUSES.get(number or 0, getattr(error, "strerror", None) or str(error))
+
+
+def lacks_room(error: BaseException) -> bool:
+    """Whether an exception says that nothing more can be written to a disk."""
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
 @contextlib.contextmanager

@@ -40,25 +40,36 @@ class SetupError(UserError):
     exit_code = 78
 
 
-_NO_MEMORY = re.compile(r"out of memory|not enough memory|can't allocate memory|cannot allocate memory", re.IGNORECASE)
+_NO_MEMORY = re.compile(
+    r"out of memory|not enough memory|can(?:'|no)t allocate memory|bad_alloc|failed to map segment|unable to mmap"
+    r"|killed by signal: Killed"  # by the system, when memory ran out
+    r"|could not (?:create|execute) a (?:primitive|memory)",  # oneDNN's words for it
+    re.I,
+)
 
 
 def find_user_error(error: BaseException | None) -> UserError | None:
-    """Find what the user can mend under the exceptions that MONAI wraps around errors in transforms.
-
-    Memory that ran out is among it, however Python, NumPy or torch say so.
-    """
+    """Find what the user can mend under the exceptions that MONAI wraps around errors in transforms."""
     while error is not None and not isinstance(error, UserError):
-        if _is_lack_of_memory(error):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def explain(error: BaseException | None) -> UserError | None:
+    """Find what the user can mend, or say that memory ran out, where a program or a case ends."""
+    known = find_user_error(error)
+    while known is None and error is not None:
+        if lacks_memory(error):
             return UserError(
                 "E_MEMORY",
                 "The computer must have memory for this; it ran out. Close other programs, or choose smaller windows "
                 "(roi_size) or the CPU (--device cpu).",
             )
         error = error.__cause__ or error.__context__
-    return error
+    return known
 
 
-def _is_lack_of_memory(error: BaseException) -> bool:
-    """Tell whether memory ran out; torch says so with a RuntimeError on the CPU, and a subclass of it on the GPU."""
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(_NO_MEMORY.search(str(error))))
+def lacks_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ran out, in the words of Python, NumPy, torch or the system."""
+    says = isinstance(error, RuntimeError | OSError | ImportError) and _NO_MEMORY.search(str(error))
+    return isinstance(error, MemoryError) or bool(says)

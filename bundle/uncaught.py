@@ -3,7 +3,7 @@
 import sys
 from types import TracebackType
 
-from bundle.errors import find_user_error
+from bundle.errors import explain
 from bundle.plain_text import printable
 
 INTERRUPTED = 130
@@ -19,7 +19,7 @@ def end_with_a_sentence() -> None:
 
 
 def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    known = find_user_error(error)
+    known = explain(error)
     if known is not None:
         if sys.stderr is not None:
             sys.stderr.write(f"{known.code}: {printable(str(known), keep_lines=True)}\n")

@@ -1,6 +1,6 @@
 import pytest
 
-from bundle.errors import CaseError, OutputError, SetupError, UsageError, UserError, find_user_error
+from bundle.errors import CaseError, OutputError, SetupError, UsageError, UserError, explain, find_user_error
 
 
 def wrapped(error: Exception, *, hidden: bool = False) -> Exception:
@@ -54,7 +54,7 @@ def test_each_kind_has_its_exit_code(kind, exit_code):
     ],
 )
 def test_memory_that_runs_out_is_an_error_for_the_user_whoever_says_so(error):
-    found = find_user_error(error)
+    found = explain(error)
     assert (found.code, found.exit_code) == ("E_MEMORY", 1)
     assert "roi_size" in str(found)
 
@@ -62,4 +62,4 @@ def test_memory_that_runs_out_is_an_error_for_the_user_whoever_says_so(error):
 def test_a_refusal_for_want_of_memory_keeps_its_own_words():
     error = CaseError("E_TOO_LARGE", "resample")
     error.__cause__ = MemoryError()
-    assert find_user_error(error) is error
+    assert explain(error) is error

@@ -16,7 +16,7 @@ from monai.engines import Evaluator
 from bundle.atomic_file import cause_of, write_csv
 from bundle.data.case_ids import id_problem, is_case_id
 from bundle.data.msd import Channel
-from bundle.errors import CaseError, OutputError, find_user_error
+from bundle.errors import CaseError, OutputError, explain
 from bundle.folder_owner import sole_owner
 from bundle.inference.writing import check_writable
 from bundle.plain_text import printable
@@ -241,7 +241,7 @@ def log_outcome(outcome: CaseOutcome) -> None:
 
 
 def _reason(error: BaseException, case_id: str) -> str:
-    known, refused = find_user_error(error), _refused_by_system(error)
+    known, refused = explain(error), _refused_by_system(error)
     if known is not None:
         return f"{known.code}: {known}"
     if refused is not None:

@@ -1,6 +1,5 @@
 """What several commands share: options, the console, the exit status of an error."""
 
-import errno
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
@@ -10,13 +9,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bundle.atomic_file import cause_of
+from bundle.atomic_file import cause_of, lacks_room
 from bundle.configuration import parse_settings
-from bundle.errors import OutputError, UsageError, find_user_error
+from bundle.errors import OutputError, UsageError, explain
 from bundle.plain_text import printable
 
 ERRORS = Console(stderr=True)
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 SOURCE_HELP = (
     "A case folder, a folder with one per case (also BIDS, or files of several cases in one folder), a Decathlon or "
     "nnU-Net folder, a .csv or .json list, or an image of a case."
@@ -132,7 +130,7 @@ def exit_codes() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        known = find_user_error(error) or _full(error)  # MONAI wraps what its transforms and configs raise
+        known = explain(error) or _full(error)  # MONAI wraps what its transforms and configs raise
         if known is None:
             raise
         line = f"{known.code}: {printable(str(known), keep_lines=True)}"
@@ -142,9 +140,9 @@ def exit_codes() -> Iterator[None]:
 
 def _full(error: BaseException | None) -> OutputError | None:
     """Say what the system says where nothing more can be written, whoever tried."""
-    while error is not None and not (isinstance(error, OSError) and error.errno in _NO_ROOM):
+    while error is not None and not lacks_room(error):
         error = error.__cause__ or error.__context__
-    if error is None:
+    if not isinstance(error, OSError):
         return None
     return OutputError(
         "E_WRITE",

@@ -169,7 +169,7 @@ def _common_name(files: list[Path]) -> str:
 
 
 def _is_safe(case_id: str) -> bool:
-    return is_case_id(case_id) and printable(case_id) == case_id and len(case_id.encode()) <= MAX_ID_BYTES
+    return is_case_id(case_id) and printable(case_id) == case_id
 
 
 def _extras(starts: Folders, entry: Entry, complaints: list[CaseError]) -> dict[str, Any]:

@@ -1,24 +1,15 @@
 """Says in a sentence what the machine lacked when a training stopped."""
 
-import errno
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import torch
+from bundle.atomic_file import lacks_room
+from bundle.errors import OutputError, UserError, lacks_memory
 
-from bundle.errors import OutputError, UserError
-
-_NO_MEMORY = re.compile(
-    r"out of memory|not enough memory|can(?:'|no)t allocate memory|bad_alloc|failed to map segment|unable to mmap"
-    r"|killed by signal: Killed"  # by the system, when memory ran out
-    r"|could not (?:create|execute) a (?:primitive|memory)",  # oneDNN's words for it
-    re.I,
-)
 _NO_SHARED_MEMORY = re.compile(r"killed by signal: Bus error|unable to (?:write to|open|resize) .*torch_", re.I)
 _NO_ROOM = re.compile(r"no space left on device|disk quota exceeded|database or disk is full|disk I/O error", re.I)
-_NO_ROOM_NUMBERS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 
 
 @contextmanager
@@ -43,7 +34,7 @@ def named_failures(out: Path) -> Iterator[None]:
 
 def _named(error: BaseException | None, out: Path) -> UserError | None:
     """Find the cause that can be named; None if there is none, or if it is named already."""
-    while error is not None and not (isinstance(error, UserError) and not _is_general(error)):
+    while error is not None and not isinstance(error, UserError):
         text = str(error)
         if _NO_SHARED_MEMORY.search(text):
             return UserError(
@@ -51,13 +42,13 @@ def _named(error: BaseException | None, out: Path) -> UserError | None:
                 "The workers that prepare cases must have shared memory (/dev/shm); it ran out. Set num_workers=0, or "
                 "enlarge it (docker run --shm-size=8g). The same command goes on after the last finished epoch.",
             )
-        if (isinstance(error, OSError) and error.errno in _NO_ROOM_NUMBERS) or _NO_ROOM.search(text):
+        if lacks_room(error) or _NO_ROOM.search(text):
             return OutputError(
                 "E_WRITE",
                 f"{out} and the folders of cache and tracking must be writable; got an error: {_first_line(text)}. "
                 "Make room; the same command goes on after the last finished epoch.",
             )
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or _NO_MEMORY.search(text):
+        if lacks_memory(error):
             return UserError(
                 "E_MEMORY",
                 f"Training must fit into memory; got: {_first_line(text) or 'no more of it'}. Choose a smaller "
@@ -66,11 +57,6 @@ def _named(error: BaseException | None, out: Path) -> UserError | None:
             )
         error = error.__cause__ or error.__context__
     return None
-
-
-def _is_general(error: UserError) -> bool:
-    """Whether an error says that memory ran out, but nothing about a training."""
-    return type(error) is UserError and error.code == "E_MEMORY"
 
 
 def _first_line(text: str, limit: int = 200) -> str:
