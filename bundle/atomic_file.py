@@ -88,6 +88,21 @@ def make_folder(folder: Path | str) -> Path:
     return path
 
 
+def check_writable(folder: Path | str) -> None:
+    """Make a folder and prove that files can be written there, before any computing starts.
+
+    Raises:
+        OutputError: it cannot.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=make_folder(folder)):
+            pass
+    except OSError as error:
+        raise OutputError(
+            "E_OUTPUT", f"The output folder {folder} must be writable; got: {cause_of(error)}. Choose another with -o."
+        ) from None
+
+
 def cause_of(error: OSError | ValueError) -> str:
     """Say in words why a file or folder could not be written."""
     number = error.errno if isinstance(error, OSError) else None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bundle.atomic_file import check_writable
 from bundle.batch.runner import OK, CaseOutcome, CaseRunner, exit_if_failed, judged_columns
 from bundle.configuration import find_overlay, load_config
 from bundle.data.exam_record import ExamRecord
@@ -14,7 +15,6 @@ from bundle.evaluation.predictions import check_predictions, find_prediction, re
 from bundle.evaluation.report import EvaluationReport
 from bundle.evaluation.score_table import GIVEN
 from bundle.evaluation.truths import is_folder_of_truths, list_truths, load_truth
-from bundle.inference.writing import check_writable
 from bundle.plain_text import printable
 from bundle.training.cases import cases_to_judge
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bundle.atomic_file import appearing_at_once
+from bundle.atomic_file import appearing_at_once, check_writable
 from bundle.data.geometry import Grid, corner_shift_voxels
 from bundle.data.gzip_reading import GzipReader, is_gzip, read_up_to
 from bundle.data.labels import LabelMap, read_label_map
@@ -17,7 +17,6 @@ from bundle.data.nifti_reading import read_channels, read_volume
 from bundle.data.nifti_writing import write_volume
 from bundle.errors import CaseError
 from bundle.inference.earlier_results import check_free, mark_finished, mark_unfinished, read_result
-from bundle.inference.writing import check_writable
 from bundle.regions import CONVENTIONS, LABEL_NAMES, to_convention
 
 GRID_TOLERANCE_VOXELS = 0.01

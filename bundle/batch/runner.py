@@ -13,12 +13,11 @@ from typing import Any
 from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 
-from bundle.atomic_file import cause_of, write_csv
+from bundle.atomic_file import cause_of, check_writable, write_csv
 from bundle.data.case_ids import id_problem, is_case_id
 from bundle.data.msd import Channel
 from bundle.errors import CaseError, OutputError, explain
 from bundle.folder_owner import sole_owner
-from bundle.inference.writing import check_writable
 from bundle.plain_text import printable
 from bundle.regions import LABEL_NAMES, REGIONS
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bundle.atomic_file import check_writable
 from bundle.batch.runner import CaseOutcome, CaseRunner
 from bundle.configuration import load_config
-from bundle.inference.writing import check_writable
 
 Report = Callable[[CaseOutcome], None]
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from bundle.atomic_file import appearing_at_once
+from bundle.atomic_file import appearing_at_once, check_writable
 from bundle.commands.options import (
     ERRORS,
     DataOption,
@@ -29,7 +29,6 @@ from bundle.data.phantoms import write_phantoms
 from bundle.data.split_files import write_split
 from bundle.data.splits import draw_folds, draw_split
 from bundle.errors import OutputError, UsageError
-from bundle.inference.writing import check_writable
 from bundle.plain_text import printable
 from bundle.training.cases import labelled_cases
 

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from bundle.atomic_file import appearing_at_once
+from bundle.atomic_file import appearing_at_once, check_writable
 from bundle.batch.evaluating import evaluate_network, evaluate_predictions, judged_cases
 from bundle.batch.runner import OK, CaseOutcome
 from bundle.commands.options import (
@@ -33,7 +33,6 @@ from bundle.errors import UsageError
 from bundle.evaluation.comparison import compare as compare_tables
 from bundle.evaluation.comparison import latex_comparison, markdown_comparison
 from bundle.evaluation.score_table import ScoreTable
-from bundle.inference.writing import check_writable
 from bundle.training.cases import cases_to_judge
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bundle.configuration import load_config
 from bundle.data.exam_record import ExamRecord
 from bundle.errors import find_user_error
-from bundle.inference.writing import collect_maps
+from bundle.inference.map_files import collect_maps
 
 Image = Path | str | NDArray[Any]
 

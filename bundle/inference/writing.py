@@ -1,13 +1,9 @@
 """Writes the maps of a case as NIfTI on the patient's grid, and a JSON that says how they came about."""
 
-import contextlib
 import json
-import os
 import platform
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +12,27 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
-from torch import Tensor
 
 from bundle import __version__
-from bundle.atomic_file import cause_of, make_folder, temporary_folder
 from bundle.data.exam_grids import read_input
 from bundle.data.exam_record import ExamRecord
 from bundle.data.nifti_writing import write_volume
-from bundle.errors import CaseError, OutputError, SetupError
-from bundle.inference.earlier_results import check_free, mark_finished, mark_unfinished
-from bundle.inference.preview import draw_preview
-from bundle.inference.slicer_files import slicer_file_names, write_slicer_files
-from bundle.modalities import MODALITIES
-from bundle.regions import CONVENTIONS, LABEL_NAMES, REGIONS, to_convention
-
-Maps = dict[str, NDArray[Any]]
-
-MAP_KINDS = ("seg", "entropy", "weight")
-"""Kinds of maps: what their names begin with."""
-
-_OPTIONAL_MAPS = (
-    *(f"entropy-{region}" for region in REGIONS),
-    *(f"weight-{modality}" for modality in MODALITIES),
-    *(f"weight-{modality}-{region}" for modality in MODALITIES for region in REGIONS),
+from bundle.errors import CaseError, SetupError
+from bundle.inference.earlier_results import check_free
+from bundle.inference.map_files import (
+    MAP_KINDS,
+    Maps,
+    check_finite,
+    collect_maps,
+    label_map,
+    map_names,
+    possible_names,
+    preview_name,
 )
+from bundle.inference.preview import draw_preview
+from bundle.inference.publishing import publish, staged
+from bundle.inference.slicer_files import slicer_file_names, write_slicer_files
+from bundle.regions import CONVENTIONS, LABEL_NAMES
 
 
 class MapWriter:
@@ -108,14 +101,14 @@ class MapWriter:
             self.output_dir / case_id,
             case_id,
             record.inputs,
-            needed=[*_map_names(case_id, maps), *self._companions(case_id)],
-            possible=_possible_names(case_id),
+            needed=[*map_names(case_id, maps), *self._companions(case_id)],
+            possible=possible_names(case_id),
             overwrite=self.overwrite,
         )
 
     def _companions(self, case_id: str) -> list[str]:
         """Name the files beside maps and JSON."""
-        preview = [_preview_name(case_id)] if self.preview else []
+        preview = [preview_name(case_id)] if self.preview else []
         return [*preview, *(slicer_file_names(case_id) if self.slicer else ())]
 
     def _write_batch(self, engine: Engine) -> None:
@@ -147,19 +140,19 @@ class MapWriter:
         maps = {name: values for name, values in maps.items() if name.split("-")[0] in kinds}
         check_finite(maps, record.case_id)
         text = to_json(self._facts(case["result"], record, sorted(maps), computed_s), record.case_id)
-        with _staged(folder) as stage:
+        with staged(folder) as stage:
             for name, values in maps.items():
                 write_volume(stage / f"{record.case_id}_{name}.nii.gz", values, record.grid, description=name)
-            self._write_companions(stage, {**maps, "seg": _label(case)}, record)
+            self._write_companions(stage, {**maps, "seg": label_map(case)}, record)
             (stage / f"{record.case_id}.json").write_bytes(text)
-            _publish(stage, folder, record)
+            publish(stage, folder, record)
         return folder
 
     def _write_companions(self, stage: Path, maps: Maps, record: ExamRecord) -> None:
         """Write what was asked for besides the maps; ``seg`` has the values of ``regions.LABEL_NAMES``."""
         case_id = record.case_id
         if self.preview:
-            _draw(stage / _preview_name(case_id), maps, record)
+            _draw(stage / preview_name(case_id), maps, record)
         if self.slicer:
             write_slicer_files(stage, maps["seg"], record.grid, case_id=case_id, convention=self.label_convention)
 
@@ -170,7 +163,7 @@ class MapWriter:
         return {
             **result,
             "labels": {"convention": self.label_convention, "values": numbering},
-            "maps": _map_names(record.case_id, maps),
+            "maps": map_names(record.case_id, maps),
             "companions": self._companions(record.case_id),
             "units": {"volumes": "ml", "entropy": "bit", "weights": "share, sums to 1 over acquired modalities"},
             "inputs": record.inputs,
@@ -185,58 +178,6 @@ class MapWriter:
             },
             "intended_use": "research only, not for diagnosis",
         }
-
-
-def collect_maps(case: Mapping[str, Any], record: ExamRecord, label_convention: str) -> Maps:
-    """Name the maps of a case as their files are named: ``seg``, ``entropy``, ``weight-t1c`` and so on.
-
-    Args:
-        case: after post-processing, see ``maps.SplitMapsd``.
-        record: says which modalities were acquired; others get no weight map.
-        label_convention: numbering of ``seg``.
-
-    Returns:
-        Name to (H, W, D): ``seg`` uint8, the others float32.
-    """
-    entropy, weights = _array(case["entropy"]), _array(case["weights"])
-    maps: Maps = {"seg": to_convention(_label(case), label_convention), "entropy": entropy[0].astype(np.float32)}
-    for region, values in zip(REGIONS, entropy[1:], strict=False):
-        maps[f"entropy-{region}"] = values.astype(np.float32)
-    for name, modality, values in zip(_weight_names(len(weights)), _repeated(len(weights)), weights, strict=True):
-        if modality in record.modalities:
-            maps[name] = values.astype(np.float32)
-    return maps
-
-
-def check_writable(folder: Path | str) -> None:
-    """Make a folder and prove that files can be written there, before any computing starts.
-
-    Raises:
-        OutputError: it cannot.
-    """
-    try:
-        with tempfile.TemporaryFile(dir=make_folder(folder)):
-            pass
-    except OSError as error:
-        raise OutputError(
-            "E_OUTPUT", f"The output folder {folder} must be writable; got: {cause_of(error)}. Choose another with -o."
-        ) from None
-
-
-def check_finite(maps: Mapping[str, NDArray[Any]], case_id: str) -> None:
-    """Refuse maps with voxels that are no numbers.
-
-    Raises:
-        CaseError: E_NOT_FINITE.
-    """
-    for name, values in maps.items():
-        n_bad = values.size - int(np.isfinite(values).sum())
-        if n_bad:
-            raise CaseError(
-                "E_NOT_FINITE",
-                f"Case {case_id}: every voxel of the map {name} must be a number; got {n_bad} that are not. Look at "
-                "the intensities of the images; on a GPU try --device cpu.",
-            )
 
 
 def to_json(facts: Mapping[str, Any], case_id: str) -> bytes:
@@ -256,24 +197,6 @@ def to_json(facts: Mapping[str, Any], case_id: str) -> bytes:
     return f"{text}\n".encode(errors="backslashreplace")
 
 
-def _map_names(case_id: str, maps: Sequence[str]) -> list[str]:
-    return [f"{case_id}_{name}.nii.gz" for name in maps]
-
-
-def _possible_names(case_id: str) -> frozenset[str]:
-    """Name all files that a run may write or remove."""
-    companions = (_preview_name(case_id), *slicer_file_names(case_id), f"{case_id}.json")
-    return frozenset((*companions, *_map_names(case_id, ("seg", "entropy", *_OPTIONAL_MAPS))))
-
-
-def _label(case: Mapping[str, Any]) -> NDArray[np.uint8]:
-    return _array(case["pred"])[0].astype(np.uint8)
-
-
-def _preview_name(case_id: str) -> str:
-    return f"{case_id}_preview.png"
-
-
 def _draw(path: Path, maps: Maps, record: ExamRecord) -> None:
     """Draw the case on the intensities of its files; those in memory are normalised and cropped by now."""
     images = {modality: _read_again(record, modality) for modality in record.modalities}
@@ -291,52 +214,3 @@ def _read_again(record: ExamRecord, modality: str) -> NDArray[np.float32]:
             "was changed meanwhile. Run the case again.",
         )
     return volume.data
-
-
-def _weight_names(count: int) -> list[str]:
-    if count == len(MODALITIES):
-        return [f"weight-{modality}" for modality in MODALITIES]
-    return [f"weight-{modality}-{region}" for modality in MODALITIES for region in REGIONS]
-
-
-def _repeated(count: int) -> list[str]:
-    return [modality for modality in MODALITIES for _ in range(count // len(MODALITIES))]
-
-
-def _array(values: Tensor) -> NDArray[Any]:
-    return torch.as_tensor(values).numpy(force=True)
-
-
-@contextmanager
-def _staged(folder: Path) -> Iterator[Path]:
-    """Give a folder beside the results to fill; it is gone afterwards, whatever happens."""
-    is_new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary_folder(folder) as stage:
-            yield stage
-    except OSError as error:
-        raise OutputError(
-            "E_WRITE", f"{folder} must be writable; got: {cause_of(error)}. Mend that and run the case again."
-        ) from error
-    finally:
-        if is_new:
-            with contextlib.suppress(OSError):  # not empty: all went well
-                folder.rmdir()
-
-
-def _publish(stage: Path, folder: Path, record: ExamRecord) -> None:
-    """Move the files of a case into place: the old JSON goes first, the new one comes last."""
-    case_id = record.case_id
-    done = folder / f"{case_id}.json"
-    new = {path.name for path in stage.iterdir()}
-    mark_unfinished(folder, case_id, new, _possible_names(case_id))
-    done.unlink(missing_ok=True)
-    # Of an earlier run with other modalities or settings; pictures show the old maps, also if none are new.
-    for name in sorted(_possible_names(case_id) - new):
-        if os.path.lexists(folder / name):  # also False for a name that is too long to be there
-            (folder / name).unlink()
-    for name in sorted(new - {done.name}):
-        (stage / name).replace(folder / name)
-    (stage / done.name).replace(done)
-    mark_finished(folder, case_id, record.inputs)

@@ -5,13 +5,14 @@ import numpy as np
 import pytest
 import torch
 
+from bundle.atomic_file import check_writable
 from bundle.data.exam_record import ExamRecord
 from bundle.data.geometry import grid_from_affine
 from bundle.data.nifti_reading import read_volume
 from bundle.errors import CaseError, OutputError, SetupError
 from bundle.inference import writing
 from bundle.inference.maps import SplitMapsd
-from bundle.inference.writing import MapWriter, check_writable
+from bundle.inference.writing import MapWriter
 from bundle.modalities import MODALITIES, modality_sets
 from bundle.regions import REGIONS
 from tests.data.nifti_samples import save, scan
