@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bundle.errors import CaseError, OutputError
-from bundle.inference import writing
+from bundle.inference import publishing
 from bundle.inference.earlier_results import is_same_input, read_result, set_aside
 from bundle.inference.writing import MapWriter
 from bundle.modalities import MODALITIES
@@ -179,7 +179,7 @@ def kill_at(patch, n_moves):
         raise KilledError
 
     patch.setattr(Path, "replace", replace)
-    patch.setattr(writing, "mark_finished", finish)
+    patch.setattr(publishing, "mark_finished", finish)
 
 
 def test_the_note_of_a_killed_run_does_not_cover_files_that_it_does_not_name(tmp_path):
