@@ -1,3 +1,5 @@
-"""Brain-tumour segmentation from any non-empty set of MRI modalities (SimMLM's mixture of modality experts)."""
+"""Brain-tumour segmentation from any non-empty set of MRI modalities (SimMLM's mixture of modality
+experts).
+"""
 
 __version__ = "0.5.0"

@@ -43,9 +43,10 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @contextlib.contextmanager
 def appearing_at_once(path: Path) -> Iterator[BinaryIO]:
-    """Give a file to write to that gets its name only if everything went well, and then lasts.
+    """Return a file to write to that gets its name only if everything went well, and then lasts.
 
-    An older file of that name stays until then. After ``kill -9`` a hidden ``.simmlm-….tmp`` may be left.
+    An older file of that name stays until then. After ``kill -9`` a hidden ``.simmlm-….tmp`` may be
+    left.
 
     Raises:
         OutputError: E_WRITE, nothing is left behind.
@@ -63,8 +64,8 @@ def appearing_at_once(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         raise OutputError(
             "E_WRITE",
-            f"{path} must be writable; got an error: {cause_of(error)}. Mend that and run again; nothing was left "
-            "behind.",
+            f"{path} must be writable; got an error: {cause_of(error)}. Mend that and run again;"
+            " nothing was left behind.",
         ) from error
     finally:
         # Also after an interrupt. After success the name is gone already.
@@ -83,7 +84,8 @@ def make_folder(folder: Path | str) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:  # ValueError: NUL in the name
         raise OutputError(
-            "E_OUTPUT", f"The output folder {folder} must be writable; got: {cause_of(error)}. Choose another."
+            "E_OUTPUT",
+            f"The output folder {folder} must be writable; got: {cause_of(error)}. Choose another.",
         ) from None
     return path
 
@@ -99,7 +101,9 @@ def check_writable(folder: Path | str) -> None:
             pass
     except OSError as error:
         raise OutputError(
-            "E_OUTPUT", f"The output folder {folder} must be writable; got: {cause_of(error)}. Choose another with -o."
+            "E_OUTPUT",
+            f"The output folder {folder} must be writable; got: {cause_of(error)}. Choose another"
+            " with -o.",
         ) from None
 
 
@@ -116,7 +120,8 @@ def lacks_room(error: BaseException) -> bool:
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path) -> Iterator[Path]:
-    """Give a new folder to fill, of a name that nobody can foresee; it is gone afterwards unless it was renamed.
+    """Return a new folder to fill, of a name that nobody can foresee; it is gone afterwards unless
+    it was renamed.
 
     Raises:
         OSError: it cannot be made.
@@ -135,7 +140,8 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 
 def hold(descriptor: int) -> bool:
-    """Lock an open file or folder until it is closed or the process ends; False where another one holds it.
+    """Lock an open file or folder until it is closed or the process ends; False where another one
+    holds it.
 
     Where the system has no such locks nothing is ever held.
     """
@@ -159,10 +165,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a table as a whole, so that a reader never sees half a row; a missing value is an empty field.
+    """Write a table as a whole, so that a reader never sees half a row; a missing value is an empty
+    field.
 
-    Text is written so that a spreadsheet takes it for text and nothing else: an apostrophe goes before what would be
-    a formula, and control characters are escaped. `unescaped` takes the apostrophe away.
+    Text is written so that a spreadsheet takes it for text and nothing else: an apostrophe goes
+    before what would be a formula, and control characters are escaped. `unescaped` takes the
+    apostrophe away.
 
     Raises:
         OutputError: E_WRITE, nothing is left behind.
@@ -176,7 +184,7 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
 
 
 def unescaped(cell: str) -> str:
-    """Give the text that `write_csv` was given, control characters apart."""
+    """Return the text that `write_csv` was given, control characters apart."""
     return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
 
 

@@ -21,7 +21,10 @@ from bundle.commands.training import train
 from bundle.demo import run_demo
 
 app = typer.Typer(
-    help="Brain-tumour segmentation from any non-empty set of T1, T1ce, T2 and FLAIR. For research, not for diagnosis.",
+    help=(
+        "Brain-tumour segmentation from any non-empty set of T1, T1ce, T2 and FLAIR. For research,"
+        " not for diagnosis."
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -29,13 +32,18 @@ app = typer.Typer(
 
 
 @app.callback(invoke_without_command=True)
-def main(version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False) -> None:
+def main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
+) -> None:
     """Set up what all commands share."""
     if version:
         typer.echo(__version__)
         raise typer.Exit
     _open_standard_streams()
-    for stream in (sys.stdout, sys.stderr):  # a name that a terminal cannot show must not end the program
+    for stream in (
+        sys.stdout,
+        sys.stderr,
+    ):  # a name that a terminal cannot show must not end the program
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     # MONAI and torch warn about their own internals; what concerns a case is reported with it.
@@ -45,7 +53,9 @@ def main(version: Annotated[bool, typer.Option("--version", help="Print the vers
 
 
 def _open_standard_streams() -> None:
-    """Let streams that a caller closed lead nowhere; else the next files to be opened would get the messages."""
+    """Let streams that a caller closed lead nowhere; else the next files to be opened would get the
+    messages.
+    """
     for number in range(3):
         try:
             os.fstat(number)
@@ -55,11 +65,13 @@ def _open_standard_streams() -> None:
 
 @app.command()
 def demo(
-    out: Annotated[Path, typer.Argument(help="Folder for everything the demo makes.", callback=expanded)] = Path(
-        "demo"
-    ),
+    out: Annotated[
+        Path, typer.Argument(help="Folder for everything the demo makes.", callback=expanded)
+    ] = Path("demo"),
 ) -> None:
-    """Draw an exam, hide two of its modalities, segment both versions and compare them with the truth."""
+    """Draw an exam, hide two of its modalities, segment both versions and compare them with the
+    truth.
+    """
     with exit_codes():
         run_demo(out, typer.echo)
 

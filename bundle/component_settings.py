@@ -1,4 +1,6 @@
-"""Parts of the network that a user may name in a setting, and nothing else that the parser would call."""
+"""Parts of the network that a user may name in a setting, and nothing else that the parser would
+call.
+"""
 
 import inspect
 from collections.abc import Mapping
@@ -12,22 +14,34 @@ from torch import nn
 from bundle.errors import SetupError, UsageError
 
 TARGET = "_target_"
-HOMES = ("torch.nn.", "monai.networks.", "monai.losses.", "bundle.networks.", "bundle.losses.", "bundle.peers.")
-"""Packages of which the layers, networks and losses can be named; building one of them runs nothing else."""
+HOMES = (
+    "torch.nn.",
+    "monai.networks.",
+    "monai.losses.",
+    "bundle.networks.",
+    "bundle.losses.",
+    "bundle.peers.",
+)
+"""Packages of which the layers, networks and losses can be named; building one of them runs nothing
+else.
+"""
 
 
 def is_component(value: Any) -> bool:
-    """Tell whether MONAI's parser would call something for a value."""
+    """Whether MONAI's parser would call something for a value."""
     return isinstance(value, Mapping) and TARGET in value
 
 
 def is_network_part(value: Any) -> bool:
-    """Tell whether a component is a layer, a network or a loss of the packages where these can be named."""
+    """Whether a component is a layer, a network or a loss of the packages where these can be
+    named.
+    """
     return is_component(value) and _part(value[TARGET]) is not None
 
 
 def refuse_programs(key: str, value: Any) -> None:
-    """Refuse what the parser would run: any of its own words but a network part's ``_target_``, at any depth.
+    """Refuse what the parser would run: any of its own words but a network part's ``_target_``, at
+    any depth.
 
     Raises:
         UsageError: E_SETTING.
@@ -48,33 +62,46 @@ def check_builds(key: str, component: Mapping[str, Any]) -> None:
         SetupError: E_SETTING.
     """
     try:
-        with torch.random.fork_rng(devices=[]):  # the weights that come later must not depend on this
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # the weights that come later must not depend on this
             ConfigParser({key: dict(component)}).get_parsed_content(key)
     except Exception as error:  # whatever a constructor says to wrong arguments
         cause = error.__cause__ or error
         raise SetupError(
-            "E_SETTING", f"{key} must be a part that can be built; got {type(cause).__name__}: {cause}. Change it."
+            "E_SETTING",
+            f"{key} must be a part that can be built; got {type(cause).__name__}: {cause}."
+            " Change it.",
         ) from None
 
 
 def _check_words(key: str, mapping: Mapping[Any, Any]) -> None:
     for word, value in mapping.items():
         if not isinstance(word, str):
-            raise UsageError("E_SETTING", f"{key} must have text for keys; got {word!r}. Put it in quotes.")
+            raise UsageError(
+                "E_SETTING", f"{key} must have text for keys; got {word!r}. Put it in quotes."
+            )
         if word == TARGET and _part(value) is not None:
             continue
         if word.startswith("_") and word.endswith("_"):
             raise UsageError(
                 "E_SETTING",
-                f"{key} must be plain data, or a layer, network or loss of {', '.join(HOMES)} by its full name; got "
-                f"{word}: {value!r}, which MONAI would run. A config of your own may hold it; a setting may not.",
+                f"{key} must be plain data, or a layer, network or loss of {', '.join(HOMES)} by"
+                f" its full name; got {word}: {value!r}, which MONAI would run. A config of your"
+                " own may hold it; a setting may not.",
             )
 
 
 def _part(target: Any) -> type[nn.Module] | None:
-    """Find the class of a full name; what one of these packages only imports, such as ``os``, is none of them."""
+    """Find the class of a full name; what one of these packages only imports, such as ``os``, is
+    none of them.
+    """
     if not isinstance(target, str) or not target.startswith(HOMES):
         return None
     found = locate(target)
-    is_part = inspect.isclass(found) and issubclass(found, nn.Module) and f"{found.__module__}.".startswith(HOMES)
+    is_part = (
+        inspect.isclass(found)
+        and issubclass(found, nn.Module)
+        and f"{found.__module__}.".startswith(HOMES)
+    )
     return found if is_part else None  # type: ignore[return-value]

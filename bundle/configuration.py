@@ -1,4 +1,6 @@
-"""Reads the bundle's configs and sets values in them without ever letting the parser evaluate a user's text."""
+"""Reads the bundle's configs and sets values in them without ever letting the parser evaluate a
+user's text.
+"""
 
 import re
 from collections.abc import Collection, Iterable, Mapping
@@ -18,7 +20,17 @@ TRAINING_STAGES = ("experts", "mixture")
 OVERLAY_FOLDERS = ("ablations", "peers")
 
 _EVALUATED = ("$", "@", "%")
-_PROGRAM = ("bundle_root", "code", "displayable_configs", "finalize", "imports", "initialize", "run", "stage", "_meta_")
+_PROGRAM = (
+    "bundle_root",
+    "code",
+    "displayable_configs",
+    "finalize",
+    "imports",
+    "initialize",
+    "run",
+    "stage",
+    "_meta_",
+)
 """Of a config, what is no setting but says how it works."""
 
 _NULL = ("", "~", "null")
@@ -28,7 +40,7 @@ _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # YAML takes 1e-3 for t
 
 
 def bundle_root() -> Path:
-    """Give the folder that holds ``configs`` and ``models``.
+    """Return the folder that holds ``configs`` and ``models``.
 
     Raises:
         SetupError: the package was installed without them.
@@ -44,7 +56,8 @@ def bundle_root() -> Path:
 
 
 def find_overlay(name: str) -> Path:
-    """Find a config to merge over another: a file, or the name of one in ``configs`` or its folders for overlays.
+    """Find a config to merge over another: a file, or the name of one in ``configs`` or its folders
+    for overlays.
 
     Raises:
         UsageError: there is none.
@@ -55,7 +68,9 @@ def find_overlay(name: str) -> Path:
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
         known = ", ".join(sorted(path.stem for folder in special for path in folder.glob("*.yaml")))
-        raise UsageError("E_OVERLAY", f"An overlay must be a YAML file or one of {known}; got {name}.")
+        raise UsageError(
+            "E_OVERLAY", f"An overlay must be a YAML file or one of {known}; got {name}."
+        )
     return found
 
 
@@ -69,14 +84,20 @@ def stages_of(overlay: Path) -> tuple[str, ...]:
         content = yaml.safe_load(overlay.read_text(encoding="utf-8"))
         stages = tuple(content.get("stages", TRAINING_STAGES))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as error:
-        raise UsageError("E_OVERLAY", f"The overlay {overlay} must be a YAML mapping; {error}") from None
+        raise UsageError(
+            "E_OVERLAY", f"The overlay {overlay} must be a YAML mapping; {error}"
+        ) from None
     if not stages or set(stages) - set(TRAINING_STAGES):
-        raise UsageError("E_OVERLAY", f"stages in {overlay} must be among {TRAINING_STAGES}; got {list(stages)}.")
+        raise UsageError(
+            "E_OVERLAY", f"stages in {overlay} must be among {TRAINING_STAGES}; got {list(stages)}."
+        )
     return stages
 
 
 class BundleConfig(ConfigParser):
-    """A parsed config whose components can say what a user can mend: MONAI wraps their errors in its own."""
+    """A parsed config whose components can say what a user can mend: MONAI wraps their errors in
+    its own.
+    """
 
     def get_parsed_content(self, id: str = "", **options: Any) -> Any:  # noqa: A002 the name is MONAI's
         """Build a component as MONAI does.
@@ -94,20 +115,27 @@ class BundleConfig(ConfigParser):
 
 
 def load_config(
-    name: str, values: Mapping[str, Any], overlays: Iterable[Path] = (), *, trained_with: bool = False
+    name: str,
+    values: Mapping[str, Any],
+    overlays: Iterable[Path] = (),
+    *,
+    trained_with: bool = False,
 ) -> BundleConfig:
     """Open a config of the bundle with some settings replaced.
 
     Args:
         name: file in ``configs``, for example ``inference.yaml``.
-        values: setting to value. Folders go in as ``Path`` and lists of cases as tuples, which MONAI's
+        values: setting to value. Folders go in as ``Path`` and lists of cases as tuples, which
+        MONAI's
             parser passes on untouched; text that it would evaluate is refused.
-        overlays: configs that are merged over it, one after the other, as MONAI merges several config files.
-        trained_with: the overlays are those of a training; what they change within parts that this config does not
-            have, such as the loss, is left out.
+        overlays: configs that are merged over it, one after the other, as MONAI merges several
+            config files.
+        trained_with: the overlays are those of a training; what they change within parts that this
+            config does not have, such as the loss, is left out.
 
     Raises:
-        SetupError: the config is missing or has no such setting, or a value is not what the setting may be.
+        SetupError: the config is missing or has no such setting, or a value is not what the setting
+        may be.
         UsageError: a value is text that the parser would evaluate.
     """
     root = bundle_root()
@@ -119,7 +147,8 @@ def load_config(
     for key, value in {"bundle_root": root, **values}.items():
         if key not in parser.get():
             raise SetupError(
-                "E_SETTING", f"configs/{name} must have the setting {key}; it has not. See its first lines."
+                "E_SETTING",
+                f"configs/{name} must have the setting {key}; it has not. See its first lines.",
             )
         _refuse_code(key, value)
         parser[key] = _checked(key, value, parser.get()[key], replaceable)
@@ -128,10 +157,12 @@ def load_config(
 
 
 def parse_settings(options: Iterable[str]) -> dict[str, Any]:
-    """Read ``KEY=VALUE`` options, values as YAML: ``roi_size=[96,96,96]``, ``learning_rate=3.0e-3``.
+    """Read ``KEY=VALUE`` options, values as YAML: ``roi_size=[96,96,96]``,
+    ``learning_rate=3.0e-3``.
 
-    Paths and words are read as they stand, unless they are in quotes. No option can run anything: a mapping that names
-    something to call may name parts of a network only, see ``component_settings``.
+    Paths and words are read as they stand, unless they are in quotes. No option can run anything: a
+    mapping that names something to call may name parts of a network only, see
+    ``component_settings``.
 
     Raises:
         UsageError: an option has another form, or is no setting.
@@ -141,10 +172,14 @@ def parse_settings(options: Iterable[str]) -> dict[str, Any]:
         key, separator, text = option.partition("=")
         parts = key.split(".")
         if not (separator and all(part.isidentifier() for part in parts)):
-            raise UsageError("E_SETTING", f"--set must be KEY=VALUE; got {option!r}. See the settings in configs/.")
+            raise UsageError(
+                "E_SETTING",
+                f"--set must be KEY=VALUE; got {option!r}. See the settings in configs/.",
+            )
         if parts[-1] in _PROGRAM:
             raise UsageError(
-                "E_SETTING", f"{key} must stay as the config has it: it is no setting. Use another config."
+                "E_SETTING",
+                f"{key} must stay as the config has it: it is no setting. Use another config.",
             )
         settings[key] = _read_value(option, text, SETTINGS.get(parts[-1]))
         _refuse_code(key, settings[key])
@@ -168,7 +203,8 @@ def _read_value(option: str, text: str, kind: Kind | None) -> Any:
         return float(text) if _EXPONENT.fullmatch(text) else yaml.load(text, _PlainLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that is none
         raise UsageError(
-            "E_SETTING", f"--set must be KEY=VALUE with a YAML value; got {option!r}. {printable(str(error))}"
+            "E_SETTING",
+            f"--set must be KEY=VALUE with a YAML value; got {option!r}. {printable(str(error))}",
         ) from None
 
 
@@ -197,7 +233,9 @@ def _checked(key: str, value: Any, present: Any, replaceable: Collection[str]) -
 def _check_component(key: str, value: Any, replaceable: Collection[str]) -> None:
     if not is_component(value):
         raise SetupError(
-            "E_SETTING", f"{key} must be a mapping with _target_, as the config has it; got {value!r}. Change it."
+            "E_SETTING",
+            f"{key} must be a mapping with _target_, as the config has it; got {value!r}."
+            " Change it.",
         )
     if key in replaceable:
         check_builds(key, value)
@@ -206,7 +244,9 @@ def _check_component(key: str, value: Any, replaceable: Collection[str]) -> None
 def _kind_beside(key: str, present: Any) -> Kind | None:
     if isinstance(present, str) and present.startswith(_EVALUATED):
         raise SetupError(
-            "E_SETTING", f"{key} must be computed as the config says; it is no setting. See those at its beginning."
+            "E_SETTING",
+            f"{key} must be computed as the config says; it is no setting. See those at its"
+            " beginning.",
         )
     return kind_of(present)
 
@@ -215,7 +255,9 @@ def _check_own_values(config: Mapping[str, Any]) -> None:
     """Check the settings that overlays changed; what is computed is only known later."""
     for key in SETTINGS.keys() & config.keys():
         value = config[key]
-        is_computed = any(isinstance(text, str) and text.startswith(_EVALUATED) for text in _nested(value))
+        is_computed = any(
+            isinstance(text, str) and text.startswith(_EVALUATED) for text in _nested(value)
+        )
         if value is not None and not is_computed:
             check_kind(key, value, SETTINGS[key])
 
@@ -232,7 +274,9 @@ def _with_paths(value: Any, kind: Kind) -> Any:
 
 
 def _merge(parser: BundleConfig, overlay: Mapping[str, Any], *, only_known: bool) -> None:
-    """Merge a config over another as MONAI does; ``only_known`` leaves out changes within parts that are not there."""
+    """Merge a config over another as MONAI does; ``only_known`` leaves out changes within parts
+    that are not there.
+    """
     for key, value in overlay.items():
         part, nested, _ = ReferenceResolver.normalize_id(key.lstrip("+")).partition(ID_SEP_KEY)
         if part in parser.get() or not (nested and only_known):
@@ -240,12 +284,17 @@ def _merge(parser: BundleConfig, overlay: Mapping[str, Any], *, only_known: bool
 
 
 def _refuse_code(key: str, value: Any) -> None:
-    texts = [value] if isinstance(value, str) else [text for text in _nested(value) if isinstance(text, str)]
+    texts = (
+        [value]
+        if isinstance(value, str)
+        else [text for text in _nested(value) if isinstance(text, str)]
+    )
     for text in texts:
         if text.startswith(_EVALUATED):
             raise UsageError(
                 "E_SETTING",
-                f"{key} must be plain data; got {text!r}, which MONAI would evaluate as code. Write a path as ./NAME.",
+                f"{key} must be plain data; got {text!r}, which MONAI would evaluate as code. Write"
+                " a path as ./NAME.",
             )
 
 

@@ -1,4 +1,6 @@
-"""The tour: draws an exam, hides two of its modalities, segments both versions and compares them with the truth."""
+"""The tour: draws an exam, hides two of its modalities, segments both versions and compares them
+with the truth.
+"""
 
 import json
 import shutil
@@ -38,7 +40,10 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> None:
         OutputError: ``out`` cannot be written.
     """
     if out.exists() and not _is_free(out):
-        raise UsageError("E_OUTPUT", f"The demo folder must be new or an earlier demo; got {out}. Choose another.")
+        raise UsageError(
+            "E_OUTPUT",
+            f"The demo folder must be new or an earlier demo; got {out}. Choose another.",
+        )
     exams = _draw_exams(out / EXAMS)
     echo(f"Drew one exam and hid {' and '.join(HIDDEN)} in a copy: {exams}")
     outcomes = segment_cases(list_cases(exams), out / RESULTS, settings={"preview": True})
@@ -53,11 +58,17 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> None:
 
 
 def _is_free(out: Path) -> bool:
-    """Tell whether a folder is empty or an earlier demo and nothing else: the exams in it will be deleted."""
+    """Whether a folder is empty or an earlier demo and nothing else: the exams in it will be
+    deleted.
+    """
     names = {path.name for path in out.iterdir()} if out.is_dir() else {out.name}
     if not (out / EXAMS).is_dir():
         return not names
-    return names <= {EXAMS, RESULTS} and {path.name for path in (out / EXAMS).iterdir()} <= {DRAWING, WHOLE, PARTIAL}
+    return names <= {EXAMS, RESULTS} and {path.name for path in (out / EXAMS).iterdir()} <= {
+        DRAWING,
+        WHOLE,
+        PARTIAL,
+    }
 
 
 def _draw_exams(folder: Path) -> Path:
@@ -71,18 +82,25 @@ def _draw_exams(folder: Path) -> Path:
         shutil.rmtree(folder / DRAWING)
     except OSError as error:
         raise OutputError(
-            "E_WRITE", f"{folder} must be writable; got an error: {cause_of(error)}. Mend that and run again."
+            "E_WRITE",
+            f"{folder} must be writable; got an error: {cause_of(error)}. Mend that and run again.",
         ) from None
     return folder
 
 
 def _row(exams: Path, results: Path, case_id: str) -> list[str]:
-    facts: dict[str, Any] = json.loads((results / case_id / f"{case_id}.json").read_text(encoding="utf-8"))
+    facts: dict[str, Any] = json.loads(
+        (results / case_id / f"{case_id}.json").read_text(encoding="utf-8")
+    )
     label = find_label(exams / case_id, case_id)
     assert label is not None
-    segmentation, truth = (_regions(path) for path in (results / case_id / f"{case_id}_seg.nii.gz", label))
+    segmentation, truth = (
+        _regions(path) for path in (results / case_id / f"{case_id}_seg.nii.gz", label)
+    )
     metrics = region_metrics(segmentation, truth, spacing_mm=(1, 1, 1))
-    weights = {name: np.mean(list(regions.values())) for name, regions in facts["mean_weights"].items()}
+    weights = {
+        name: np.mean(list(regions.values())) for name, regions in facts["mean_weights"].items()
+    }
     return [
         case_id,
         *(f"{metrics[region]['dice']:.2f}" for region in REGIONS),
@@ -101,4 +119,7 @@ def _table(rows: list[list[str]]) -> list[str]:
     volumes = ["core ml", "oedema ml", "enhancing ml"]
     header = ["exam", *dice, *volumes, *(f"w {modality}" for modality in MODALITIES)]
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        for row in [header, *rows]
+    ]

@@ -12,7 +12,7 @@ SMALLEST_BFLOAT16 = 2
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """Give the named device, or for ``auto`` the first GPU if there is one and the CPU if not.
+    """Return the named device, or for ``auto`` the first GPU if there is one and the CPU if not.
 
     Raises:
         SetupError: the name means nothing, or that device is not here.
@@ -30,19 +30,21 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_amp(wanted: bool, device: torch.device | str, deepest_size: int) -> bool:
-    """Tell whether to train in bfloat16: not on a CPU with windows of which little is left in the deepest layer.
+    """Whether to train in bfloat16: not on a CPU with windows of which little is left in the
+    deepest layer.
 
     For convolutions of 2 x 2 x 2 voxels torch 2.13 computes wrong gradients there.
 
     Args:
         wanted: the setting.
         device: where to compute.
-        deepest_size: voxels of the window's longest side in the deepest layer, see ``networks.windows``.
+        deepest_size: voxels of the window's longest side in the deepest layer, see
+        ``networks.windows``.
     """
     if wanted and torch.device(device).type == "cpu" and deepest_size <= SMALLEST_BFLOAT16:
         LOGGER.warning(
-            "Computing in float32: on a CPU bfloat16 needs more than %d voxels in the deepest layer; got %d. "
-            "A larger roi_size has them.",
+            "Computing in float32: on a CPU bfloat16 needs more than %d voxels in the deepest"
+            " layer; got %d. A larger roi_size has them.",
             SMALLEST_BFLOAT16,
             deepest_size,
         )

@@ -41,7 +41,8 @@ class SetupError(UserError):
 
 
 _NO_MEMORY = re.compile(
-    r"out of memory|not enough memory|can(?:'|no)t allocate memory|bad_alloc|failed to map segment|unable to mmap"
+    r"out of memory|not enough memory|can(?:'|no)t allocate memory|bad_alloc|failed to map"
+    r" segment|unable to mmap"
     r"|killed by signal: Killed"  # by the system, when memory ran out
     r"|could not (?:create|execute) a (?:primitive|memory)",  # oneDNN's words for it
     re.I,
@@ -49,7 +50,9 @@ _NO_MEMORY = re.compile(
 
 
 def find_user_error(error: BaseException | None) -> UserError | None:
-    """Find what the user can mend under the exceptions that MONAI wraps around errors in transforms."""
+    """Find what the user can mend under the exceptions that MONAI wraps around errors in
+    transforms.
+    """
     while error is not None and not isinstance(error, UserError):
         error = error.__cause__ or error.__context__
     return error
@@ -62,14 +65,16 @@ def explain(error: BaseException | None) -> UserError | None:
         if lacks_memory(error):
             return UserError(
                 "E_MEMORY",
-                "The computer must have memory for this; it ran out. Close other programs, or choose smaller windows "
-                "(roi_size) or the CPU (--device cpu).",
+                "The computer must have memory for this; it ran out. Close other programs, or"
+                " choose smaller windows (roi_size) or the CPU (--device cpu).",
             )
         error = error.__cause__ or error.__context__
     return known
 
 
 def lacks_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, in the words of Python, NumPy, torch or the system."""
+    """Whether an exception says that memory ran out, in the words of Python, NumPy, torch or the
+    system.
+    """
     says = isinstance(error, RuntimeError | OSError | ImportError) and _NO_MEMORY.search(str(error))
     return isinstance(error, MemoryError) or bool(says)

@@ -10,7 +10,8 @@ from bundle.atomic_file import appearing_at_once
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG with its own resolution, whole or not at all; the same figure gives the same bytes.
+    """Write a figure as PNG with its own resolution, whole or not at all; the same figure gives the
+    same bytes.
 
     Raises:
         OutputError: E_WRITE, nothing is left behind.
@@ -20,7 +21,11 @@ def save_figure(figure: Figure, path: Path) -> None:
 
 
 def printable(text: str, length: int) -> str:
-    """Replace what the font lacks, which would be a warning for each letter, and shorten what would be clipped."""
+    """Replace what the font lacks, which would be a warning for each letter, and shorten what would
+    be clipped.
+    """
     glyphs = get_font(findfont("DejaVu Sans")).get_charmap()
-    shown = "".join(letter if letter.isprintable() and ord(letter) in glyphs else "?" for letter in text)
+    shown = "".join(
+        letter if letter.isprintable() and ord(letter) in glyphs else "?" for letter in text
+    )
     return shown if len(shown) <= length else f"{shown[:length]}…"

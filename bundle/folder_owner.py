@@ -17,7 +17,9 @@ from bundle.errors import OutputError
 LOGGER = logging.getLogger("simmlm")
 
 LOCK_NAME = ".simmlm.lock"
-"""File in an output folder while a process writes there; the operating system ends the lock with the process."""
+"""File in an output folder while a process writes there; the operating system ends the lock with
+the process.
+"""
 
 _NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 _NEW_S = 2.0  # a temporary file is locked right after it was made, not in the same instant
@@ -25,12 +27,14 @@ _NEW_S = 2.0  # a temporary file is locked right after it was made, not in the s
 
 @contextlib.contextmanager
 def sole_owner(folder: Path) -> Iterator[None]:
-    """Keep other processes out of an output folder, and sweep what dead ones left in it and in its subfolders.
+    """Keep other processes out of an output folder, and sweep what dead ones left in it and in its
+    subfolders.
 
-    It is swept before and after the work: what was left a moment before it began is too new to be told from what is
-    about to be used.
+    It is swept before and after the work: what was left a moment before it began is too new to be
+    told from what is about to be used.
 
-    The same process may enter again. Where the file system has no locks, a warning says so and the work goes on.
+    The same process may enter again. Where the file system has no locks, a warning says so and the
+    work goes on.
 
     Args:
         folder: exists.
@@ -48,7 +52,9 @@ def sole_owner(folder: Path) -> Iterator[None]:
         yield
         sweep(folder)
     finally:
-        if lock.lock_counter == 1:  # unlinked while it is held: whoever waits for it sees that and makes a new one
+        if (
+            lock.lock_counter == 1
+        ):  # unlinked while it is held: whoever waits for it sees that and makes a new one
             with contextlib.suppress(OSError):
                 (folder / LOCK_NAME).unlink()
         lock.release()
@@ -56,19 +62,23 @@ def sole_owner(folder: Path) -> Iterator[None]:
 
 def _acquired(folder: Path) -> FileLock | None:
     """Take the lock of a folder; None where the file system has none."""
-    lock = FileLock(folder / LOCK_NAME, is_singleton=True, thread_local=False, fallback_to_soft=False)
+    lock = FileLock(
+        folder / LOCK_NAME, is_singleton=True, thread_local=False, fallback_to_soft=False
+    )
     try:
         lock.acquire(blocking=False)
     except Timeout:
         raise OutputError(
             "E_BUSY",
-            f"One process at a time must write to {folder}; another one does. Wait for it, or choose another folder.",
+            f"One process at a time must write to {folder}; another one does. Wait for it, or"
+            " choose another folder.",
         ) from None
     except OSError as error:
         if error.errno in _NO_LOCKS:
             return None
         raise OutputError(
-            "E_OUTPUT", f"The output folder {folder} must be writable; got: {error.strerror}. Choose another."
+            "E_OUTPUT",
+            f"The output folder {folder} must be writable; got: {error.strerror}. Choose another.",
         ) from None
     return lock
 

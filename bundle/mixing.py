@@ -1,4 +1,6 @@
-"""The mixture itself: pure functions of tensors that turn scores and presence into one prediction."""
+"""The mixture itself: pure functions of tensors that turn scores and presence into one
+prediction.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,8 +12,8 @@ from torch import Tensor
 def derive_presence(image: Tensor) -> Tensor:
     """Find the acquired modalities of whole volumes: a channel that is zero everywhere is absent.
 
-    Only for callers that have nothing but an image. Never call it on windows: a background window of
-    an acquired modality is zero too.
+    Only for callers that have nothing but an image. Never call it on windows: a background window
+    of an acquired modality is zero too.
 
     Args:
         image: (B, M, H, W, D), absent modalities are 0.
@@ -29,7 +31,9 @@ def refuse_empty(presence: Tensor) -> None:
         ValueError: all of ``presence``, (B, M) bool, is False.
     """
     if not presence.any():
-        raise ValueError("presence must have at least one modality; got none. Give one modality of the case.")
+        raise ValueError(
+            "presence must have at least one modality; got none. Give one modality of the case."
+        )
 
 
 def mixing_weights(scores: Tensor, presence: Tensor) -> Tensor:
@@ -51,7 +55,9 @@ def mixing_weights(scores: Tensor, presence: Tensor) -> Tensor:
 
 
 def uniform_weights(presence: Tensor, n_regions: int) -> Tensor:
-    """Give every present modality the same weight: (B, M) bool to (B, M, R), summing to 1 over M."""
+    """Assign every present modality the same weight: (B, M) bool to (B, M, R), summing to 1
+    over M.
+    """
     share = presence.float() / presence.sum(dim=1, keepdim=True).clamp(min=1)
     return share.unsqueeze(-1).expand(-1, -1, n_regions)
 
@@ -59,8 +65,8 @@ def uniform_weights(presence: Tensor, n_regions: int) -> Tensor:
 def weighted_sum(maps: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
     """Sum maps over modalities without ever reading those of absent ones, which may be NaN.
 
-    Case by case, so that nothing is masked and autograd keeps views of ``maps`` only: several sums of the
-    same maps, as the two of a training step, hold them in memory once.
+    Case by case, so that nothing is masked and autograd keeps views of ``maps`` only: several sums
+    of the same maps, as the two of a training step, hold them in memory once.
 
     Args:
         maps: (B, M, R, H, W, D), of any floating type.
@@ -76,13 +82,19 @@ def weighted_sum(maps: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
         return torch.where(flags, weights * maps, 0.0).sum(dim=1)
     n_modalities = maps.shape[1]
     factors = [row.unbind() for row in weights.unbind()]
-    parts = maps.flatten(0, 1).unbind()  # at one level: the gradient of ``maps`` is put together once
+    parts = maps.flatten(
+        0, 1
+    ).unbind()  # at one level: the gradient of ``maps`` is put together once
     rows = [parts[start : start + n_modalities] for start in range(0, len(parts), n_modalities)]
-    return torch.stack([_sum_of_case(*case) for case in zip(rows, factors, presence.tolist(), strict=True)])
+    return torch.stack(
+        [_sum_of_case(*case) for case in zip(rows, factors, presence.tolist(), strict=True)]
+    )
 
 
 def hide_absent(image: Tensor, presence: Tensor) -> Tensor:
-    """Set the channels of absent modalities to 0, whatever they hold: (B, M, H, W, D) to the same shape."""
+    """Set the channels of absent modalities to 0, whatever they hold: (B, M, H, W, D) to the same
+    shape.
+    """
     return torch.where(on_device(presence, image)[:, :, None, None, None], image, 0.0)
 
 
@@ -99,17 +111,23 @@ def stack_present(outputs: Mapping[tuple[int, int], Tensor], shape: Sequence[int
     one = next(iter(outputs.values()))
     nothing = one.new_zeros(()).expand_as(one)
     places = [(b, m) for b in range(shape[0]) for m in range(shape[1])]
-    return torch.stack([outputs.get(place, nothing) for place in places]).reshape(*shape, *one.shape)
+    return torch.stack([outputs.get(place, nothing) for place in places]).reshape(
+        *shape, *one.shape
+    )
 
 
 @torch.jit.unused
 def records_graph() -> bool:
-    """Tell whether the code runs once to be written down as a graph, which has to serve every presence.
+    """Whether the code runs once to be written down as a graph, which has to serve every
+    presence.
 
-    True under ``torch.jit.trace``, ``torch.export`` and ``torch.onnx.export``. TorchScript cannot call it, only skip
+    True under ``torch.jit.trace``, ``torch.export`` and ``torch.onnx.export``. TorchScript cannot
+    call it, only skip
     it: write ``if torch.jit.is_scripting() or records_graph()``, in this order.
     """
-    exporting = torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling()  # not torch.compile
+    exporting = (
+        torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling()
+    )  # not torch.compile
     return exporting or bool(torch.jit.is_tracing())  # type: ignore[no-untyped-call]
 
 
@@ -124,7 +142,9 @@ def binary_entropy(probabilities: Tensor) -> Tensor:
     return (0.0 - torch.xlogy(p, p) - torch.xlogy(1 - p, 1 - p)) / math.log(2.0)
 
 
-def _sum_of_case(maps: Sequence[Tensor], weights: Sequence[Tensor], present: Sequence[bool]) -> Tensor:
+def _sum_of_case(
+    maps: Sequence[Tensor], weights: Sequence[Tensor], present: Sequence[bool]
+) -> Tensor:
     """Sum M maps (R, H, W, D) with weights (R, 1, 1, 1) over the present modalities."""
     total = torch.zeros_like(maps[0], dtype=torch.float32)
     for part, weight, flag in zip(maps, weights, present, strict=True):

@@ -38,17 +38,21 @@ def parse_modalities(text: str) -> tuple[str, ...]:
 
 
 def modality_names(modality: str) -> tuple[str, ...]:
-    """Give all lower-case names under which files of a modality are found."""
+    """Return all lower-case names under which files of a modality are found."""
     return _ALIASES[modality]
 
 
 def modality_sets() -> tuple[tuple[str, ...], ...]:
     """List the non-empty modality sets, small ones first, each in ``MODALITIES`` order."""
-    return tuple(chosen for size in range(1, len(MODALITIES) + 1) for chosen in combinations(MODALITIES, size))
+    return tuple(
+        chosen
+        for size in range(1, len(MODALITIES) + 1)
+        for chosen in combinations(MODALITIES, size)
+    )
 
 
 def presence_flags(present: Iterable[str]) -> tuple[bool, ...]:
-    """Give one flag per entry of ``MODALITIES``, True where it is among ``present``."""
+    """Return one flag per entry of ``MODALITIES``, True where it is among ``present``."""
     chosen = set(present)
     return tuple(modality in chosen for modality in MODALITIES)
 

@@ -1,4 +1,6 @@
-"""Packs the bundle into one file, as the MONAI Model Zoo, MONAI Label and ``monai.bundle`` take it."""
+"""Packs the bundle into one file, as the MONAI Model Zoo, MONAI Label and ``monai.bundle``
+take it.
+"""
 
 import json
 import zipfile
@@ -14,8 +16,9 @@ NAME = "simmlm"
 """Folder of the packed bundle; MONAI Label calls the model by it."""
 
 GENERATED = {"inference": (), "train": ("monai_label",)}
-"""Configs that are packed as JSON too, each with what is merged over it; `monai.bundle.load`, MONAI Label and MONAI
-Deploy look for these files."""
+"""Configs that are packed as JSON too, each with what is merged over it; `monai.bundle.load`, MONAI
+Label and MONAI Deploy look for these files.
+"""
 
 _PATTERNS = (
     "LICENSE",
@@ -43,7 +46,8 @@ def pack(target: Path, *, as_folder: bool = False) -> list[str]:
     The same files give the same bytes, also from an unpacked bundle. The weights are checked first.
 
     Args:
-        target: the zip file, which holds one folder ``simmlm``, and may replace nothing but an earlier one; or that
+        target: the zip file, which holds one folder ``simmlm``, and may replace nothing but an
+        earlier one; or that
             folder itself, which must not exist.
         as_folder: write a folder.
 
@@ -51,8 +55,10 @@ def pack(target: Path, *, as_folder: bool = False) -> list[str]:
         The files, relative to the bundle's folder, sorted.
 
     Raises:
-        SetupError: the weights do not fit their checksum or the configured network; nothing was written.
-        OutputError: the target cannot be written, or is somebody else's file; nothing half-written is left.
+        SetupError: the weights do not fit their checksum or the configured network; nothing was
+        written.
+        OutputError: the target cannot be written, or is somebody else's file; nothing half-written
+        is left.
     """
     _check_target(target, as_folder=as_folder)
     load_config("inference.yaml", {}).get_parsed_content("verified")
@@ -66,7 +72,7 @@ def pack(target: Path, *, as_folder: bool = False) -> list[str]:
 
 
 def config_json(name: str, overlays: Sequence[str] = ()) -> bytes:
-    """Give a config as one JSON file, without its comments.
+    """Return a config as one JSON file, without its comments.
 
     Args:
         name: of the YAML file in ``configs``, without its ending.
@@ -93,11 +99,14 @@ def _check_target(target: Path, *, as_folder: bool) -> None:
     """Refuse to replace what is not an earlier pack, before any work is done."""
     if as_folder and (target.exists() or target.is_symlink()):
         raise OutputError(
-            "E_OUTPUT", f"The folder of a packed bundle must not exist yet; got {target}. Choose another."
+            "E_OUTPUT",
+            f"The folder of a packed bundle must not exist yet; got {target}. Choose another.",
         )
     if not as_folder and target.exists() and not _is_pack(target):
         raise OutputError(
-            "E_EXISTS", f"The zip file must be new or an earlier pack; got {target}, which is neither. Choose another."
+            "E_EXISTS",
+            f"The zip file must be new or an earlier pack; got {target}, which is neither. Choose"
+            " another.",
         )
 
 
@@ -107,12 +116,19 @@ def _is_pack(file: Path) -> bool:
             names = archive.namelist()
     except (OSError, zipfile.BadZipFile, ValueError):
         return False
-    return f"{NAME}/configs/metadata.json" in names and all(name.startswith(f"{NAME}/") for name in names)
+    return f"{NAME}/configs/metadata.json" in names and all(
+        name.startswith(f"{NAME}/") for name in names
+    )
 
 
 def _write_zip(target: Path, files: dict[str, bytes]) -> None:
-    """Store without compression: weights and pictures do not shrink, and other versions of zlib give other bytes."""
-    with appearing_at_once(target) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+    """Store without compression: weights and pictures do not shrink, and other versions of zlib
+    give other bytes.
+    """
+    with (
+        appearing_at_once(target) as stream,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive,
+    ):
         for name, content in files.items():
             entry = zipfile.ZipInfo(f"{NAME}/{name}", _EPOCH)
             entry.create_system, entry.external_attr = _UNIX, _FILE_MODE << 16
@@ -128,4 +144,6 @@ def _write_folder(target: Path, files: dict[str, bytes]) -> None:
             stage.chmod(0o755)
             stage.rename(target)
     except OSError as error:
-        raise OutputError("E_WRITE", f"{target} must be writable; got: {cause_of(error)}. Choose another.") from error
+        raise OutputError(
+            "E_WRITE", f"{target} must be writable; got: {cause_of(error)}. Choose another."
+        ) from error

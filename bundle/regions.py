@@ -6,10 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 REGIONS = ("TC", "WT", "ET")
-"""Channel order of overlapping regions: tumour core, whole tumour, enhancing tumour; ET within TC within WT."""
+"""Channel order of overlapping regions: tumour core, whole tumour, enhancing tumour; ET within TC
+within WT.
+"""
 
 LABEL_NAMES = {0: "background", 1: "necrotic core", 2: "oedema", 3: "enhancing tumour"}
-"""Exclusive values of a label map on disk; contiguous, so that viewers name the segments rightly."""
+"""Exclusive values of a label map on disk; contiguous, so that viewers name the segments
+rightly.
+"""
 
 REGION_LABELS = {"TC": (1, 3), "WT": (1, 2, 3), "ET": (3,)}
 """Label values that make up each region."""
@@ -30,10 +34,14 @@ Where two values on disk are one here, the first of them is written.
 """
 
 NO_TUMOUR: Mapping[str, Mapping[int, str]] = {"brats2024": {4: "resection cavity"}}
-"""Values on disk that name something else than tumour: they belong to no region and are read as background."""
+"""Values on disk that name something else than tumour: they belong to no region and are read as
+background.
+"""
 
 JOINED: Mapping[str, str] = {
-    "brats-ped": "BraTS-PED, 1 enhancing, 2 non-enhancing, 3 cystic, 4 oedema; 2 and 3 are tumour core here"
+    "brats-ped": (
+        "BraTS-PED, 1 enhancing, 2 non-enhancing, 3 cystic, 4 oedema; 2 and 3 are tumour core here"
+    )
 }
 """What is lost of a numbering with more kinds of tumour than there are here."""
 
@@ -54,7 +62,9 @@ def from_convention(label: NDArray[np.integer], convention: str) -> NDArray[np.u
     table = _table(convention)
     unknown = sorted(set(np.unique(label).tolist()) - set(table))
     if unknown:
-        raise ValueError(f"label values must be among {sorted(table)} for {convention}; got also {unknown}.")
+        raise ValueError(
+            f"label values must be among {sorted(table)} for {convention}; got also {unknown}."
+        )
     lookup = np.zeros(max(table) + 1, np.uint8)
     for disk, here in table.items():
         lookup[disk] = here
@@ -70,9 +80,13 @@ def to_convention(label: NDArray[np.integer], convention: str) -> NDArray[np.uin
 
 
 def written_values(convention: str) -> dict[int, int]:
-    """Give the values that label maps of a convention are written with, sorted: value on disk to value here."""
+    """Return the values that label maps of a convention are written with, sorted: value on disk to
+    value here.
+    """
     none = NO_TUMOUR.get(convention, {})
-    first = {here: disk for disk, here in reversed(list(_table(convention).items())) if disk not in none}
+    first = {
+        here: disk for disk, here in reversed(list(_table(convention).items())) if disk not in none
+    }
     return dict(sorted((disk, here) for here, disk in first.items()))
 
 
@@ -90,7 +104,9 @@ def regions_to_labels(regions: NDArray[np.bool_]) -> NDArray[np.uint8]:
     Returns:
         (H, W, D) uint8. A voxel outside WT is background whatever the other regions say.
     """
-    core, whole, enhancing = (regions[REGIONS.index(region)].astype(bool) for region in ("TC", "WT", "ET"))
+    core, whole, enhancing = (
+        regions[REGIONS.index(region)].astype(bool) for region in ("TC", "WT", "ET")
+    )
     core = core & whole
     label = np.where(whole, np.uint8(2), np.uint8(0))
     label[core] = 1
@@ -100,5 +116,7 @@ def regions_to_labels(regions: NDArray[np.bool_]) -> NDArray[np.uint8]:
 
 def _table(convention: str) -> Mapping[int, int]:
     if convention not in CONVENTIONS:
-        raise ValueError(f"label convention must be one of {', '.join(CONVENTIONS)}; got {convention!r}.")
+        raise ValueError(
+            f"label convention must be one of {', '.join(CONVENTIONS)}; got {convention!r}."
+        )
     return CONVENTIONS[convention]

@@ -1,4 +1,6 @@
-"""What each setting of the configs may be: checked before anything starts, whoever gave the value."""
+"""What each setting of the configs may be: checked before anything starts, whoever gave the
+value.
+"""
 
 import math
 import re
@@ -33,7 +35,9 @@ class Kind:
 
 
 def number(rule: str, low: float, high: float = _INFINITY, *, ends: str = "[]") -> Kind:
-    """Make the kind of numbers from ``low`` to ``high``; a round bracket in ``ends`` leaves that end out."""
+    """Make the kind of numbers from ``low`` to ``high``; a round bracket in ``ends`` leaves that
+    end out.
+    """
     return Kind(rule, lambda value: _is_number(value) and _lies_between(value, low, high, ends))
 
 
@@ -45,18 +49,28 @@ def whole(low: int, high: float = _INFINITY) -> Kind:
 
 def choice(*options: str) -> Kind:
     """Make the kind of one among several words."""
-    return Kind(f"one of {', '.join(options)}", lambda value: isinstance(value, str) and value in options, True)
+    return Kind(
+        f"one of {', '.join(options)}",
+        lambda value: isinstance(value, str) and value in options,
+        True,
+    )
 
 
 def optional(kind: Kind) -> Kind:
     """Make the kind that also knows null."""
     accepts = kind.accepts
     rule = f"{kind.rule}, or null"
-    return Kind(rule, lambda value: value is None or accepts(value), kind.is_plain_text, kind.is_path)
+    return Kind(
+        rule, lambda value: value is None or accepts(value), kind.is_plain_text, kind.is_path
+    )
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )
 
 
 def _is_whole(value: Any) -> bool:
@@ -73,15 +87,23 @@ def _is_path(value: Any) -> bool:
 
 
 def _are_paths(value: Any) -> bool:
-    return _is_path(value) or (isinstance(value, list | tuple) and len(value) > 0 and all(map(_is_path, value)))
+    return _is_path(value) or (
+        isinstance(value, list | tuple) and len(value) > 0 and all(map(_is_path, value))
+    )
 
 
 def _is_window(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) == 3 and all(_is_whole(size) and size >= 1 for size in value)
+    return (
+        isinstance(value, list | tuple)
+        and len(value) == 3
+        and all(_is_whole(size) and size >= 1 for size in value)
+    )
 
 
 def _are_words(value: Any) -> bool:
-    return isinstance(value, list | tuple) and len(value) > 0 and all(_is_word(word) for word in value)
+    return (
+        isinstance(value, list | tuple) and len(value) > 0 and all(_is_word(word) for word in value)
+    )
 
 
 def _is_word(value: Any) -> bool:
@@ -100,9 +122,16 @@ def _are_patterns(value: Any) -> bool:
     )
 
 
-FLAG = Kind("true or false (for monai.bundle: True or False)", lambda value: isinstance(value, bool))
+FLAG = Kind(
+    "true or false (for monai.bundle: True or False)", lambda value: isinstance(value, bool)
+)
 WORD = Kind("a word", _is_word, is_plain_text=True)
-PATH = Kind("a path (write a name that looks like a number as ./NAME)", _is_path, is_plain_text=True, is_path=True)
+PATH = Kind(
+    "a path (write a name that looks like a number as ./NAME)",
+    _is_path,
+    is_plain_text=True,
+    is_path=True,
+)
 PATHS = Kind("a path or several ([a.pt, b.pt])", _are_paths, is_plain_text=True, is_path=True)
 SHARE = number("a number from 0 to 1", 0, 1)
 NOT_NEGATIVE = number("a number of at least 0", 0)
@@ -126,14 +155,18 @@ SETTINGS: Mapping[str, Kind] = {
     "overwrite": FLAG,
     "maps_dir": optional(PATH),
     "default_maps": choice("none", "entropy", "all"),
-    "patterns": optional(Kind('a mapping from names to patterns, such as {t1c: "*_post*.nii.gz"}', _are_patterns)),
+    "patterns": optional(
+        Kind('a mapping from names to patterns, such as {t1c: "*_post*.nii.gz"}', _are_patterns)
+    ),
     "split_file": optional(PATH),
     "part": optional(WORD),
     "empty": choice("skip", "one"),
     "seed": whole(0, 2**32 - 1),
     "fold": whole(0),
     "validation_share": SHARE,
-    "coverage": Kind("a mapping from modalities to shares from 0 to 1, such as {t1c: 0.1}", _are_shares),
+    "coverage": Kind(
+        "a mapping from modalities to shares from 0 to 1, such as {t1c: 0.1}", _are_shares
+    ),
     "trained_experts": Kind("a list of modalities, such as [t1c, t2f]", _are_words),
     "start_from": optional(PATHS),
     "epochs": whole(1),
@@ -152,7 +185,9 @@ SETTINGS: Mapping[str, Kind] = {
     "num_workers": whole(0),
     "time_limit_minutes": optional(NOT_NEGATIVE),
 }
-"""Settings of the shipped configs; one of an overlay may be whatever is of the kind of the overlay's own value."""
+"""Settings of the shipped configs; one of an overlay may be whatever is of the kind of the
+overlay's own value.
+"""
 
 
 def check_settings(settings: Mapping[str, Any], missing: Collection[str] = ()) -> None:
@@ -177,7 +212,9 @@ def check_kind(name: str, value: Any, kind: Kind) -> None:
         SetupError: E_SETTING.
     """
     if not kind.accepts(value):
-        raise SetupError("E_SETTING", f"{name} must be {kind.rule}; got {value!r}. Change the setting.")
+        raise SetupError(
+            "E_SETTING", f"{name} must be {kind.rule}; got {value!r}. Change the setting."
+        )
 
 
 def kind_of(value: Any) -> Kind | None:
@@ -192,4 +229,8 @@ def kind_of(value: Any) -> Kind | None:
         return Kind("a list", lambda other: isinstance(other, list | tuple))
     if isinstance(value, Mapping):
         return Kind("a mapping", lambda other: isinstance(other, Mapping))
-    return Kind("text", lambda other: isinstance(other, str | Path)) if isinstance(value, str) else None
+    return (
+        Kind("text", lambda other: isinstance(other, str | Path))
+        if isinstance(value, str)
+        else None
+    )

@@ -1,4 +1,6 @@
-"""Tensors and plain data on disk: whole or not at all, undamaged, read without running code from the file."""
+"""Tensors and plain data on disk: whole or not at all, undamaged, read without running code from
+the file.
+"""
 
 import io
 import zipfile
@@ -38,14 +40,17 @@ def load_state(path: Path) -> dict[str, Any]:
 
 
 def tensor_bytes(state: dict[str, Any]) -> memoryview:
-    """Give the bytes of a checkpoint: written in one go, a full disk is an OSError and not one of torch's own."""
+    """Return the bytes of a checkpoint: written in one go, a full disk is an OSError and not one of
+    torch's own.
+    """
     stream = io.BytesIO()
     torch.save(state, stream)
     return stream.getbuffer()
 
 
 def read_tensors(path: Path) -> Any:
-    """Read a checkpoint to the CPU, after its own checksums, which torch writes and does not look at.
+    """Read a checkpoint to the CPU, after its own checksums, which torch writes and does not look
+    at.
 
     Raises:
         Exception: of many kinds; the file is missing, damaged, or would need code to be run.
@@ -64,7 +69,7 @@ def read_tensors(path: Path) -> Any:
 def _error(path: Path, got: str) -> SetupError:
     return SetupError(
         "E_STATE",
-        f"{path} must be an undamaged checkpoint of this project; got: {got.rstrip('.')}. Delete {path.stem}.state and "
-        f"{path.stem}.pt to begin that stage again, or choose another --out and take weights that are whole with "
-        "--start-from.",
+        f"{path} must be an undamaged checkpoint of this project; got: {got.rstrip('.')}. Delete"
+        f" {path.stem}.state and {path.stem}.pt to begin that stage again, or choose another --out"
+        " and take weights that are whole with --start-from.",
     )

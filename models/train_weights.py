@@ -1,11 +1,13 @@
 """Trains the shipped weights within a given time, on one machine with a GPU and without a network.
 
     python models/train_weights.py pack real.tar /data/brats2021/BraTS2021_014{76,77,78,79,82,85}
-    python models/train_weights.py run work --real real.tar --total-minutes 25 --minutes 9 --out results
+    python models/train_weights.py run work --real real.tar --total-minutes 25 --minutes 9 --out
+    results
 
-``run`` draws the phantoms, unpacks the real cases, measures an epoch of both stages, chooses as many epochs as fit into
-the total time, and trains until the minutes of this call are over. The same call again goes on; exit status 75 says
-that it must. Weights, tables, curves and the log are in ``--out`` after every call.
+``run`` draws the phantoms, unpacks the real cases, measures an epoch of both stages, chooses as
+many epochs as fit into the total time, and trains until the minutes of this call are over. The same
+call again goes on; exit status 75 says that it must. Weights, tables, curves and the log are in
+``--out`` after every call.
 """
 
 import argparse
@@ -38,18 +40,26 @@ LOGGER = logging.getLogger("simmlm")
 TIME_OVER = 75
 STAGES = ("experts", "mixture")
 PROBED_EPOCHS = 2  # the first with training alone, the second validated too
-RESULTS = ("model.pt", "model.pt.sha256", *(f"{stage}.{kind}" for stage in STAGES for kind in ("csv", "png")))
+RESULTS = (
+    "model.pt",
+    "model.pt.sha256",
+    *(f"{stage}.{kind}" for stage in STAGES for kind in ("csv", "png")),
+)
 
 
 def pack(archive: Path, cases: list[Path]) -> None:
-    """Store real cases cropped to the brain and with 255 grey values: small enough to be carried."""
+    """Store real cases cropped to the brain and with 255 grey values: small enough to be
+    carried.
+    """
     with tempfile.TemporaryDirectory() as folder, tarfile.open(archive, "w") as tar:
         for case in cases:
             small = Path(folder) / case.name
             small.mkdir()
             _shrink(case, small)
             tar.add(small, case.name)
-            LOGGER.info("%s: %.1f MB", case.name, sum(file.stat().st_size for file in small.iterdir()) / 1e6)
+            LOGGER.info(
+                "%s: %.1f MB", case.name, sum(file.stat().st_size for file in small.iterdir()) / 1e6
+            )
 
 
 def _shrink(case: Path, small: Path) -> None:
@@ -66,7 +76,9 @@ def _shrink(case: Path, small: Path) -> None:
 
 
 def _save(array: np.ndarray, file: Path, box: tuple[slice, ...], folder: Path) -> None:
-    affine = nib.load(file).affine @ nib.affines.from_matvec(np.eye(3), [part.start for part in box])
+    affine = nib.load(file).affine @ nib.affines.from_matvec(
+        np.eye(3), [part.start for part in box]
+    )
     image = nib.Nifti1Image(array[box].astype(np.uint8), affine)
     image.header.set_xyzt_units("mm")
     image.set_sform(affine, 1)
@@ -74,7 +86,9 @@ def _save(array: np.ndarray, file: Path, box: tuple[slice, ...], folder: Path) -
     nib.save(image, folder / file.name)
 
 
-def prepare(work: Path, groups: list[tuple[int, int, tuple[int, int, int]]], real: Path | None) -> Path:
+def prepare(
+    work: Path, groups: list[tuple[int, int, tuple[int, int, int]]], real: Path | None
+) -> Path:
     """Draw the phantoms, each from a seed of its own, and unpack the real cases, once.
 
     Args:
@@ -87,7 +101,9 @@ def prepare(work: Path, groups: list[tuple[int, int, tuple[int, int, int]]], rea
         return data
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    seeds = [(seed, shape) for first, number, shape in groups for seed in range(first, first + number)]
+    seeds = [
+        (seed, shape) for first, number, shape in groups for seed in range(first, first + number)
+    ]
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(_draw, repeat(part), *zip(*seeds, strict=True)))
     if real is not None:
@@ -107,7 +123,9 @@ def _draw(folder: Path, seed: int, shape: tuple[int, int, int]) -> None:
 def choose_epochs(
     work: Path, data: Path, settings: dict[str, Any], minutes: float, expert_share: float
 ) -> dict[str, Any]:
-    """Measure both stages and choose as many epochs as fit; the choice is kept for the calls that go on."""
+    """Measure both stages and choose as many epochs as fit; the choice is kept for the calls that
+    go on.
+    """
     plan = work / "plan.json"
     if plan.is_file():
         chosen: dict[str, Any] = json.loads(plan.read_text())
@@ -123,7 +141,13 @@ def choose_epochs(
         # Every tenth of a stage is validated.
         epochs = max(1, int((share * minutes * 60 - 10 * validation) / alone))
         chosen |= {f"{stage}.epochs": epochs, f"{stage}.val_interval": max(1, epochs // 10)}
-        LOGGER.info("%s: %.1f s per epoch, %.1f s per validation, %d epochs", stage, alone, validation, epochs)
+        LOGGER.info(
+            "%s: %.1f s per epoch, %.1f s per validation, %d epochs",
+            stage,
+            alone,
+            validation,
+            epochs,
+        )
     plan.write_text(json.dumps(chosen))
     return chosen
 
@@ -159,7 +183,9 @@ def main() -> int:
     """Read the command line."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     LOGGER.setLevel(logging.INFO)
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(required=True, dest="command")
     packing = commands.add_parser("pack", help="store real cases in an archive")
     packing.add_argument("archive", type=Path)
@@ -175,7 +201,9 @@ def main() -> int:
     running.add_argument("--small", type=int, default=40, help="phantoms")
     running.add_argument("--shape", type=int, nargs=3, default=(144, 176, 144))
     running.add_argument("--small-shape", type=int, nargs=3, default=(96, 112, 80))
-    running.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="setting of the configs")
+    running.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="setting of the configs"
+    )
     arguments = parser.parse_args()
     if arguments.command == "pack":
         pack(arguments.archive, arguments.cases)

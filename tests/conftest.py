@@ -15,7 +15,13 @@ from bundle.networks.gate import GateCNN
 from bundle.networks.mixers import LogitMixer
 from bundle.regions import REGIONS
 
-TINY_EXPERT = {"_target_": "torch.nn.Conv3d", "in_channels": 1, "out_channels": 3, "kernel_size": 3, "padding": 1}
+TINY_EXPERT = {
+    "_target_": "torch.nn.Conv3d",
+    "in_channels": 1,
+    "out_channels": 3,
+    "kernel_size": 3,
+    "padding": 1,
+}
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -27,15 +33,24 @@ def seeded():
 @pytest.fixture
 def tiny_network() -> DMoME:
     """A mixture with one-layer experts and the real gate: fast, and every part of it matters."""
-    experts = {modality: nn.Conv3d(1, len(REGIONS), kernel_size=3, padding=1) for modality in MODALITIES}
+    experts = {
+        modality: nn.Conv3d(1, len(REGIONS), kernel_size=3, padding=1) for modality in MODALITIES
+    }
     return DMoME(experts, GateCNN(len(MODALITIES), len(REGIONS)), LogitMixer()).eval()
 
 
 @pytest.fixture(scope="session")
 def tiny_settings(tmp_path_factory) -> dict:
-    """Settings that run the whole path of ``inference.yaml`` with one-layer experts and weights that fit them."""
+    """Settings that run the whole path of ``inference.yaml`` with one-layer experts and weights
+    that fit them.
+    """
     folder = tmp_path_factory.mktemp("weights")
-    settings = {"expert": TINY_EXPERT, "roi_size": [64, 64, 64], "overlap": 0.25, "device_name": "cpu"}
+    settings = {
+        "expert": TINY_EXPERT,
+        "roi_size": [64, 64, 64],
+        "overlap": 0.25,
+        "device_name": "cpu",
+    }
     torch.manual_seed(1)
     network = load_config("inference.yaml", settings).get_parsed_content("network_def")
     torch.save(network.state_dict(), folder / "tiny.pt")

@@ -18,7 +18,9 @@ from bundle.peers.shaspec_training import ShaSpecLoss
 from bundle.regions import REGIONS
 
 CONFIGS = Path(bundle.__file__).resolve().parents[1] / "configs"
-ABLATIONS, PEERS = (sorted(path.stem for path in (CONFIGS / name).glob("*.yaml")) for name in ("ablations", "peers"))
+ABLATIONS, PEERS = (
+    sorted(path.stem for path in (CONFIGS / name).glob("*.yaml")) for name in ("ablations", "peers")
+)
 OVERLAYS = (*ABLATIONS, *PEERS)
 EACH = pytest.mark.parametrize("name", OVERLAYS)
 BOTH_STAGES = ("sgd", "cosine")
@@ -67,7 +69,8 @@ def test_ten_ablations_and_three_peers_are_there():
 
 @pytest.mark.parametrize(
     ("name", "base"),
-    [(name, "train.yaml") for name in OVERLAYS] + [(name, "train_experts.yaml") for name in BOTH_STAGES],
+    [(name, "train.yaml") for name in OVERLAYS]
+    + [(name, "train_experts.yaml") for name in BOTH_STAGES],
 )
 def test_an_ablation_overrides_what_is_there_and_changes_it(name, base):
     config, overlay = read(CONFIGS / base), read(find_overlay(name))
@@ -92,7 +95,10 @@ def test_an_ablation_says_first_what_it_changes_and_where_the_paper_has_it(name)
 @EACH
 def test_every_part_of_an_ablation_can_be_built(name):
     parser = merged(name)
-    parts = {key: parser.get_parsed_content(key) for key in ("network", "loss", "optimizer", "scheduler", "pairs")}
+    parts = {
+        key: parser.get_parsed_content(key)
+        for key in ("network", "loss", "optimizer", "scheduler", "pairs")
+    }
     assert parts["network"].modalities == MODALITIES
     held = {id(value) for group in parts["optimizer"].param_groups for value in group["params"]}
     assert held == {id(value) for value in parts["network"].parameters()}
@@ -104,10 +110,16 @@ def test_every_part_of_an_ablation_can_be_built(name):
 @pytest.mark.slow
 def test_what_an_ablation_trains_is_the_network_that_is_deployed_and_judged(name, base, tmp_path):
     narrow = tmp_path / "narrow.yaml"
-    narrow.write_text(yaml.safe_dump({"expert#filters": NARROW["expert#filters"]}), encoding="utf-8")
+    narrow.write_text(
+        yaml.safe_dump({"expert#filters": NARROW["expert#filters"]}), encoding="utf-8"
+    )
     parser = load_config(base, {}, [find_overlay(name), narrow], trained_with=True)
-    trained, deployed = (config.get_parsed_content("network_def") for config in (merged(name), parser))
-    shapes = [{key: value.shape for key, value in one.state_dict().items()} for one in (trained, deployed)]
+    trained, deployed = (
+        config.get_parsed_content("network_def") for config in (merged(name), parser)
+    )
+    shapes = [
+        {key: value.shape for key, value in one.state_dict().items()} for one in (trained, deployed)
+    ]
     assert shapes[0] == shapes[1]
 
 
@@ -119,11 +131,16 @@ def test_an_ablation_takes_a_training_step(name):
     network, loss, optimizer, pairs, inferer = map(parser.get_parsed_content, parts)
     before = copy.deepcopy(network)
     sample = pairs({"presence": torch.tensor([True, True, False, True])})
-    pred = inferer(torch.randn(1, 4, 64, 64, 64), network, sample["more"][None], sample["fewer"][None])
+    pred = inferer(
+        torch.randn(1, 4, 64, 64, 64), network, sample["more"][None], sample["fewer"][None]
+    )
     loss(pred, (torch.rand(1, len(REGIONS), 64, 64, 64) < 0.3).to(torch.uint8)).backward()
     optimizer.step()
     assert all(value.isfinite().all() for value in network.parameters())
-    assert any(not torch.equal(*values) for values in zip(network.parameters(), before.parameters(), strict=True))
+    assert any(
+        not torch.equal(*values)
+        for values in zip(network.parameters(), before.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,7 +157,9 @@ def test_an_ablation_of_the_mixture_has_its_mixer(name, mixer):
 
 
 def test_early_fusion_is_one_network_of_the_papers_widths_with_a_channel_per_modality():
-    network = merged("early_fusion", **{"expert#filters": PAPER_WIDTHS}).get_parsed_content("network_def")
+    network = merged("early_fusion", **{"expert#filters": PAPER_WIDTHS}).get_parsed_content(
+        "network_def"
+    )
     assert isinstance(network, EarlyFusion)
     assert (network.unet.in_channels, network.unet.out_channels) == (len(MODALITIES), len(REGIONS))
     assert sum(parameter.numel() for parameter in network.parameters()) == 1_950_963 + 3 * 8 * 27
@@ -149,7 +168,10 @@ def test_early_fusion_is_one_network_of_the_papers_widths_with_a_channel_per_mod
 def test_momke_has_the_experts_of_stage_1_a_router_for_each_and_a_head_for_all_features():
     network = merged("momke", **{"expert#filters": PAPER_WIDTHS}).get_parsed_content("network_def")
     assert isinstance(network, MoMKE)
-    assert all((router.n_modalities, router.n_regions) == (1, len(MODALITIES)) for router in network.routers.values())
+    assert all(
+        (router.n_modalities, router.n_regions) == (1, len(MODALITIES))
+        for router in network.routers.values()
+    )
     assert network.head.block.conv.in_channels == len(MODALITIES) * PAPER_WIDTHS[0]
 
 
@@ -163,7 +185,9 @@ def test_shaspec_has_its_auxiliary_losses_and_no_ranking():
 
 
 def test_feature_maps_are_as_wide_as_the_experts_and_have_one_weight_per_modality():
-    network = merged("feature_level", **{"expert#filters": PAPER_WIDTHS}).get_parsed_content("network_def")
+    network = merged("feature_level", **{"expert#filters": PAPER_WIDTHS}).get_parsed_content(
+        "network_def"
+    )
     assert network.gate.n_regions == 1
     assert network.mixer.head.output.conv.conv.in_channels == PAPER_WIDTHS[0]
 

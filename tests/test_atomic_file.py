@@ -42,7 +42,20 @@ def test_a_table_that_cannot_be_written_is_an_output_error_and_leaves_nothing_be
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
 
 
-FORMULAS = ["=1+1", "=cmd|' /C calc'!A0", "+1+1", "-x", "@SUM(1)", "'=1", "''@x", "-", "+", "=", "-1-1", "'-n"]
+FORMULAS = [
+    "=1+1",
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-x",
+    "@SUM(1)",
+    "'=1",
+    "''@x",
+    "-",
+    "+",
+    "=",
+    "-1-1",
+    "'-n",
+]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -54,7 +67,8 @@ def test_a_spreadsheet_takes_text_for_text_and_it_comes_back(tmp_path, text):
 
 
 @pytest.mark.parametrize(
-    "text", ["a", "a=b", "'quoted'", "it's", "", "größe-磁", "1.5", "-0.25", "+3", "-1e-5", "1-2", "'"]
+    "text",
+    ["a", "a=b", "'quoted'", "it's", "", "größe-磁", "1.5", "-0.25", "+3", "-1e-5", "1-2", "'"],
 )
 def test_other_text_and_numbers_stay_what_they_are(tmp_path, text):
     write_csv(tmp_path / "t.csv", ("name", "x"), [{"name": text, "x": 0}])
@@ -92,7 +106,9 @@ def read(path):
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize(("name", "cause"), [("file", "a file has that name"), ("file/x", "is a file, not a folder")])
+@pytest.mark.parametrize(
+    ("name", "cause"), [("file", "a file has that name"), ("file/x", "is a file, not a folder")]
+)
 def test_a_folder_that_is_or_lies_below_a_file_is_an_output_error(tmp_path, name, cause):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match=cause) as caught:
@@ -100,13 +116,18 @@ def test_a_folder_that_is_or_lies_below_a_file_is_an_output_error(tmp_path, name
     assert (caught.value.code, caught.value.exit_code) == ("E_OUTPUT", 74)
 
 
-@pytest.mark.parametrize("name", ["a\0b", "x" * 300, "/".join(["x" * 200] * 30)], ids=["nul", "long", "deep"])
+@pytest.mark.parametrize(
+    "name", ["a\0b", "x" * 300, "/".join(["x" * 200] * 30)], ids=["nul", "long", "deep"]
+)
 def test_a_folder_that_no_file_system_has_is_an_output_error(tmp_path, name):
     with pytest.raises(OutputError, match="must be writable"):
         make_folder(tmp_path / name)
 
 
 def test_a_file_that_grows_too_large_is_an_output_error_with_the_cause(tmp_path):
-    with pytest.raises(OutputError, match="larger than the system allows"), appearing_at_once(tmp_path / "a"):
+    with (
+        pytest.raises(OutputError, match="larger than the system allows"),
+        appearing_at_once(tmp_path / "a"),
+    ):
         raise OSError(errno.EFBIG, "File too large")
     assert list(tmp_path.iterdir()) == []

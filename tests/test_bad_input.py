@@ -16,7 +16,18 @@ from bundle.cli import app
 from tests.data.nifti_samples import AFFINE, SHAPE, nifti_bytes, save, scan
 
 COLUMNS = "case_id,status,reason,modalities,warnings,necrotic_core_ml,oedema_ml,enhancing_tumour_ml"
-ODD_NAMES = ["two words", 'it\'s "quoted"', "$(x)", "$x", "@y", "%z", "größe-磁", "-n", "a;b&c", "#1"]
+ODD_NAMES = [
+    "two words",
+    'it\'s "quoted"',
+    "$(x)",
+    "$x",
+    "@y",
+    "%z",
+    "größe-磁",
+    "-n",
+    "a;b&c",
+    "#1",
+]
 
 
 def _compressed(**kwargs) -> bytes:
@@ -46,8 +57,16 @@ BAD_FILES = {
     "huge": (_compressed(dim=[3, 32767, 32767, 32767, 1, 1, 1, 1]), "E_TOO_LARGE", "resample"),
     "nan": (_compressed(data=_with_nan()), "E_NAN", "nan_to_num"),
     "all-zero": (_compressed(data=np.zeros(SHAPE, np.int16)), "E_ALL_ZERO", "leave it out"),
-    "constant": (_compressed(data=np.full(SHAPE, 7, np.int16)), "E_CONSTANT", "Export the scan again"),
-    "four-volumes": (_compressed(data=np.stack([scan(seed=s) for s in range(4)], axis=3)), "E_4D", "four_to_three"),
+    "constant": (
+        _compressed(data=np.full(SHAPE, 7, np.int16)),
+        "E_CONSTANT",
+        "Export the scan again",
+    ),
+    "four-volumes": (
+        _compressed(data=np.stack([scan(seed=s) for s in range(4)], axis=3)),
+        "E_4D",
+        "four_to_three",
+    ),
     "other-grid": (_compressed(affine=MOVED), "E_GRID", "Register and resample"),
     "other-shape": (_compressed(data=scan((9, 8, 6))), "E_GRID", "Register and resample"),
     "same-file-twice": (_compressed(data=scan(seed=7)), "E_DUPLICATE", "its own file"),
@@ -58,10 +77,20 @@ BAD_FILES = {
 
 def options(tiny_settings) -> list[str]:
     """The tiny network, said as a user would."""
-    values = {name: str(value) if isinstance(value, Path) else value for name, value in tiny_settings.items()}
+    values = {
+        name: str(value) if isinstance(value, Path) else value
+        for name, value in tiny_settings.items()
+    }
     values.pop("device_name")
-    pairs = (f"{name}={yaml.safe_dump(value, default_flow_style=True).strip()}" for name, value in values.items())
-    return ["--device", "cpu", *(part for pair in pairs for part in ("--set", pair.removesuffix("\n...")))]
+    pairs = (
+        f"{name}={yaml.safe_dump(value, default_flow_style=True).strip()}"
+        for name, value in values.items()
+    )
+    return [
+        "--device",
+        "cpu",
+        *(part for pair in pairs for part in ("--set", pair.removesuffix("\n..."))),
+    ]
 
 
 def call(*arguments):
@@ -82,7 +111,9 @@ def write_good(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def batch(tiny_settings, tmp_path_factory):
-    """The result of one call on a folder of bad cases, with good ones before, between and after them."""
+    """The result of one call on a folder of bad cases, with good ones before, between and after
+    them.
+    """
     root = tmp_path_factory.mktemp("batch")
     data, out = root / "data", root / "out"
     for name in ("a-good", "m-good", "z-good"):
@@ -106,7 +137,9 @@ def test_every_case_has_one_row_with_the_documented_columns(batch):
     _, out = batch
     lines = (out / "cases.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == COLUMNS
-    assert sorted(rows(out)) == sorted(["a-good", "m-good", "z-good", "nothing", "other-names", *BAD_FILES])
+    assert sorted(rows(out)) == sorted(
+        ["a-good", "m-good", "z-good", "nothing", "other-names", *BAD_FILES]
+    )
 
 
 @pytest.mark.parametrize("case_id", ["a-good", "m-good", "z-good"])
@@ -128,10 +161,14 @@ def test_a_bad_case_is_reported_with_code_case_file_and_way_out(batch, case_id):
     assert row["reason"].startswith(f"{code}: {case_id}")
     assert f"{case_id}-t1c.nii.gz" in row["reason"]
     assert way_out in row["reason"]
-    assert not any((row["modalities"], row["necrotic_core_ml"], row["oedema_ml"], row["enhancing_tumour_ml"]))
+    assert not any(
+        (row["modalities"], row["necrotic_core_ml"], row["oedema_ml"], row["enhancing_tumour_ml"])
+    )
 
 
-@pytest.mark.parametrize(("case_id", "found"), [("nothing", "no NIfTI image"), ("other-names", "T1_brain.nii.gz")])
+@pytest.mark.parametrize(
+    ("case_id", "found"), [("nothing", "no NIfTI image"), ("other-names", "T1_brain.nii.gz")]
+)
 def test_a_folder_without_a_modality_says_what_it_holds_and_what_is_expected(batch, case_id, found):
     reason = rows(batch[1])[case_id]["reason"]
     assert reason.startswith(f"E_NO_MODALITY: Case {case_id}")
@@ -145,7 +182,12 @@ def test_nothing_is_written_for_a_bad_case(batch, case_id):
 
 
 def test_nothing_but_results_lies_in_the_output_folder(batch):
-    assert sorted(path.name for path in batch[1].iterdir()) == ["a-good", "cases.csv", "m-good", "z-good"]
+    assert sorted(path.name for path in batch[1].iterdir()) == [
+        "a-good",
+        "cases.csv",
+        "m-good",
+        "z-good",
+    ]
 
 
 def test_damaged_weights_stop_the_run_before_any_case(tiny_settings, tmp_path):
@@ -153,29 +195,43 @@ def test_damaged_weights_stop_the_run_before_any_case(tiny_settings, tmp_path):
     shutil.copy(f"{tiny_settings['checkpoint']}.sha256", tmp_path / "model.pt.sha256")
     weights.write_bytes(_flipped(weights.read_bytes()))
     data = write_good(tmp_path / "data" / "case").parent
-    result = call("segment", data, "-o", tmp_path / "out", *options({**tiny_settings, "checkpoint": weights}))
+    result = call(
+        "segment", data, "-o", tmp_path / "out", *options({**tiny_settings, "checkpoint": weights})
+    )
     assert result.exit_code == 78
     assert result.stderr.startswith("E_WEIGHTS_CHECKSUM")
     assert not any((tmp_path / "out").iterdir())
 
 
-@pytest.mark.parametrize("setting", ["nonsense=1", "checkpoint=/nowhere/model.pt", "device_name=abacus"])
+@pytest.mark.parametrize(
+    "setting", ["nonsense=1", "checkpoint=/nowhere/model.pt", "device_name=abacus"]
+)
 def test_unusable_settings_stop_the_run_with_status_78(tiny_settings, tmp_path, setting):
     data = write_good(tmp_path / "case")
-    result = call("segment", data, "-o", tmp_path / "out", *options(tiny_settings), "--set", setting)
+    result = call(
+        "segment", data, "-o", tmp_path / "out", *options(tiny_settings), "--set", setting
+    )
     assert result.exit_code == 78
     assert "Traceback" not in result.output
 
 
 def test_an_output_folder_below_a_file_ends_with_status_74(tiny_settings, tmp_path):
     (tmp_path / "file").write_text("")
-    result = call("segment", write_good(tmp_path / "case"), "-o", tmp_path / "file" / "out", *options(tiny_settings))
+    result = call(
+        "segment",
+        write_good(tmp_path / "case"),
+        "-o",
+        tmp_path / "file" / "out",
+        *options(tiny_settings),
+    )
     assert result.exit_code == 74
     assert result.stderr.startswith("E_OUTPUT")
 
 
 @pytest.mark.parametrize("naming", ["-", "_"])
-def test_results_never_go_among_the_inputs_where_they_would_replace_the_expert_label(tiny_settings, tmp_path, naming):
+def test_results_never_go_among_the_inputs_where_they_would_replace_the_expert_label(
+    tiny_settings, tmp_path, naming
+):
     folder = tmp_path / "data" / "case"
     folder.mkdir(parents=True)
     save(folder / f"case{naming}t1c.nii.gz", data=scan(seed=1))
@@ -205,7 +261,9 @@ def test_results_never_go_among_the_inputs_where_they_would_replace_the_expert_l
     ],
     ids=" ".join,
 )
-def test_a_call_that_means_nothing_ends_with_status_2_and_writes_nothing(tiny_settings, tmp_path, arguments):
+def test_a_call_that_means_nothing_ends_with_status_2_and_writes_nothing(
+    tiny_settings, tmp_path, arguments
+):
     folder = write_good(tmp_path / "case")
     given = {"FOLDER": folder, "FILE": folder / "case-t1c.nii.gz"}
     words = [given.get(argument, argument) for argument in arguments]
@@ -219,7 +277,10 @@ def test_the_order_of_flags_and_the_aliases_change_no_byte_of_the_maps(tiny_sett
     folder = write_good(tmp_path / "case")
     t1c, t2f = folder / "case-t1c.nii.gz", folder / "case-t2f.nii.gz"
     one, two = tmp_path / "one", tmp_path / "two"
-    assert call("segment", "--t1c", t1c, "--t2f", t2f, "-o", one, *options(tiny_settings)).exit_code == 0
+    assert (
+        call("segment", "--t1c", t1c, "--t2f", t2f, "-o", one, *options(tiny_settings)).exit_code
+        == 0
+    )
     again = ["-o", two, *options(tiny_settings), "--case-id", "case", "--flair", t2f, "--t1ce", t1c]
     assert call("segment", *again).exit_code == 0
     maps = sorted(path.relative_to(one) for path in one.rglob("*.nii.gz"))

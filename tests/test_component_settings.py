@@ -66,7 +66,9 @@ def test_a_program_is_refused_wherever_it_stands(place, target):
             parse_settings([f"{key}={json.dumps(value)}"])
 
 
-@pytest.mark.parametrize("word", ["_mode_", "_requires_", "_disabled_", "_desc_", "_meta_", "__class__", "_"])
+@pytest.mark.parametrize(
+    "word", ["_mode_", "_requires_", "_disabled_", "_desc_", "_meta_", "__class__", "_"]
+)
 @PLACES
 def test_the_parsers_other_words_are_refused_too(word, place):
     with pytest.raises(UsageError, match="which MONAI would run"):
@@ -100,7 +102,17 @@ def test_a_class_from_elsewhere_is_no_part_because_a_package_uses_it():
 
 @pytest.mark.parametrize(
     "key",
-    ["imports", "code", "initialize", "run", "finalize", "bundle_root", "displayable_configs", "_meta_", "mixture.run"],
+    [
+        "imports",
+        "code",
+        "initialize",
+        "run",
+        "finalize",
+        "bundle_root",
+        "displayable_configs",
+        "_meta_",
+        "mixture.run",
+    ],
 )
 @pytest.mark.parametrize("text", ["x", "[x]", "{a: b}"])
 def test_what_makes_a_config_work_is_no_setting(key, text):
@@ -110,7 +122,15 @@ def test_what_makes_a_config_work_is_no_setting(key, text):
 
 @pytest.mark.parametrize(
     "text",
-    ["&a [*a]", "{a: &x [1, 2], b: *x}", "[" * 1000, "2021-13-45", "!!python/name:os.system", "\x07", "{" * 1000],
+    [
+        "&a [*a]",
+        "{a: &x [1, 2], b: *x}",
+        "[" * 1000,
+        "2021-13-45",
+        "!!python/name:os.system",
+        "\x07",
+        "{" * 1000,
+    ],
 )
 def test_yaml_that_is_more_than_plain_data_is_refused(text):
     with pytest.raises(UsageError, match="YAML value"):
@@ -137,7 +157,9 @@ def test_code_behind_a_blank_is_text_for_the_parser_too(blank, tmp_path):
     ],
 )
 def test_a_part_that_cannot_be_built_is_one_sentence(component, said):
-    with pytest.raises(SetupError, match=f"^expert must be a part that can be built; got .*({said})") as caught:
+    with pytest.raises(
+        SetupError, match=f"^expert must be a part that can be built; got .*({said})"
+    ) as caught:
         load_config("inference.yaml", {"expert": component})
     assert caught.value.code == "E_SETTING"
 

@@ -24,7 +24,11 @@ ROOT = Path(bundle.__file__).resolve().parents[1]
 TRAINING = ("train_experts.yaml", "train.yaml")
 JUDGING = ("inference.yaml", "evaluate.yaml")
 CONFIGS = (*JUDGING, *TRAINING)
-OVERLAYS = ("monai_label.yaml", "multi_gpu_train.yaml", "tensorboard.yaml")  # merged over those of training
+OVERLAYS = (
+    "monai_label.yaml",
+    "multi_gpu_train.yaml",
+    "tensorboard.yaml",
+)  # merged over those of training
 NOT_COMPONENTS = {"imports", "initialize", "run", "finalize"}
 
 
@@ -34,17 +38,24 @@ def read(name: str) -> dict[str, Any]:
 
 def walk(value: Any) -> Iterator[Any]:
     yield value
-    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+    for part in (
+        value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    ):
         yield from walk(part)
 
 
 def targets(config: dict[str, Any]) -> set[str]:
-    return {part["_target_"] for part in walk(config) if isinstance(part, dict) and "_target_" in part}
+    return {
+        part["_target_"] for part in walk(config) if isinstance(part, dict) and "_target_" in part
+    }
 
 
 def pins() -> dict[str, str]:
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    return {name.lower(): version for name, version in (line.split("==") for line in lines if "==" in line)}
+    return {
+        name.lower(): version
+        for name, version in (line.split("==") for line in lines if "==" in line)
+    }
 
 
 def project() -> dict[str, Any]:
@@ -71,7 +82,10 @@ def tiny_values(phantom_folder, tiny_settings, tmp_path_factory) -> dict[str, di
     }
     network = load_config("train_experts.yaml", training).get_parsed_content("network_def")
     torch.save(network.state_dict(), out / "experts.pt")
-    return {**{name: {**common, **tiny_settings} for name in JUDGING}, **dict.fromkeys(TRAINING, training)}
+    return {
+        **{name: {**common, **tiny_settings} for name in JUDGING},
+        **dict.fromkeys(TRAINING, training),
+    }
 
 
 def test_every_config_stands_alone_or_is_merged_over_one_that_does():
@@ -79,7 +93,8 @@ def test_every_config_stands_alone_or_is_merged_over_one_that_does():
 
 
 @pytest.mark.parametrize(
-    ("name", "target"), [(name, target) for name in (*CONFIGS, *OVERLAYS) for target in sorted(targets(read(name)))]
+    ("name", "target"),
+    [(name, target) for name in (*CONFIGS, *OVERLAYS) for target in sorted(targets(read(name)))],
 )
 def test_every_target_names_something_that_can_be_called(name, target):
     assert callable(locate(target))
@@ -104,7 +119,9 @@ def test_every_component_can_be_built_with_an_overlay(stage, overlay, tiny_value
 
 
 def test_every_component_of_the_train_task_of_monai_label_can_be_built(tiny_values):
-    values = {key: value for key, value in tiny_values["train.yaml"].items() if key != "dataset_dir"}
+    values = {
+        key: value for key, value in tiny_values["train.yaml"].items() if key != "dataset_dir"
+    }
     values["checkpoint"] = values["output_dir"] / "experts.pt"
     parser = load_config("train.yaml", values, [ROOT / "configs" / "monai_label.yaml"])
     cases = labelled_cases(tiny_values["train.yaml"]["dataset_dir"])
@@ -120,12 +137,20 @@ def test_the_four_experts_of_a_config_share_no_weights(name, tiny_values):
     assert len(set(pointers)) == len(pointers)
 
 
-@pytest.mark.parametrize(("name", "moving"), [("train_experts.yaml", "experts."), ("train.yaml", "")])
+@pytest.mark.parametrize(
+    ("name", "moving"), [("train_experts.yaml", "experts."), ("train.yaml", "")]
+)
 def test_the_optimizer_holds_the_weights_that_its_stage_trains(name, moving, tiny_values):
     parser = load_config(name, tiny_values[name])
     network: nn.Module = parser.get_parsed_content("network")
-    held = {id(value) for group in parser.get_parsed_content("optimizer").param_groups for value in group["params"]}
-    assert held == {id(value) for key, value in network.named_parameters() if key.startswith(moving)}
+    held = {
+        id(value)
+        for group in parser.get_parsed_content("optimizer").param_groups
+        for value in group["params"]
+    }
+    assert held == {
+        id(value) for key, value in network.named_parameters() if key.startswith(moving)
+    }
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -136,7 +161,9 @@ def test_a_number_with_an_exponent_is_a_number(name):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_no_expression_holds_a_condition_a_loop_or_a_lambda(name):
-    expressions = [part for part in walk(read(name)) if isinstance(part, str) and part.startswith("$")]
+    expressions = [
+        part for part in walk(read(name)) if isinstance(part, str) and part.startswith("$")
+    ]
     assert [text for text in expressions if re.search(r"\b(if|for|lambda)\b", text)] == []
 
 
@@ -147,13 +174,22 @@ def test_no_import_statement_names_the_package(name):
 
 
 def test_inference_offers_a_server_no_place_for_what_a_client_sends():
-    """MONAI Label writes options into ``displayable_configs`` and parses the config anew: import statements run."""
+    """MONAI Label writes options into ``displayable_configs`` and parses the config anew: import
+    statements run.
+    """
     assert "displayable_configs" not in read("inference.yaml")
-    assert not set(read("inference.yaml")) & {"detector", "use_click", "pre_transforms", "post_transforms"}
+    assert not set(read("inference.yaml")) & {
+        "detector",
+        "use_click",
+        "pre_transforms",
+        "post_transforms",
+    }
 
 
 def test_nothing_that_monai_label_builds_for_inference_refers_to_the_device():
-    """It writes the device that a client names into the config, where it must stay text that nobody reads."""
+    """It writes the device that a client names into the config, where it must stay text that nobody
+    reads.
+    """
     config = read("inference.yaml")
     seen, waiting = set(), ["network_def", "preprocessing", "inferer", "postprocessing"]
     while waiting:
@@ -167,12 +203,27 @@ def test_nothing_that_monai_label_builds_for_inference_refers_to_the_device():
 
 def test_the_description_that_a_server_shows_names_every_option_with_its_choices(metadata):
     described = metadata["description"].partition("MONAI Label")[2]
-    for option, choices in ((OVERLAP, ()), ("modalities", ()), (NUMBERING, CONVENTIONS), (MAPS, MAP_SETS)):
+    for option, choices in (
+        (OVERLAP, ()),
+        ("modalities", ()),
+        (NUMBERING, CONVENTIONS),
+        (MAPS, MAP_SETS),
+    ):
         assert all(re.search(rf"\b{word}\b", described) for word in (option, *choices))
 
 
 @pytest.mark.parametrize(
-    "key", ["bundle_root", "dataset_dir", "device_name", "device", "expert", "gate", "mixer", "network_def"]
+    "key",
+    [
+        "bundle_root",
+        "dataset_dir",
+        "device_name",
+        "device",
+        "expert",
+        "gate",
+        "mixer",
+        "network_def",
+    ],
 )
 @pytest.mark.parametrize("name", [*TRAINING, "evaluate.yaml"])
 def test_training_and_judging_say_the_same_as_inference(name, key):
@@ -181,11 +232,28 @@ def test_training_and_judging_say_the_same_as_inference(name, key):
 
 def test_the_two_stages_differ_only_where_they_should():
     first, second = (read(name) for name in TRAINING)
-    own = {"epochs", "stage", "start_from", "trained_parts", "loss", "crop_transforms", "resume_settings", "run"}
-    own |= {"training_cases", "checked"}  # which experts begin at random, and settings of one stage only
+    own = {
+        "epochs",
+        "stage",
+        "start_from",
+        "trained_parts",
+        "loss",
+        "crop_transforms",
+        "resume_settings",
+        "run",
+    }
+    own |= {
+        "training_cases",
+        "checked",
+    }  # which experts begin at random, and settings of one stage only
     compared = (first.keys() & second.keys()) - own - {"train", "validate"}
     assert {key: first[key] for key in compared} == {key: second[key] for key in compared}
-    assert first.keys() ^ second.keys() == {"trained_experts", "mofe_weight", "pairs", "export_model"}
+    assert first.keys() ^ second.keys() == {
+        "trained_experts",
+        "mofe_weight",
+        "pairs",
+        "export_model",
+    }
 
 
 def test_a_training_goes_on_only_with_the_settings_that_decide_what_it_becomes():
@@ -222,7 +290,9 @@ def test_the_two_stages_train_and_validate_with_the_same_parts():
     first, second = (read(name) for name in TRAINING)
     for section, own in (("train", {"inferer", "trainer"}), ("validate", {"sets", "best"})):
         compared = (first[section].keys() | second[section].keys()) - own
-        assert {key: first[section].get(key) for key in compared} == {key: second[section].get(key) for key in compared}
+        assert {key: first[section].get(key) for key in compared} == {
+            key: second[section].get(key) for key in compared
+        }
     trainers = [{**config["train"]["trainer"], "prepare_batch": None} for config in (first, second)]
     assert trainers[0] == trainers[1]
 
@@ -231,7 +301,10 @@ def test_the_two_stages_augment_alike():
     first, second = (read(name)["crop_transforms"] for name in TRAINING)
     assert second[0] == "@pairs"
     assert second[1:] == first
-    assert read("train.yaml")["pairs"]["_target_"] == "bundle.training.modality_pairs.RandModalityPaird"
+    assert (
+        read("train.yaml")["pairs"]["_target_"]
+        == "bundle.training.modality_pairs.RandModalityPaird"
+    )
 
 
 def test_inference_prepares_an_image_as_training_does():
@@ -244,7 +317,9 @@ def test_inference_prepares_an_image_as_training_does():
     assert selection["_target_"] == "monai.transforms.SelectItemsd"
     deployed = read("inference.yaml")["preprocessing"]["transforms"]
     assert deployed.pop(1)["_target_"] == "bundle.inference.requests.TakeRequestd"
-    assert [of_image(transform) for transform in trained] == [of_image(transform) for transform in deployed]
+    assert [of_image(transform) for transform in trained] == [
+        of_image(transform) for transform in deployed
+    ]
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -257,14 +332,21 @@ def test_the_configs_know_the_modalities_in_their_order_and_the_regions(name):
 
 def test_metadata_names_the_modalities_in_channel_order(metadata):
     image = metadata["network_data_format"]["inputs"]["image"]
-    assert image["channel_def"] == {str(channel): modality for channel, modality in enumerate(MODALITIES)}
+    assert image["channel_def"] == {
+        str(channel): modality for channel, modality in enumerate(MODALITIES)
+    }
     assert image["num_channels"] == len(MODALITIES)
 
 
 def test_metadata_names_the_labels_by_their_values(metadata):
     labels = {str(value): label for value, label in LABEL_NAMES.items()}
-    network, final = (metadata["network_data_format"][key]["pred"] for key in ("outputs", "post_processed_outputs"))
-    assert network["channel_def"] == final["channel_def"] == labels  # of the network too: MONAI Label reads it there
+    network, final = (
+        metadata["network_data_format"][key]["pred"]
+        for key in ("outputs", "post_processed_outputs")
+    )
+    assert (
+        network["channel_def"] == final["channel_def"] == labels
+    )  # of the network too: MONAI Label reads it there
     assert (network["num_channels"], final["num_channels"]) == (len(REGIONS), 1)
     assert final["value_range"] == [min(LABEL_NAMES), max(LABEL_NAMES)]
     for value, label in LABEL_NAMES.items():
@@ -285,7 +367,9 @@ def test_metadata_pins_what_the_constraints_pin(metadata):
         "monai": metadata["monai_version"],
         "torch": metadata["pytorch_version"],
         "numpy": metadata["numpy_version"],
-        **{name.lower(): version for name, version in metadata["required_packages_version"].items()},
+        **{
+            name.lower(): version for name, version in metadata["required_packages_version"].items()
+        },
     }
     assert stated == {name: pins().get(name) for name in stated}
 

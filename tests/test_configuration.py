@@ -7,7 +7,9 @@ from bundle import configuration
 from bundle.configuration import bundle_root, load_config, parse_settings
 from bundle.errors import SetupError, UsageError
 
-CODE = pytest.mark.parametrize("text", ["$__import__('os').getcwd()", "@output_dir", "%metadata.json", "$"])
+CODE = pytest.mark.parametrize(
+    "text", ["$__import__('os').getcwd()", "@output_dir", "%metadata.json", "$"]
+)
 NESTS = pytest.mark.parametrize(
     "nest",
     [
@@ -38,9 +40,13 @@ def test_text_that_the_parser_would_evaluate_is_refused_as_an_option(text):
             parse_settings([option])
 
 
-@pytest.mark.parametrize("name", ["$(x)", "@device", "%inference.yaml::device", "$import os", "a b"])
+@pytest.mark.parametrize(
+    "name", ["$(x)", "@device", "%inference.yaml::device", "$import os", "a b"]
+)
 def test_a_path_stays_what_it_is_whatever_its_name(name, tmp_path):
-    parser = load_config("inference.yaml", {"dataset_dir": tmp_path / name, "output_dir": Path(name)})
+    parser = load_config(
+        "inference.yaml", {"dataset_dir": tmp_path / name, "output_dir": Path(name)}
+    )
     assert parser.get_parsed_content("dataset_dir") == tmp_path / name
     assert parser.get_parsed_content("output_dir") == Path(name)
 
@@ -115,7 +121,9 @@ def test_the_last_of_equal_options_counts():
     assert parse_settings(["epochs=1", "amp=true", "epochs=2"]) == {"epochs": 2, "amp": True}
 
 
-@pytest.mark.parametrize("option", ["epochs", "=5", "", "a b=1", "inferer#overlap=1", "roi_size=[1,2", "epochs: 5"])
+@pytest.mark.parametrize(
+    "option", ["epochs", "=5", "", "a b=1", "inferer#overlap=1", "roi_size=[1,2", "epochs: 5"]
+)
 def test_an_option_of_another_form_is_refused(option):
     with pytest.raises(UsageError, match="KEY=VALUE") as caught:
         parse_settings([option])

@@ -61,27 +61,47 @@ def test_a_source_that_is_none_is_a_usage_error(tmp_path, source):
 
 def test_rows_of_a_list_that_cannot_be_used_are_described_with_the_others(folder, tmp_path):
     rows = rows_of(folder, tmp_path)
-    odd = [{**rows[1], "t1c": "nowhere.nii"}, {**rows[2], "case_id": "a\nb"}, {**rows[3], "label": "nowhere.nii"}]
-    result = call("data", write_table(tmp_path / "list.csv", [rows[0], *odd]), "--json", tmp_path / "found.json")
+    odd = [
+        {**rows[1], "t1c": "nowhere.nii"},
+        {**rows[2], "case_id": "a\nb"},
+        {**rows[3], "label": "nowhere.nii"},
+    ]
+    result = call(
+        "data",
+        write_table(tmp_path / "list.csv", [rows[0], *odd]),
+        "--json",
+        tmp_path / "found.json",
+    )
     assert result.exit_code == 1
     found = json.loads((tmp_path / "found.json").read_text(encoding="utf-8"))
     assert (found["n_cases"], found["n_usable"]) == (4, 1)
     assert [case["case_id"] for case in found["unusable"]] == ["c1", "row-4", "c3"]
-    assert [case["reason"].split(":")[0] for case in found["unusable"]] == ["E_MISSING", "E_CASE_ID", "E_MISSING"]
+    assert [case["reason"].split(":")[0] for case in found["unusable"]] == [
+        "E_MISSING",
+        "E_CASE_ID",
+        "E_MISSING",
+    ]
 
 
 def test_the_batch_goes_on_past_rows_that_cannot_be_used(tmp_path, tiny_settings):
     for number in range(2):
         write_case(tmp_path / "exams" / f"c{number}", seed=number)
     good = [{**row, "label": "nowhere-seg.nii.gz"} for row in rows_of(tmp_path / "exams", tmp_path)]
-    odd = [{**good[0], "case_id": "a", "t1c": "x\0y"}, {**good[0], "case_id": "i" * 300}, {**good[0], "case_id": "a/b"}]
+    odd = [
+        {**good[0], "case_id": "a", "t1c": "x\0y"},
+        {**good[0], "case_id": "i" * 300},
+        {**good[0], "case_id": "a/b"},
+    ]
     source = write_json(tmp_path / "list.json", [good[0], *odd, good[1]])
     result = call("segment", "--data", source, "--out", tmp_path / "out", *options(tiny_settings))
     assert result.exit_code == 1, result.output
     assert "Traceback" not in result.output
     assert "5 cases: 2 ok, 3 failed" in result.output
     with (tmp_path / "out" / "cases.csv").open(newline="", encoding="utf-8") as file:
-        rows = [(row["case_id"], row["status"], row["reason"].split(":")[0]) for row in csv.DictReader(file)]
+        rows = [
+            (row["case_id"], row["status"], row["reason"].split(":")[0])
+            for row in csv.DictReader(file)
+        ]
     assert rows == [
         ("c0", "ok", ""),
         ("a", "failed", "E_MISSING"),
@@ -115,8 +135,13 @@ def test_a_split_is_written_once_and_never_replaced_by_another(folder, tmp_path)
     assert result.exit_code == 0
     assert result.output.strip() == f"{out}: 4 training, 1 validation, 1 test"
     before = out.read_bytes()
-    assert call("split", "--data", folder, "--out", out, "--validation", 0.2, "--test", 0.2).exit_code == 0
-    other = call("split", "--data", folder, "--out", out, "--validation", 0.2, "--test", 0.2, "--seed", 1)
+    assert (
+        call("split", "--data", folder, "--out", out, "--validation", 0.2, "--test", 0.2).exit_code
+        == 0
+    )
+    other = call(
+        "split", "--data", folder, "--out", out, "--validation", 0.2, "--test", 0.2, "--seed", 1
+    )
     assert other.exit_code == 2
     assert "E_OUTPUT" in other.output
     assert out.read_bytes() == before
@@ -125,12 +150,18 @@ def test_a_split_is_written_once_and_never_replaced_by_another(folder, tmp_path)
 def test_folds_divide_the_cases_that_training_lists(folder, tmp_path):
     out = tmp_path / "folds.json"
     assert call("split", "--data", folder, "--out", out, "--folds", 3, "--test", 0).exit_code == 0
-    validated = [case["case_id"] for fold in range(3) for case in divide(labelled_cases(folder), out, fold)[1]]
+    validated = [
+        case["case_id"]
+        for fold in range(3)
+        for case in divide(labelled_cases(folder), out, fold)[1]
+    ]
     assert sorted(validated) == [f"c{n}" for n in range(6)]
 
 
 def test_folds_and_a_validation_share_exclude_each_other(folder, tmp_path):
-    result = call("split", "--data", folder, "--out", tmp_path / "s.json", "--folds", 3, "--validation", 0.1)
+    result = call(
+        "split", "--data", folder, "--out", tmp_path / "s.json", "--folds", 3, "--validation", 0.1
+    )
     assert result.exit_code == 2
     assert not (tmp_path / "s.json").exists()
 

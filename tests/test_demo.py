@@ -72,7 +72,13 @@ def test_the_columns_of_the_table_line_up():
 
 @pytest.mark.parametrize(
     "names",
-    [["notes.txt"], ["results/a"], ["exams/patient-1/a"], ["exams/all-four/a", "thesis.tex"], ["exams"]],
+    [
+        ["notes.txt"],
+        ["results/a"],
+        ["exams/patient-1/a"],
+        ["exams/all-four/a", "thesis.tex"],
+        ["exams"],
+    ],
     ids=str,
 )
 def test_a_folder_that_holds_something_else_is_refused_and_left_alone(names, tmp_path):
@@ -93,7 +99,12 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
 
 @pytest.mark.parametrize(
     "names",
-    [[], ["exams/all-four/a"], ["exams/drawing/a"], ["exams/all-four/a", "exams/two-missing/a", "results/a"]],
+    [
+        [],
+        ["exams/all-four/a"],
+        ["exams/drawing/a"],
+        ["exams/all-four/a", "exams/two-missing/a", "results/a"],
+    ],
     ids=str,
 )
 def test_a_new_folder_or_an_earlier_demo_is_taken(names, tmp_path, monkeypatch):
@@ -111,11 +122,18 @@ def test_a_new_folder_or_an_earlier_demo_is_taken(names, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not WEIGHTS.is_file(), reason="the demo uses the shipped weights, and models/model.pt is not here")
+@pytest.mark.skipif(
+    not WEIGHTS.is_file(),
+    reason="the demo uses the shipped weights, and models/model.pt is not here",
+)
 def test_the_demo_prints_a_table_of_both_exams_and_leaves_their_pictures(tmp_path):
     lines: list[str] = []
     run_demo(tmp_path / "demo", lines.append)
-    rows = {line.split()[0]: line.split() for line in lines if line.startswith(("all-four", "two-missing"))}
+    rows = {
+        line.split()[0]: line.split()
+        for line in lines
+        if line.startswith(("all-four", "two-missing"))
+    }
     assert "-" not in rows["all-four"]
     weights = dict(zip(MODALITIES, rows["two-missing"][-len(MODALITIES) :], strict=True))
     assert {modality for modality, weight in weights.items() if weight == "-"} == set(HIDDEN)

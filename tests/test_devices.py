@@ -26,7 +26,12 @@ def test_a_device_that_is_not_here_is_refused_by_name(name):
 
 @pytest.mark.parametrize(
     ("wanted", "device", "deepest_size", "chosen"),
-    [(True, "cpu", 2, False), (True, "cpu", 3, True), (True, "cuda", 2, True), (False, "cpu", 4, False)],
+    [
+        (True, "cpu", 2, False),
+        (True, "cpu", 3, True),
+        (True, "cuda", 2, True),
+        (False, "cpu", 4, False),
+    ],
 )
 def test_bfloat16_is_left_out_where_its_gradients_are_wrong(wanted, device, deepest_size, chosen):
     assert choose_amp(wanted, torch.device(device), deepest_size) is chosen

@@ -1,6 +1,14 @@
 import pytest
 
-from bundle.errors import CaseError, OutputError, SetupError, UsageError, UserError, explain, find_user_error
+from bundle.errors import (
+    CaseError,
+    OutputError,
+    SetupError,
+    UsageError,
+    UserError,
+    explain,
+    find_user_error,
+)
 
 
 def wrapped(error: Exception, *, hidden: bool = False) -> Exception:
@@ -33,12 +41,17 @@ def test_nothing_is_found_where_the_user_can_mend_nothing(error):
 
 
 @pytest.mark.parametrize(
-    ("kind", "exit_code"), [(UserError, 1), (CaseError, 1), (UsageError, 2), (OutputError, 74), (SetupError, 78)]
+    ("kind", "exit_code"),
+    [(UserError, 1), (CaseError, 1), (UsageError, 2), (OutputError, 74), (SetupError, 78)],
 )
 def test_each_kind_has_its_exit_code(kind, exit_code):
     error = kind("E_X", "what must be; got this.")
     assert isinstance(error, UserError)
-    assert (error.code, str(error), error.exit_code) == ("E_X", "what must be; got this.", exit_code)
+    assert (error.code, str(error), error.exit_code) == (
+        "E_X",
+        "what must be; got this.",
+        exit_code,
+    )
 
 
 @pytest.mark.parametrize(
@@ -46,7 +59,8 @@ def test_each_kind_has_its_exit_code(kind, exit_code):
     [
         MemoryError(),
         RuntimeError(
-            "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate memory: you tried"
+            "[enforce fail at alloc_cpu.cpp:121] err == 0. DefaultCPUAllocator: can't allocate"
+            " memory: you tried"
         ),
         RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"),
         RuntimeError("[enforce fail] not enough memory: you tried to allocate 8 bytes"),

@@ -42,23 +42,48 @@ def write_run(folder, *dice: float, cases="abcdef"):
 
 
 def test_a_network_is_judged_and_the_report_is_named(phantom_folder, tiny_settings, tmp_path):
-    result = call("evaluate", "--data", phantom_folder, "--out", tmp_path / "out", *options(tiny_settings))
+    result = call(
+        "evaluate", "--data", phantom_folder, "--out", tmp_path / "out", *options(tiny_settings)
+    )
     assert result.exit_code == 0, result.output
     assert f"2 cases: 2 judged, 0 failed. Report: {tmp_path / 'out' / 'report.md'}" in result.output
     assert (tmp_path / "out" / "report.md").is_file()
 
 
-def test_segmentations_are_judged_and_one_part_of_a_split_alone_where_asked_for(phantom_folder, theirs, tmp_path):
-    done = call("split", "--data", phantom_folder, "--out", tmp_path / "s.json", "--validation", 0.5, "--test", 0)
+def test_segmentations_are_judged_and_one_part_of_a_split_alone_where_asked_for(
+    phantom_folder, theirs, tmp_path
+):
+    done = call(
+        "split",
+        "--data",
+        phantom_folder,
+        "--out",
+        tmp_path / "s.json",
+        "--validation",
+        0.5,
+        "--test",
+        0,
+    )
     assert done.exit_code == 0, done.output
     chosen = ["--split", tmp_path / "s.json", "--part", "validation"]
-    result = call("evaluate", "--data", phantom_folder, "--out", tmp_path / "o", "--predictions", theirs, *chosen)
+    result = call(
+        "evaluate",
+        "--data",
+        phantom_folder,
+        "--out",
+        tmp_path / "o",
+        "--predictions",
+        theirs,
+        *chosen,
+    )
     assert result.exit_code == 0, result.output
     assert "1 cases: 1 judged" in result.output
 
 
 def test_truth_without_images_is_judged_alike_in_every_form(phantom_folder, theirs, tmp_path):
-    whole = call("evaluate", "--data", phantom_folder, "--out", tmp_path / "whole", "--predictions", theirs)
+    whole = call(
+        "evaluate", "--data", phantom_folder, "--out", tmp_path / "whole", "--predictions", theirs
+    )
     assert whole.exit_code == 0, whole.output
     for case in labelled_cases(phantom_folder):
         for place in (tmp_path / "flat", tmp_path / "folders" / case["case_id"]):
@@ -67,7 +92,15 @@ def test_truth_without_images_is_judged_alike_in_every_form(phantom_folder, thei
     rows = [f"{case['case_id']},{case['label']}" for case in labelled_cases(phantom_folder)]
     (tmp_path / "list.csv").write_text("\n".join(["case_id,label", *rows]), encoding="utf-8")
     for form in ("flat", "folders", "list.csv"):
-        result = call("evaluate", "--data", tmp_path / form, "--out", tmp_path / f"o-{form}", "--predictions", theirs)
+        result = call(
+            "evaluate",
+            "--data",
+            tmp_path / form,
+            "--out",
+            tmp_path / f"o-{form}",
+            "--predictions",
+            theirs,
+        )
         assert result.exit_code == 0, result.output
         scores = [(tmp_path / out / "scores.csv").read_text() for out in ("whole", f"o-{form}")]
         assert scores[0] == scores[1]
@@ -114,7 +147,9 @@ def test_the_parts_of_a_list_can_be_judged_without_a_split(phantom_folder, their
 
 def test_a_case_that_fails_gives_status_1_and_its_reason(phantom_folder, theirs, tmp_path):
     next(theirs.iterdir()).unlink()
-    result = call("evaluate", "--data", phantom_folder, "--out", tmp_path / "out", "--predictions", theirs)
+    result = call(
+        "evaluate", "--data", phantom_folder, "--out", tmp_path / "out", "--predictions", theirs
+    )
     assert result.exit_code == 1
     assert "E_MISSING" in (tmp_path / "out" / "cases.csv").read_text(encoding="utf-8")
 
@@ -146,19 +181,27 @@ def test_runs_are_tabled_side_by_side_and_written_in_three_forms(tmp_path):
     write_run(tmp_path / "b", 0.6, 0.8, 0.8, 0.6, 0.7, 0.9)
     result = call("compare", tmp_path / "a", tmp_path / "b", "--out", tmp_path / "c")
     assert result.exit_code == 0, result.output
-    assert {path.name for path in (tmp_path / "c").iterdir()} == {f"comparison.{e}" for e in ("json", "md", "tex")}
+    assert {path.name for path in (tmp_path / "c").iterdir()} == {
+        f"comparison.{e}" for e in ("json", "md", "tex")
+    }
     found = json.loads((tmp_path / "c" / "comparison.json").read_text(encoding="utf-8"))
     difference = found["mean"]["WT"]["b"]["difference"]
     assert difference["mean"] == pytest.approx(0.8 / 6)
     assert difference["p"] == pytest.approx(2 / 2**6)
-    assert result.output.strip() == (tmp_path / "c" / "comparison.md").read_text(encoding="utf-8").strip()
+    assert (
+        result.output.strip()
+        == (tmp_path / "c" / "comparison.md").read_text(encoding="utf-8").strip()
+    )
 
 
 def test_runs_of_the_same_name_are_told_apart_by_their_paths(tmp_path):
     runs = [write_run(tmp_path / seed / "judged", 0.5, 0.6) for seed in ("one", "two")]
     result = call("compare", *runs)
     assert result.exit_code == 0, result.output
-    assert all(str(run).replace("_", "") in result.output.replace("\\", "").replace("_", "") for run in runs)
+    assert all(
+        str(run).replace("_", "") in result.output.replace("\\", "").replace("_", "")
+        for run in runs
+    )
 
 
 def test_one_set_of_a_network_stands_beside_label_maps_of_unknown_modalities(tmp_path, monkeypatch):
@@ -173,7 +216,9 @@ def test_one_set_of_a_network_stands_beside_label_maps_of_unknown_modalities(tmp
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "c" / "comparison.json").read_text(encoding="utf-8"))
     assert found["sets"] == ["given"]
-    assert {run["difference"]["mean"] for run in found["mean"]["WT"].values() if "difference" in run} == {0.0}
+    assert {
+        run["difference"]["mean"] for run in found["mean"]["WT"].values() if "difference" in run
+    } == {0.0}
 
 
 @pytest.mark.parametrize(

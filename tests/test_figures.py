@@ -44,8 +44,12 @@ def test_another_figure_gives_other_bytes(tmp_path):
     assert (tmp_path / "a.png").read_bytes() != older
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), ValueError("a bad figure"), KeyboardInterrupt()])
-def test_a_picture_that_is_not_finished_keeps_the_older_one_and_leaves_nothing_behind(tmp_path, monkeypatch, error):
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "full"), ValueError("a bad figure"), KeyboardInterrupt()]
+)
+def test_a_picture_that_is_not_finished_keeps_the_older_one_and_leaves_nothing_behind(
+    tmp_path, monkeypatch, error
+):
     def stop_halfway(_canvas, file):
         file.write(b"half")
         raise error
@@ -63,14 +67,22 @@ def test_a_folder_that_is_not_there_is_an_output_error_that_names_the_file(tmp_p
     assert caught.value.code == "E_WRITE"
 
 
-@pytest.mark.parametrize("text", ["BraTS-GLI-00001-000", "Übung é ß", "αβγ μ ± × –", "$x_1$ \\frac {a}", " ", ""])
+@pytest.mark.parametrize(
+    "text", ["BraTS-GLI-00001-000", "Übung é ß", "αβγ μ ± × –", "$x_1$ \\frac {a}", " ", ""]
+)
 def test_what_the_font_has_is_left_as_it_is(text):
     assert printable(text, 100) == text
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("患者 1", "?? 1"), ("a\nb\tc\x00", "a?b?c?"), ("\u202etxt", "?txt"), ("a\ud800", "a?"), ("🧠", "?")],
+    [
+        ("患者 1", "?? 1"),
+        ("a\nb\tc\x00", "a?b?c?"),
+        ("\u202etxt", "?txt"),
+        ("a\ud800", "a?"),
+        ("🧠", "?"),
+    ],
     ids=ascii,
 )
 def test_each_letter_that_cannot_be_drawn_becomes_one_question_mark(text, expected):
@@ -85,6 +97,8 @@ def test_drawing_what_was_made_printable_gives_no_warning(tmp_path, text):
     save_figure(figure(printable(text, 50)), tmp_path / "a.png")
 
 
-@pytest.mark.parametrize(("text", "expected"), [("abcd", "abcd"), ("abcde", "abcd…"), ("患者患者患", "????…")])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("abcd", "abcd"), ("abcde", "abcd…"), ("患者患者患", "????…")]
+)
 def test_text_longer_than_allowed_is_cut_and_says_so(text, expected):
     assert printable(text, 4) == expected

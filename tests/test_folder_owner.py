@@ -23,7 +23,10 @@ with sole_owner(pathlib.Path(sys.argv[1])):
 def other_process(tmp_path):
     """A process that owns the folder until its input ends."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout.readline() == "in\n"
     yield process

@@ -28,7 +28,9 @@ def part_of(path: Path) -> str:
 
 
 def imported_parts(tree: ast.AST) -> Iterator[str]:
-    """Name the parts of the package that a module imports; '' stands for the package's own __init__."""
+    """Name the parts of the package that a module imports; '' stands for the package's own
+    __init__.
+    """
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -39,7 +41,11 @@ def imported_parts(tree: ast.AST) -> Iterator[str]:
             continue
         for name in names:
             if name.split(".")[0] == "bundle":
-                yield ("" if name == "bundle.__version__" else name.removeprefix("bundle.").split(".")[0])
+                yield (
+                    ""
+                    if name == "bundle.__version__"
+                    else name.removeprefix("bundle.").split(".")[0]
+                )
 
 
 def forbidden_imports(part: str, source: str) -> list[str]:
@@ -74,7 +80,9 @@ def test_an_import_of_a_sibling_or_of_a_higher_layer_is_seen(part, source):
 
 @pytest.mark.parametrize("name", ["errors", "modalities", "plain_text", "regions"])
 def test_the_words_of_the_project_know_no_other_module(name):
-    assert set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == set()
+    assert (
+        set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == set()
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +95,9 @@ def test_the_words_of_the_project_know_no_other_module(name):
     ],
 )
 def test_configuration_and_devices_know_only_errors_and_settings(name, known):
-    assert set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == known
+    assert (
+        set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == known
+    )
 
 
 @EACH_FILE
@@ -106,7 +116,9 @@ def test_no_function_imports(path):
     assert late == []
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.rglob("__init__.py")), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.rglob("__init__.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_no_package_exports_what_another_module_defines(path):
     if path.parent == ROOT:
         tree = ast.parse(path.read_text(encoding="utf-8"))

@@ -41,16 +41,20 @@ def test_no_modality_gives_zeros_and_not_nan():
 
 @SETS
 def test_the_sum_equals_a_loop_over_present_modalities_even_if_the_others_are_nan(flags):
-    presence, maps, weights = torch.tensor([flags]), torch.randn(1, M, R, *VOXELS), torch.rand(1, M, R)
+    presence, maps, weights = (
+        torch.tensor([flags]),
+        torch.randn(1, M, R, *VOXELS),
+        torch.rand(1, M, R),
+    )
     expected = sum(maps[0, m] * weights[0, m, :, None, None, None] for m in range(M) if flags[m])
     poisoned = torch.where(presence[:, :, None, None, None, None], maps, math.nan)
     assert torch.allclose(weighted_sum(poisoned, weights, presence)[0], expected, atol=1e-6)
 
 
 def test_uniform_weights_share_equally():
-    assert uniform_weights(torch.tensor([[True, False, True, True]]), R)[0, :, 0].tolist() == pytest.approx(
-        [1 / 3, 0, 1 / 3, 1 / 3]
-    )
+    assert uniform_weights(torch.tensor([[True, False, True, True]]), R)[
+        0, :, 0
+    ].tolist() == pytest.approx([1 / 3, 0, 1 / 3, 1 / 3])
 
 
 def test_presence_is_read_off_whole_volumes():
@@ -66,13 +70,17 @@ def test_hiding_replaces_whatever_an_absent_channel_holds():
 
 def test_entropy_is_one_bit_at_even_odds_and_zero_when_sure():
     entropy = binary_entropy(torch.tensor([0.0, 0.11, 0.5, 1.0, 1.0000001]))
-    assert entropy.tolist() == pytest.approx([0, -(0.11 * math.log2(0.11) + 0.89 * math.log2(0.89)), 1, 0, 0], abs=1e-6)
+    assert entropy.tolist() == pytest.approx(
+        [0, -(0.11 * math.log2(0.11) + 0.89 * math.log2(0.89)), 1, 0, 0], abs=1e-6
+    )
 
 
 def test_cases_of_a_batch_are_summed_over_their_own_modalities():
     presence = torch.tensor([[True, False, True, False], [False, True, True, True], [False] * 4])
     maps, weights = torch.randn(3, M, R, *VOXELS), torch.rand(3, M, R)
-    total = weighted_sum(torch.where(presence[:, :, None, None, None, None], maps, math.nan), weights, presence)
+    total = weighted_sum(
+        torch.where(presence[:, :, None, None, None, None], maps, math.nan), weights, presence
+    )
     for b in range(3):
         expected = weighted_sum(maps[b : b + 1], weights[b : b + 1], presence[b : b + 1])
         assert torch.equal(total[b : b + 1], expected)
@@ -80,15 +88,26 @@ def test_cases_of_a_batch_are_summed_over_their_own_modalities():
 
 
 def test_a_sum_of_half_precision_maps_is_taken_in_single_precision():
-    presence, maps, weights = torch.ones(1, M, dtype=torch.bool), torch.randn(1, M, R, *VOXELS), torch.rand(1, M, R)
+    presence, maps, weights = (
+        torch.ones(1, M, dtype=torch.bool),
+        torch.randn(1, M, R, *VOXELS),
+        torch.rand(1, M, R),
+    )
     total = weighted_sum(maps.bfloat16(), weights, presence)
     assert total.dtype == torch.float32
     assert torch.equal(total, weighted_sum(maps.bfloat16().float(), weights, presence))
 
 
 def test_one_weight_per_modality_weighs_all_channels_alike():
-    presence, maps, weights = torch.ones(1, M, dtype=torch.bool), torch.randn(1, M, R, *VOXELS), torch.rand(1, M, 1)
-    assert torch.equal(weighted_sum(maps, weights, presence), weighted_sum(maps, weights.expand(-1, -1, R), presence))
+    presence, maps, weights = (
+        torch.ones(1, M, dtype=torch.bool),
+        torch.randn(1, M, R, *VOXELS),
+        torch.rand(1, M, 1),
+    )
+    assert torch.equal(
+        weighted_sum(maps, weights, presence),
+        weighted_sum(maps, weights.expand(-1, -1, R), presence),
+    )
 
 
 def test_an_absent_map_that_is_nan_leaves_finite_gradients():
@@ -106,10 +125,14 @@ def test_autograd_keeps_no_copy_of_the_maps():
     presence = torch.tensor([[True, False, True, True], [True, True, False, True]])
     maps, weights = torch.randn(2, M, R, *VOXELS, requires_grad=True), torch.rand(2, M, R)
     kept: list[torch.Tensor] = []
-    with torch.autograd.graph.saved_tensors_hooks(lambda value: kept.append(value) or value, lambda value: value):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda value: kept.append(value) or value, lambda value: value
+    ):
         weighted_sum(maps, weights, presence)
         weighted_sum(maps, weights.requires_grad_(), presence)
-    large = {value.untyped_storage().data_ptr() for value in kept if value.numel() >= math.prod(VOXELS)}
+    large = {
+        value.untyped_storage().data_ptr() for value in kept if value.numel() >= math.prod(VOXELS)
+    }
     assert large == {maps.untyped_storage().data_ptr()}
 
 

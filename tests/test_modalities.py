@@ -1,6 +1,13 @@
 import pytest
 
-from bundle.modalities import MODALITIES, all_sets, canonical_modality, modality_sets, presence_flags, single_sets
+from bundle.modalities import (
+    MODALITIES,
+    all_sets,
+    canonical_modality,
+    modality_sets,
+    presence_flags,
+    single_sets,
+)
 
 
 @pytest.mark.parametrize(

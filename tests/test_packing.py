@@ -28,14 +28,29 @@ PERSONAL = re.compile(r"/(home|root|work|mnt|media|tmp|var|Users)/\w|[A-Z]:\\")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def broken_links(folder: Path) -> list[str]:
-    """List the relative links of all pages that lead to no file, no folder or no heading below a folder."""
+    """List the relative links of all pages that lead to no file, no folder or no heading below a
+    folder.
+    """
     pages = {page: page.read_text(encoding="utf-8") for page in folder.rglob("*.md")}
-    found = ((page, link) for page, text in pages.items() for link in LINK.findall(text) if "://" not in link)
-    return [f"{page.relative_to(folder)}: {link}" for page, link in found if not leads_somewhere(page, link, folder)]
+    found = (
+        (page, link)
+        for page, text in pages.items()
+        for link in LINK.findall(text)
+        if "://" not in link
+    )
+    return [
+        f"{page.relative_to(folder)}: {link}"
+        for page, link in found
+        if not leads_somewhere(page, link, folder)
+    ]
 
 
 def leads_somewhere(page: Path, link: str, folder: Path) -> bool:
@@ -109,7 +124,9 @@ def test_neither_times_nor_permissions_nor_the_order_of_a_listing_change_the_byt
         os.utime(path, (1_000_000_000, 1_000_000_000))
         path.chmod(0o700)
     in_order: Callable[[Path, str], Iterator[Path]] = Path.glob
-    monkeypatch.setattr(Path, "glob", lambda self, pattern: sorted(in_order(self, pattern), reverse=True))
+    monkeypatch.setattr(
+        Path, "glob", lambda self, pattern: sorted(in_order(self, pattern), reverse=True)
+    )
     pack(tmp_path / "again.zip")
     assert (tmp_path / "again.zip").read_bytes() == archive.read_bytes()
 
@@ -135,7 +152,10 @@ def test_the_pack_is_what_git_knows_of_the_bundle_and_the_generated_configs(fold
         pytest.skip("this is not a clone")
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"]
     listed = subprocess.run(
-        [*command, "LICENSE", "bundle", "configs", "docs", "models"], cwd=ROOT, capture_output=True, check=True
+        [*command, "LICENSE", "bundle", "configs", "docs", "models"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
     ).stdout.decode()
     known = {name for name in listed.split("\0") if name and (ROOT / name).is_file()}
     assert set(contents(folder)) == {*known, *(f"configs/{name}.json" for name in GENERATED)}
@@ -143,11 +163,32 @@ def test_the_pack_is_what_git_knows_of_the_bundle_and_the_generated_configs(fold
 
 def test_strange_files_stay_out(archive, packing_it, tmp_path):
     strange = (
-        *("models/other.pt", "models/model.ts", "models/model.onnx", "models/experts.state", "models/.hidden.md"),
-        *("bundle/__pycache__/cli.cpython-311.pyc", "bundle/data/.cases.py.swp", "bundle/.cache/x.py"),
+        *(
+            "models/other.pt",
+            "models/model.ts",
+            "models/model.onnx",
+            "models/experts.state",
+            "models/.hidden.md",
+        ),
+        *(
+            "bundle/__pycache__/cli.cpython-311.pyc",
+            "bundle/data/.cases.py.swp",
+            "bundle/.cache/x.py",
+        ),
         *("bundle/__pycache__/x.py", "simmlm.egg-info/PKG-INFO", ".git/config", ".venv/lib/x.py"),
-        *("configs/private.json", "configs/.train.yaml", "docs/.draft.md", "docs/simmlm.zip", "docs/exam.nii.gz"),
-        *("out/case/case_seg.nii.gz", "data/case/case-t1n.nii.gz", "README.md", "tests/conftest.py"),
+        *(
+            "configs/private.json",
+            "configs/.train.yaml",
+            "docs/.draft.md",
+            "docs/simmlm.zip",
+            "docs/exam.nii.gz",
+        ),
+        *(
+            "out/case/case_seg.nii.gz",
+            "data/case/case-t1n.nii.gz",
+            "README.md",
+            "tests/conftest.py",
+        ),
     )
     for name in strange:
         (packing_it / name).parent.mkdir(parents=True, exist_ok=True)
@@ -165,7 +206,9 @@ def test_a_changed_json_is_replaced_by_what_the_yaml_says(archive, packing_it, t
 
 def test_the_generated_json_is_the_yaml_as_data(folder):
     generated = json.loads((folder / "configs" / "inference.json").read_text(encoding="utf-8"))
-    assert generated == yaml.safe_load((ROOT / "configs" / "inference.yaml").read_text(encoding="utf-8"))
+    assert generated == yaml.safe_load(
+        (ROOT / "configs" / "inference.yaml").read_text(encoding="utf-8")
+    )
 
 
 def test_the_train_task_of_monai_label_goes_on_from_the_weights_in_the_pack(folder):
@@ -178,7 +221,9 @@ def test_the_train_task_of_monai_label_goes_on_from_the_weights_in_the_pack(fold
 
 
 def test_there_is_one_file_of_weights_and_its_checksum(folder):
-    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.pt")] == ["models/model.pt"]
+    assert [path.relative_to(folder).as_posix() for path in folder.rglob("*.pt")] == [
+        "models/model.pt"
+    ]
     assert (folder / "models" / "model.pt.sha256").is_file()
 
 
@@ -186,7 +231,9 @@ def test_every_link_of_a_packed_page_leads_to_something_in_the_pack(folder):
     assert broken_links(folder) == []
 
 
-@pytest.mark.parametrize("link", ["../../README.md", "missing.md", "../README.md", "training.md#no-such-part"])
+@pytest.mark.parametrize(
+    "link", ["../../README.md", "missing.md", "../README.md", "training.md#no-such-part"]
+)
 def test_a_link_that_leads_nowhere_is_seen(unpacked, link):
     with (unpacked / "docs" / "beware.md").open("a", encoding="utf-8") as page:
         page.write(f"[there]({link})\n")
@@ -195,9 +242,15 @@ def test_a_link_that_leads_nowhere_is_seen(unpacked, link):
 
 
 def test_no_packed_text_names_a_folder_of_somebodys_machine(folder):
-    texts = {name: text.decode() for name, text in contents(folder).items() if name.endswith((*TEXT, "LICENSE"))}
+    texts = {
+        name: text.decode()
+        for name, text in contents(folder).items()
+        if name.endswith((*TEXT, "LICENSE"))
+    }
     assert len(texts) > 100
-    assert {name: found[0] for name, text in texts.items() if (found := PERSONAL.search(text))} == {}
+    assert {
+        name: found[0] for name, text in texts.items() if (found := PERSONAL.search(text))
+    } == {}
 
 
 @pytest.mark.parametrize("text", ["/home/ada/data", r"C:\Users\ada", "see /mnt/x", "/media/ada"])
@@ -302,8 +355,14 @@ def test_an_earlier_pack_is_replaced(archive, unpacked, tmp_path):
 
 
 @pytest.mark.parametrize("as_folder", [False, True], ids=["zip", "folder"])
-def test_what_a_killed_run_left_beside_the_target_goes_and_what_others_have_there_stays(tmp_path, as_folder):
-    left, others, below = tmp_path / ".simmlm-left", tmp_path / ".others", tmp_path / "sub" / ".simmlm-theirs"
+def test_what_a_killed_run_left_beside_the_target_goes_and_what_others_have_there_stays(
+    tmp_path, as_folder
+):
+    left, others, below = (
+        tmp_path / ".simmlm-left",
+        tmp_path / ".others",
+        tmp_path / "sub" / ".simmlm-theirs",
+    )
     for folder in (left, others, below):
         folder.mkdir(parents=True)
         os.utime(folder, (1, 1))

@@ -46,13 +46,20 @@ def test_every_modality_set_of_a_brats_exam_gives_whole_maps(shared_data, segmen
     assert all(np.isfinite(values).all() for values in exam.maps.values())
     assert all(values.shape == (240, 240, 155) for values in exam.maps.values())
     assert 0 <= exam.maps["entropy"].min() <= exam.maps["entropy"].max() <= 1
-    assert exam.result["missing"] == [modality for modality in MODALITIES if modality not in modalities]
+    assert exam.result["missing"] == [
+        modality for modality in MODALITIES if modality not in modalities
+    ]
 
 
 def test_raw_modalities_on_different_grids_are_refused_with_what_to_do(shared_data):
     folder = shared_data / "raw" / "ms_patient01_study1"
     with pytest.raises(CaseError, match="Register and resample") as caught:
-        LoadExamd()({"image": {modality: folder / name for modality, name in MS_EXAM.items()}, "case_id": "ms"})
+        LoadExamd()(
+            {
+                "image": {modality: folder / name for modality, name in MS_EXAM.items()},
+                "case_id": "ms",
+            }
+        )
     assert caught.value.code == "E_GRID"
 
 
@@ -76,7 +83,9 @@ def test_labels_of_brats_2021_are_read_voxel_by_voxel(shared_data, number):
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_a_real_exam_is_read_without_a_warning(shared_data, modality):
     folder = shared_data / EXAM
-    volume = read_volume(folder / f"{folder.name}-{modality}.nii.gz", case_id="x", modality=modality)
+    volume = read_volume(
+        folder / f"{folder.name}-{modality}.nii.gz", case_id="x", modality=modality
+    )
     on_one_grid({modality: volume}, case_id="x")
     assert volume.warnings == ()
 
@@ -84,7 +93,9 @@ def test_a_real_exam_is_read_without_a_warning(shared_data, modality):
 @pytest.mark.parametrize("folder", ["brats2021", "brats2013", "pseudo_labelled", "unlabelled"])
 def test_scans_with_a_background_of_0_are_left_as_they_are(shared_data, folder):
     """No vessel is an outlier and no dark rim is background, in any of the exams at hand."""
-    images = [image for case in list_cases(shared_data / folder) for image in case_files(case).values()]
+    images = [
+        image for case in list_cases(shared_data / folder) for image in case_files(case).values()
+    ]
     assert images
     for image in images:
         stored = np.asarray(nib.load(image).dataobj).astype(np.float32)

@@ -22,7 +22,9 @@ def labels(seed):
 
 @given(st.integers(0, 1000))
 def test_labels_to_regions_to_labels_is_the_identity(seed):
-    assert np.array_equal(regions_to_labels(labels(seed).astype(bool) & labels_to_regions(labels(seed))), labels(seed))
+    assert np.array_equal(
+        regions_to_labels(labels(seed).astype(bool) & labels_to_regions(labels(seed))), labels(seed)
+    )
 
 
 @given(st.integers(0, 1000))
@@ -43,7 +45,9 @@ def test_each_label_belongs_to_the_regions_that_brats_defines():
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 def test_renumbering_and_back_is_the_identity(convention):
-    assert np.array_equal(from_convention(to_convention(labels(1), convention), convention), labels(1))
+    assert np.array_equal(
+        from_convention(to_convention(labels(1), convention), convention), labels(1)
+    )
 
 
 def test_brats_2021_numbers_enhancing_tumour_four_and_msd_swaps_core_and_oedema():
@@ -72,4 +76,6 @@ def test_a_resection_cavity_is_background_and_is_never_written():
 
 
 def test_what_is_no_tumour_is_read_as_background():
-    assert all(CONVENTIONS[name][value] == 0 for name, values in NO_TUMOUR.items() for value in values)
+    assert all(
+        CONVENTIONS[name][value] == 0 for name, values in NO_TUMOUR.items() for value in values
+    )

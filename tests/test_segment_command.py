@@ -26,7 +26,9 @@ def file_4d(exam, tmp_path) -> Path:
     """The exam as one file, in the order of the Decathlon."""
     images = find_images(exam, exam.name)
     stored = [nib.load(images[modality]) for modality in ("t2f", "t1n", "t1c", "t2w")]
-    image = nib.Nifti1Image(np.stack([np.asarray(i.dataobj) for i in stored], axis=3), stored[0].affine)
+    image = nib.Nifti1Image(
+        np.stack([np.asarray(i.dataobj) for i in stored], axis=3), stored[0].affine
+    )
     image.header.set_xyzt_units("mm")
     nib.save(image, tmp_path / "exam.nii.gz")
     return tmp_path / "exam.nii.gz"
@@ -34,7 +36,9 @@ def file_4d(exam, tmp_path) -> Path:
 
 def maps(out: Path, case_id: str) -> dict[str, np.ndarray]:
     files = (out / case_id).glob("*.nii.gz")
-    return {path.name.removeprefix(f"{case_id}_"): np.asarray(nib.load(path).dataobj) for path in files}
+    return {
+        path.name.removeprefix(f"{case_id}_"): np.asarray(nib.load(path).dataobj) for path in files
+    }
 
 
 def check_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None:
@@ -49,14 +53,18 @@ def expected(exam, tiny_settings, tmp_path) -> dict[str, np.ndarray]:
     return maps(tmp_path / "folder", exam.name)
 
 
-def test_a_4d_file_with_named_volumes_gives_what_its_case_folder_gives(file_4d, expected, tiny_settings, tmp_path):
+def test_a_4d_file_with_named_volumes_gives_what_its_case_folder_gives(
+    file_4d, expected, tiny_settings, tmp_path
+):
     arguments = ("-o", tmp_path / "out", "--modalities", "flair,t1,t1ce,t2")
     assert call("segment", file_4d, *arguments, *options(tiny_settings)).exit_code == 0
     check_same(maps(tmp_path / "out", "exam"), expected)
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
-def test_one_image_of_a_case_gives_what_its_folder_gives(exam, expected, tiny_settings, tmp_path, modality):
+def test_one_image_of_a_case_gives_what_its_folder_gives(
+    exam, expected, tiny_settings, tmp_path, modality
+):
     image = exam / f"{exam.name}-{modality}.nii.gz"
     assert call("segment", image, "-o", tmp_path / "out", *options(tiny_settings)).exit_code == 0
     check_same(maps(tmp_path / "out", exam.name), expected)
@@ -72,7 +80,9 @@ def test_results_do_not_go_among_the_images_of_a_case_that_is_named_by_one(exam,
 def test_a_4d_file_without_a_declaration_fails_with_the_ways_out(file_4d, tiny_settings, tmp_path):
     result = call("segment", file_4d, "-o", tmp_path / "out", *options(tiny_settings))
     assert result.exit_code == 1
-    assert "modalities=t1n,t1c,t2w,t2f" in (tmp_path / "out" / "cases.csv").read_text(encoding="utf-8")
+    assert "modalities=t1n,t1c,t2w,t2f" in (tmp_path / "out" / "cases.csv").read_text(
+        encoding="utf-8"
+    )
 
 
 @pytest.mark.parametrize("source", ["folder", "files"])
@@ -104,7 +114,9 @@ def test_two_files_for_one_modality_are_refused_with_their_names(exam, tmp_path,
 def test_weights_are_given_as_to_evaluate(exam, expected, tiny_settings, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tiny_settings["checkpoint"].parent))
     settings = {name: value for name, value in tiny_settings.items() if name != "checkpoint"}
-    result = call("segment", exam, f"-o{tmp_path / 'out'}", "--checkpoint=~/model.pt", *options(settings))
+    result = call(
+        "segment", exam, f"-o{tmp_path / 'out'}", "--checkpoint=~/model.pt", *options(settings)
+    )
     assert result.exit_code == 0, result.output
     check_same(maps(tmp_path / "out", exam.name), expected)
 
@@ -118,7 +130,9 @@ def test_weights_are_given_as_to_evaluate(exam, expected, tiny_settings, tmp_pat
         (["--t1c", "b.nii", "--pattern", "t1c=*"], "--pattern goes with a folder"),
     ],
 )
-def test_what_cannot_mean_anything_is_refused_with_the_way_out(tmp_path, monkeypatch, arguments, words):
+def test_what_cannot_mean_anything_is_refused_with_the_way_out(
+    tmp_path, monkeypatch, arguments, words
+):
     monkeypatch.chdir(tmp_path)
     result = call("segment", *arguments, "-o", "out")
     assert result.exit_code == 2
@@ -127,7 +141,9 @@ def test_what_cannot_mean_anything_is_refused_with_the_way_out(tmp_path, monkeyp
 
 
 def named(image: Path, out: Path, tiny_settings, *more):
-    return call("segment", "--t1c", image, "--case-id", "x", "-o", out, *options(tiny_settings), *more)
+    return call(
+        "segment", "--t1c", image, "--case-id", "x", "-o", out, *options(tiny_settings), *more
+    )
 
 
 def test_a_loop_that_gives_two_patients_one_name_keeps_the_first_result_until_told_otherwise(
@@ -142,7 +158,9 @@ def test_a_loop_that_gives_two_patients_one_name_keeps_the_first_result_until_to
     check_same(maps(tmp_path / "out", "x"), before)
     assert named(one, tmp_path / "out", tiny_settings).exit_code == 0
     assert named(two, tmp_path / "out", tiny_settings, "--overwrite").exit_code == 0
-    assert not np.array_equal(maps(tmp_path / "out", "x")["entropy.nii.gz"], before["entropy.nii.gz"])
+    assert not np.array_equal(
+        maps(tmp_path / "out", "x")["entropy.nii.gz"], before["entropy.nii.gz"]
+    )
 
 
 def test_an_output_that_is_a_file_ends_with_status_74_and_stays(exam, tiny_settings, tmp_path):
@@ -177,10 +195,21 @@ def test_warnings_are_on_the_terminal_and_counted(tiny_settings, tmp_path, caplo
 
 @pytest.mark.parametrize(
     "setting",
-    ["overlap=1.5", "overlap=abc", "roi_size=96", "sw_batch_size=0", "preview=[1]", "checkpoint=/a: b/model.pt"],
+    [
+        "overlap=1.5",
+        "overlap=abc",
+        "roi_size=96",
+        "sw_batch_size=0",
+        "preview=[1]",
+        "checkpoint=/a: b/model.pt",
+    ],
 )
-def test_a_setting_of_the_wrong_kind_is_one_sentence_and_nothing_is_started(exam, tiny_settings, tmp_path, setting):
-    result = call("segment", exam, "-o", tmp_path / "out", *options(tiny_settings), "--set", setting)
+def test_a_setting_of_the_wrong_kind_is_one_sentence_and_nothing_is_started(
+    exam, tiny_settings, tmp_path, setting
+):
+    result = call(
+        "segment", exam, "-o", tmp_path / "out", *options(tiny_settings), "--set", setting
+    )
     assert result.exit_code == 78
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "out" / "cases.csv").exists()
@@ -188,9 +217,18 @@ def test_a_setting_of_the_wrong_kind_is_one_sentence_and_nothing_is_started(exam
 
 @pytest.mark.slow
 def test_a_run_of_the_bundle_says_a_wrong_setting_in_one_sentence(exam, tmp_path):
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", "configs/inference.yaml"]
+    command = [
+        sys.executable,
+        "-m",
+        "monai.bundle",
+        "run",
+        "--config_file",
+        "configs/inference.yaml",
+    ]
     given = ["--bundle_root", ".", "--dataset_dir", "2021", "--output_dir", str(tmp_path / "out")]
-    process = subprocess.run([*command, *given], cwd=bundle_root(), capture_output=True, text=True, check=False)
+    process = subprocess.run(
+        [*command, *given], cwd=bundle_root(), capture_output=True, text=True, check=False
+    )
     assert process.returncode == 78
     assert process.stderr.splitlines()[-1].startswith("E_SETTING: dataset_dir must be a path")
     assert "./NAME" in process.stderr

@@ -1,4 +1,6 @@
-"""Every setting of every config takes what it may be, and says in one sentence what it may not be."""
+"""Every setting of every config takes what it may be, and says in one sentence what it may
+not be.
+"""
 
 import datetime
 import math
@@ -58,7 +60,15 @@ WRONG = {
     "output_dir": [2021, None],
     "checkpoint": [3, ["a.pt"], {"a": "model.pt"}],
     "device_name": [3, "", "cuda 0", ["cpu"]],
-    "roi_size": [96, [96, 96], [96, 96, 96, 96], [96.0, 96, 96], ["96", "96", "96"], [0, 96, 96], [True, True, True]],
+    "roi_size": [
+        96,
+        [96, 96],
+        [96, 96, 96, 96],
+        [96.0, 96, 96],
+        ["96", "96", "96"],
+        [0, 96, 96],
+        [True, True, True],
+    ],
     "overlap": ["abc", 1.5, 1, -0.1, math.nan, True, None],
     "sw_batch_size": [0, -1, 1.5, True, "1"],
     "amp": ["false", "true", 0, 1, None],
@@ -131,10 +141,15 @@ def test_a_wrong_value_is_one_sentence_with_setting_rule_and_value(key, value):
     with pytest.raises(SetupError) as caught:
         check_settings({key: value})
     assert caught.value.code == "E_SETTING"
-    assert str(caught.value) == f"{key} must be {SETTINGS[key].rule}; got {value!r}. Change the setting."
+    assert (
+        str(caught.value)
+        == f"{key} must be {SETTINGS[key].rule}; got {value!r}. Change the setting."
+    )
 
 
-@pytest.mark.parametrize(("key", "value"), [(key, values[0]) for key, values in WRONG.items()], ids=ascii)
+@pytest.mark.parametrize(
+    ("key", "value"), [(key, values[0]) for key, values in WRONG.items()], ids=ascii
+)
 def test_no_config_is_opened_with_it(key, value):
     for name in CONFIGS:
         if key in settings_of(name):
@@ -216,7 +231,9 @@ def test_an_overlay_is_held_to_the_same_rules_and_what_it_computes_is_let_alone(
     with pytest.raises(SetupError, match=r"^overlap must be .*; got 1\.5"):
         load_config("train.yaml", {}, [overlay])
     overlay.write_text("overlap: $1 / 4\nmy_weight: 0.5\nmy_name: x\n", encoding="utf-8")
-    assert load_config("train.yaml", {"my_weight": 2}, [overlay]).get_parsed_content("overlap") == 0.25
+    assert (
+        load_config("train.yaml", {"my_weight": 2}, [overlay]).get_parsed_content("overlap") == 0.25
+    )
     for value in ("heavy", True, [1]):
         with pytest.raises(SetupError, match="my_weight must be a number"):
             load_config("train.yaml", {"my_weight": value}, [overlay])

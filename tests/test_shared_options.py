@@ -32,7 +32,9 @@ def _elsewhere(tmp_path, monkeypatch):
 def renamed(tmp_path):
     """Two labelled cases whose images have names of their own."""
     for number in range(2):
-        folder = write_case(tmp_path / "home" / "exams" / f"c{number}", seed=number, label=stripes(0, 1, 2, 3))
+        folder = write_case(
+            tmp_path / "home" / "exams" / f"c{number}", seed=number, label=stripes(0, 1, 2, 3)
+        )
         (folder / f"c{number}-t1c.nii.gz").rename(folder / f"post@#{number}.nii.gz")
         for modality in ("t1n", "t2w", "t2f"):
             (folder / f"c{number}-{modality}.nii.gz").unlink()
@@ -41,7 +43,9 @@ def renamed(tmp_path):
 
 @EACH
 def test_data_may_be_named_by_position_or_by_option(command):
-    results = [call(command, *COMMANDS[command], *how) for how in (["nowhere"], ["--data", "nowhere"])]
+    results = [
+        call(command, *COMMANDS[command], *how) for how in (["nowhere"], ["--data", "nowhere"])
+    ]
     assert [result.exit_code for result in results] == [2, 2]
     assert results[0].output == results[1].output
     assert "E_FOLDER" in results[0].output
@@ -89,19 +93,28 @@ def test_every_command_that_lists_cases_reads_patterns(command, renamed):
         ("train", ["--epochs", "7"], "epochs=9"),
     ],
 )
-def test_a_setting_that_is_also_given_by_its_option_is_refused_with_both_values(renamed, command, option, setting):
+def test_a_setting_that_is_also_given_by_its_option_is_refused_with_both_values(
+    renamed, command, option, setting
+):
     result = call(command, renamed, "--out", "out", *option, "--set", setting)
     name, _, value = setting.partition("=")
     assert result.exit_code == 2
-    assert f"{name} must be given once; got {option[1]} by its own option and {value} by --set" in result.output
+    assert (
+        f"{name} must be given once; got {option[1]} by its own option and {value} by --set"
+        in result.output
+    )
 
 
 def test_a_set_value_replaces_what_an_option_has_by_default():
-    assert all_settings({"device_name": "auto"}, {"checkpoint": None}, ["device_name=cpu"]) == {"device_name": "cpu"}
+    assert all_settings({"device_name": "auto"}, {"checkpoint": None}, ["device_name=cpu"]) == {
+        "device_name": "cpu"
+    }
 
 
 def test_results_go_to_the_home_of_a_user_too(renamed, tmp_path):
-    result = call("split", renamed, *COMMANDS["split"][2:], "--pattern", "t1c=post*", "--out=~/s.json")
+    result = call(
+        "split", renamed, *COMMANDS["split"][2:], "--pattern", "t1c=post*", "--out=~/s.json"
+    )
     assert result.exit_code == 0, result.output
     assert (tmp_path / "home" / "s.json").is_file()
     found = call("data", "--data=~/exams", "--pattern=t1c=post*", "--json=~/found.json")
@@ -116,7 +129,11 @@ def test_training_and_evaluation_find_files_by_patterns(phantom_folder, tiny_set
     given = [data, "--pattern", "t1ce=after*"]
     tiny = ["--set", "num_workers=0", "--set", "amp=false", "--epochs", "1"]
     small = options(
-        {name: value for name, value in tiny_settings.items() if name in ("expert", "roi_size", "device_name")}
+        {
+            name: value
+            for name, value in tiny_settings.items()
+            if name in ("expert", "roi_size", "device_name")
+        }
     )
     trained = call("train", *given, "--out=~/run", "--experts", "t1c", *tiny, *small)
     assert trained.exit_code == 0, trained.output
@@ -126,17 +143,26 @@ def test_training_and_evaluation_find_files_by_patterns(phantom_folder, tiny_set
     assert "2 cases: 2 judged" in judged.output
 
 
-@pytest.mark.parametrize("name", ["evaluate.yaml", "train.yaml", "train_experts.yaml", "inference.yaml"])
+@pytest.mark.parametrize(
+    "name", ["evaluate.yaml", "train.yaml", "train_experts.yaml", "inference.yaml"]
+)
 @pytest.mark.parametrize("glob", ["post*", "*@#*", "post@#?.nii.gz"])
 def test_a_pattern_reaches_the_configs_as_it_was_given(renamed, name, glob):
-    config = load_config(name, {"dataset_dir": renamed, "patterns": pattern_setting([f"t1ce={glob}"])})
+    config = load_config(
+        name, {"dataset_dir": renamed, "patterns": pattern_setting([f"t1ce={glob}"])}
+    )
     cases = config.get_parsed_content("cases" if name == "inference.yaml" else "labelled")
     assert [case["case_id"] for case in cases] == ["c0", "c1"]
-    given = [case.get("patterns", {}).get("t1c") == glob or list(case["image"]) == ["t1c"] for case in cases]
+    given = [
+        case.get("patterns", {}).get("t1c") == glob or list(case["image"]) == ["t1c"]
+        for case in cases
+    ]
     assert given == [True, True]
 
 
-@pytest.mark.parametrize("name", ["evaluate.yaml", "train.yaml", "train_experts.yaml", "inference.yaml"])
+@pytest.mark.parametrize(
+    "name", ["evaluate.yaml", "train.yaml", "train_experts.yaml", "inference.yaml"]
+)
 def test_a_mapping_written_in_a_config_is_a_pattern_too(renamed, name):
     config = load_config(name, {"dataset_dir": renamed, "patterns": {"t1c": "post*"}})
     assert len(config.get_parsed_content("cases" if name == "inference.yaml" else "labelled")) == 2

@@ -7,7 +7,11 @@ from bundle.errors import OutputError, SetupError
 from bundle.networks.weight_files import read_weights
 from bundle.state_file import load_state, save_state
 
-STATE = {"epoch": 3, "parts": {"network": {"w": torch.linspace(-1, 1, 11), "n": torch.tensor(7)}}, "text": "a"}
+STATE = {
+    "epoch": 3,
+    "parts": {"network": {"w": torch.linspace(-1, 1, 11), "n": torch.tensor(7)}},
+    "text": "a",
+}
 
 
 @pytest.fixture

@@ -15,18 +15,41 @@ from bundle.data.phantoms import write_phantoms
 from tests.conftest import TINY_EXPERT
 
 ROOT = Path(bundle.__file__).resolve().parents[1]
-SETTINGS = {"expert": TINY_EXPERT, "roi_size": [64, 64, 64], "batch_size": 2, "num_workers": 0, "device_name": "cpu"}
-PHANTOMS = ("--large", "3", "--small", "1", "--shape", "48", "56", "40", "--small-shape", "40", "48", "36")
+SETTINGS = {
+    "expert": TINY_EXPERT,
+    "roi_size": [64, 64, 64],
+    "batch_size": 2,
+    "num_workers": 0,
+    "device_name": "cpu",
+}
+PHANTOMS = (
+    "--large",
+    "3",
+    "--small",
+    "1",
+    "--shape",
+    "48",
+    "56",
+    "40",
+    "--small-shape",
+    "40",
+    "48",
+    "36",
+)
 
 
 def script(folder: Path, *arguments: object) -> subprocess.CompletedProcess:
     command = [sys.executable, str(ROOT / "models" / "train_weights.py"), *map(str, arguments)]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400
+    )
 
 
 def run(folder: Path, *arguments: object) -> subprocess.CompletedProcess:
-    settings = [part for key, value in SETTINGS.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    settings = [
+        part for key, value in SETTINGS.items() for part in ("--set", f"{key}={json.dumps(value)}")
+    ]
     return script(folder, "run", "work", "--out", "results", *PHANTOMS, *settings, *arguments)
 
 
@@ -35,14 +58,23 @@ def test_a_packed_case_is_the_brain_of_the_case_at_its_place(tmp_path):
     (case,) = write_phantoms(tmp_path / "cases", n_cases=1, seed=3, shape=(48, 56, 40))
     assert script(tmp_path, "pack", "real.tar", case).returncode == 0
     subprocess.run(["tar", "xf", "real.tar"], cwd=tmp_path, check=True)
-    whole, packed = (LoadExamd(with_label=True)({"image": folder}) for folder in (case, tmp_path / case.name))
+    whole, packed = (
+        LoadExamd(with_label=True)({"image": folder}) for folder in (case, tmp_path / case.name)
+    )
     assert packed["image"].shape[1:] < whole["image"].shape[1:]
     for modality in ("t1n", "t1c", "t2w", "t2f"):
-        large, small = (nib.load(next(folder.glob(f"*-{modality}.nii.gz"))) for folder in (case, tmp_path / case.name))
+        large, small = (
+            nib.load(next(folder.glob(f"*-{modality}.nii.gz")))
+            for folder in (case, tmp_path / case.name)
+        )
         start = np.rint(np.linalg.inv(large.affine) @ small.affine[:, 3]).astype(int)[:3]
         box = tuple(slice(a, a + n) for a, n in zip(start, small.shape, strict=True))
         values = np.asarray(large.dataobj)
-        assert np.count_nonzero(values[box]) == np.count_nonzero(values) == np.count_nonzero(small.dataobj)
+        assert (
+            np.count_nonzero(values[box])
+            == np.count_nonzero(values)
+            == np.count_nonzero(small.dataobj)
+        )
         assert np.corrcoef(values[box].ravel(), np.asarray(small.dataobj).ravel())[0, 1] > 0.999
     assert packed["label"].sum() == whole["label"].sum()
 

@@ -21,14 +21,22 @@ except Exception as error:
 
 def ended(script: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=bundle_root(), check=False
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        cwd=bundle_root(),
+        check=False,
     )
 
 
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [
-        ("SetupError('E_SETTING', 'overlap must be less.')", 78, "E_SETTING: overlap must be less.\n"),
+        (
+            "SetupError('E_SETTING', 'overlap must be less.')",
+            78,
+            "E_SETTING: overlap must be less.\n",
+        ),
         ("UsageError('E_FOLDER', 'two\\nlines')", 2, "E_FOLDER: two\nlines\n"),
         ("OutputError('E_WRITE', '\\x1b[2J\\ud800')", 74, "E_WRITE: \\x1b[2J\\ud800\n"),
     ],

@@ -22,13 +22,18 @@ Report = Callable[[CaseOutcome], None]
 
 
 def evaluate_network(
-    out: Path, settings: Mapping[str, Any], *, overlays: Sequence[str] = (), report: Report | None = None
+    out: Path,
+    settings: Mapping[str, Any],
+    *,
+    overlays: Sequence[str] = (),
+    report: Report | None = None,
 ) -> list[CaseOutcome]:
     """Judge a network on labelled cases from every set of their modalities, and write the report.
 
     Args:
         out: made if it is not there.
-        settings: settings of ``configs/evaluate.yaml`` to replace, above all ``dataset_dir`` and ``checkpoint``.
+        settings: settings of ``configs/evaluate.yaml`` to replace, above all ``dataset_dir`` and
+        ``checkpoint``.
         overlays: configs that were merged over those of the training, such as the ablations.
         report: called with every outcome as soon as it is known.
 
@@ -39,7 +44,9 @@ def evaluate_network(
     """
     check_writable(out)
     values = {**settings, "output_dir": out}
-    parser = load_config("evaluate.yaml", values, [find_overlay(name) for name in overlays], trained_with=True)
+    parser = load_config(
+        "evaluate.yaml", values, [find_overlay(name) for name in overlays], trained_with=True
+    )
     runner: CaseRunner = parser.get_parsed_content("case_runner")
     if report is not None:
         runner.report = report
@@ -73,7 +80,9 @@ def evaluate_predictions(
     """
     check_predictions(predictions)
     judged = EvaluationReport(
-        out, empty=empty, facts={"predictions": printable(str(predictions)), "convention": convention}
+        out,
+        empty=empty,
+        facts={"predictions": printable(str(predictions)), "convention": convention},
     )
     load = LoadExamd(with_label=True, label_convention=label_convention)
 
@@ -92,8 +101,11 @@ def evaluate_predictions(
     return _run(CaseRunner(judge, cases, out, report, judged_columns()), judged)
 
 
-def judged_cases(source: Path, patterns: Mapping[str, str] | None = None) -> tuple[dict[str, Any], ...]:
-    """List the cases whose predictions can be judged: labelled ones, of any layout, with or without images.
+def judged_cases(
+    source: Path, patterns: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], ...]:
+    """List the cases whose predictions can be judged: labelled ones, of any layout, with or without
+    images.
 
     A folder of nothing but label maps is one of truths, each named after its case.
 
@@ -105,7 +117,11 @@ def judged_cases(source: Path, patterns: Mapping[str, str] | None = None) -> tup
         UsageError: no case has a label, or the data set is malformed.
     """
     root = source.expanduser()
-    return list_truths(root) if is_folder_of_truths(root) else cases_to_judge(root, patterns, need_images=False)
+    return (
+        list_truths(root)
+        if is_folder_of_truths(root)
+        else cases_to_judge(root, patterns, need_images=False)
+    )
 
 
 def finish(report: EvaluationReport, outcomes: Sequence[CaseOutcome]) -> None:
@@ -123,5 +139,7 @@ def _run(runner: CaseRunner, report: EvaluationReport) -> list[CaseOutcome]:
 def _write(report: EvaluationReport, outcomes: Sequence[CaseOutcome]) -> None:
     if all(outcome.status != OK for outcome in outcomes):
         first = f"{outcomes[0].case_id}: {outcomes[0].reason}" if outcomes else "no case"
-        raise UsageError("E_NO_SCORES", f"At least one case must be judged; all failed, the first: {first}")
+        raise UsageError(
+            "E_NO_SCORES", f"At least one case must be judged; all failed, the first: {first}"
+        )
     report.write()

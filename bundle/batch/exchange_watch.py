@@ -14,7 +14,9 @@ class ServerError(Exception):
 
 
 class Watch:
-    """Cuts the connections of an exchange when its time is over; the timeout of a single read cannot do that."""
+    """Cuts the connections of an exchange when its time is over; the timeout of a single read
+    cannot do that.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -28,7 +30,10 @@ class Watch:
         return self
 
     def __exit__(
-        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
     ) -> None:
         self._timer.cancel()
 
@@ -57,7 +62,9 @@ class Watch:
         self.is_over = True
         for connected in self._sockets:
             with contextlib.suppress(OSError):
-                socket.socket.shutdown(connected, socket.SHUT_RDWR)  # also below TLS, whose own shutdown would wait
+                socket.socket.shutdown(
+                    connected, socket.SHUT_RDWR
+                )  # also below TLS, whose own shutdown would wait
 
 
 class WatchedAdapter(HTTPAdapter):
@@ -68,7 +75,7 @@ class WatchedAdapter(HTTPAdapter):
         self._watch = watch
 
     def get_connection_with_tls_context(self, *arguments: Any, **options: Any) -> Any:
-        """Give a pool as ``requests`` does."""
+        """Return a pool as ``requests`` does."""
         pool: Any = super().get_connection_with_tls_context(*arguments, **options)
         pool.ConnectionCls = self._watched(type(pool).ConnectionCls)
         return pool

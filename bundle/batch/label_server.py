@@ -1,4 +1,6 @@
-"""Asks a MONAI Label server to segment cases, so that a site can test its server with its own exams."""
+"""Asks a MONAI Label server to segment cases, so that a site can test its server with its own
+exams.
+"""
 
 import hashlib
 import json
@@ -82,7 +84,8 @@ class LabelServer:
         """Segment one case; its images are on the server until it has answered.
 
         Args:
-            files: modality to file, or to `Channel` of one 4D file, as ``cases.case_files`` gives them.
+            files: modality to file, or to `Channel` of one 4D file, as ``cases.case_files`` gives
+            them.
             case_id: name of the case, also on the server.
 
         Returns:
@@ -100,7 +103,10 @@ class LabelServer:
             check_facts(facts, files.keys())
             check_numbering(facts, self.numbering)
         except ServerError as fault:
-            text = f"Case {case_id}: the server must answer with a label map and facts; got {fault}. Its log says why."
+            text = (
+                f"Case {case_id}: the server must answer with a label map and facts; got {fault}."
+                " Its log says why."
+            )
             raise CaseError("E_SERVER", " ".join([text, *left])) from None
         return image, {**facts, "warnings": [*facts.get("warnings", []), *left]} if left else facts
 
@@ -116,33 +122,45 @@ class LabelServer:
 
     @contextmanager
     def _uploaded(self, uploads: Mapping[str, bytes], left: list[str]) -> Iterator[str]:
-        """Give a session that holds the images, and end it; what could not be removed is said in ``left``."""
+        """Return a session that holds the images, and end it; what could not be removed is said in
+        ``left``.
+        """
         sent = [("files", upload) for upload in uploads.items()]
         timeout_s = _SHORT_S + sum(map(len, uploads.values())) / SLOWEST
-        answer = self._connection.send("PUT", "session/", timeout_s=timeout_s, max_bytes=MAX_JSON_BYTES, files=sent)
+        answer = self._connection.send(
+            "PUT", "session/", timeout_s=timeout_s, max_bytes=MAX_JSON_BYTES, files=sent
+        )
         session = session_id(answer)
         try:
             yield session
         finally:
             try:
-                self._connection.send("DELETE", f"session/{session}", timeout_s=_SHORT_S, max_bytes=MAX_JSON_BYTES)
+                self._connection.send(
+                    "DELETE", f"session/{session}", timeout_s=_SHORT_S, max_bytes=MAX_JSON_BYTES
+                )
             except ServerError as fault:
-                left.append(f"The images may still be on the server, in session {session}; removing them gave {fault}.")
+                left.append(
+                    f"The images may still be on the server, in session {session}; removing them"
+                    f" gave {fault}."
+                )
 
     def _check_model(self) -> None:
         try:
-            models = model_names(self._connection.send("GET", "info/", timeout_s=_SHORT_S, max_bytes=MAX_JSON_BYTES))
+            models = model_names(
+                self._connection.send("GET", "info/", timeout_s=_SHORT_S, max_bytes=MAX_JSON_BYTES)
+            )
         except ServerError as fault:
             raise SetupError(
                 "E_SERVER",
-                f"A MONAI Label server must answer at {self.url}; got: {fault}. Start it, or correct the URL.",
+                f"A MONAI Label server must answer at {self.url}; got: {fault}. Start it, or"
+                " correct the URL.",
             ) from None
         if self.model not in models:
             known = ", ".join(shown(name, 60) for name in models[:_SHOWN_MODELS]) or "none"
             raise SetupError(
                 "E_SERVER",
-                f"The server {self.url} must have the model {printable(self.model)}; it has {known}. "
-                "Choose one with --model.",
+                f"The server {self.url} must have the model {printable(self.model)}; it has"
+                f" {known}. Choose one with --model.",
             )
 
 
@@ -153,7 +171,8 @@ def ask_server(
     *,
     report: Callable[[CaseOutcome], None] | None = None,
 ) -> list[CaseOutcome]:
-    """Let a server segment cases, writing ``OUT/CASE/CASE_seg.nii.gz``, ``OUT/CASE/CASE.json`` and ``OUT/cases.csv``.
+    """Let a server segment cases, writing ``OUT/CASE/CASE_seg.nii.gz``, ``OUT/CASE/CASE.json`` and
+    ``OUT/cases.csv``.
 
     Label maps are read as strictly as any other and written anew, with the header of the exam.
 
@@ -169,9 +188,18 @@ def ask_server(
         content, facts = server.segment(files, case_id)
         grid = exam_grid(*next(iter(files.items())), case_id)
         label = checked_label(content, server.numbering, grid, case_id)
-        warnings = [*facts.get("warnings", []), *label.warnings, *differing_volumes(label, facts["volumes_ml"])]
+        warnings = [
+            *facts.get("warnings", []),
+            *label.warnings,
+            *differing_volumes(label, facts["volumes_ml"]),
+        ]
         warnings += _unused(files, facts["modalities"])
-        facts = {**facts, "warnings": [printable(text) for text in warnings], "server": server.url, "inputs": inputs}
+        facts = {
+            **facts,
+            "warnings": [printable(text) for text in warnings],
+            "server": server.url,
+            "inputs": inputs,
+        }
         written = save_answer(out / case_id, case_id, label, grid, facts)
         return {key: written[key] for key in ("modalities", "volumes_ml", "warnings")}
 
@@ -182,54 +210,81 @@ def ask_server(
 def _input(value: Any, case_id: str) -> dict[str, Any]:
     """Describe an image as an exam's record does."""
     file = value.file if isinstance(value, Channel) else Path(value)
-    channel = {"channel": value.position, "n_channels": value.n_volumes} if isinstance(value, Channel) else {}
-    return {"file": str(file), "sha256": hashlib.sha256(_content(file, case_id)).hexdigest(), **channel}
+    channel = (
+        {"channel": value.position, "n_channels": value.n_volumes}
+        if isinstance(value, Channel)
+        else {}
+    )
+    return {
+        "file": str(file),
+        "sha256": hashlib.sha256(_content(file, case_id)).hexdigest(),
+        **channel,
+    }
 
 
 def _unused(sent: Iterable[str], used: Sequence[str]) -> list[str]:
     names = [modality for modality in sent if modality not in used]
-    return [f"the server got {', '.join(names)} too, but does not say that it used them"] if names else []
+    return (
+        [f"the server got {', '.join(names)} too, but does not say that it used them"]
+        if names
+        else []
+    )
 
 
 def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Refuse options that cannot be sent, or that would make the answer another one than is expected."""
+    """Refuse options that cannot be sent, or that would make the answer another one than is
+    expected.
+    """
     for option in ("case_id", "image", "result_extension"):
         if option in options:
-            raise UsageError("E_OPTION", f"The option {option} must be left to this command. Leave it out.")
+            raise UsageError(
+                "E_OPTION", f"The option {option} must be left to this command. Leave it out."
+            )
     if options.get(NUMBERING, DEFAULT_NUMBERING) not in tuple(CONVENTIONS):
         raise UsageError(
             "E_OPTION",
-            f"{NUMBERING} must be one of {', '.join(CONVENTIONS)}; got {options[NUMBERING]!r}. Choose one of them.",
+            f"{NUMBERING} must be one of {', '.join(CONVENTIONS)}; got {options[NUMBERING]!r}."
+            " Choose one of them.",
         )
     try:
         json.dumps(options, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise UsageError("E_OPTION", f"Options must be plain finite data; got: {error}. Correct --set.") from None
+        raise UsageError(
+            "E_OPTION", f"Options must be plain finite data; got: {error}. Correct --set."
+        ) from None
     return dict(options)
 
 
 def _uploads(files: Mapping[str, Any], case_id: str) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Give what is sent: name that the server knows it by to content, and options that declare it."""
+    """Return what is sent: name that the server knows it by to content, and options that declare
+    it.
+    """
     channels = {modality: value for modality, value in files.items() if isinstance(value, Channel)}
     if channels:
         file = next(iter(channels.values())).file
         order = sorted(channels, key=lambda modality: channels[modality].position)
-        return {f"{case_id}{_ending(file)}": _content(file, case_id)}, {"modalities": ",".join(order)}
+        return {f"{case_id}{_ending(file)}": _content(file, case_id)}, {
+            "modalities": ",".join(order)
+        }
     paths = {modality: Path(value) for modality, value in files.items()}
-    return {f"{case_id}-{name}{_ending(path)}": _content(path, case_id) for name, path in paths.items()}, {}
+    return {
+        f"{case_id}-{name}{_ending(path)}": _content(path, case_id) for name, path in paths.items()
+    }, {}
 
 
 def _content(file: Path, case_id: str) -> bytes:
     if not file.is_file():
         raise CaseError(
-            "E_MISSING", f"Case {case_id}: {printable(str(file))} must be a file; got none. Check the path."
+            "E_MISSING",
+            f"Case {case_id}: {printable(str(file))} must be a file; got none. Check the path.",
         )
     try:
         return file.read_bytes()
     except OSError as error:
         raise CaseError(
             "E_UNREADABLE",
-            f"Case {case_id}: {printable(str(file))} must be readable; got {error.strerror}. Check its permissions.",
+            f"Case {case_id}: {printable(str(file))} must be readable; got {error.strerror}. Check"
+            " its permissions.",
         ) from None
 
 

@@ -1,4 +1,6 @@
-"""Reads the label map that a server returned as strictly as any other, and saves it on the exam's own grid."""
+"""Reads the label map that a server returned as strictly as any other, and saves it on the exam's
+own grid.
+"""
 
 import json
 import tempfile
@@ -34,7 +36,9 @@ def exam_grid(modality: str, image: Any, case_id: str) -> Grid:
         CaseError: the image cannot be used.
     """
     if isinstance(image, Channel):
-        return read_channels(image.file, {modality: image.position}, image.n_volumes, case_id=case_id)[modality].grid
+        return read_channels(
+            image.file, {modality: image.position}, image.n_volumes, case_id=case_id
+        )[modality].grid
     return read_volume(Path(image), case_id=case_id, modality=modality).grid
 
 
@@ -59,8 +63,8 @@ def checked_label(content: bytes, numbering: str, grid: Grid, case_id: str) -> L
     except CaseError as error:
         raise CaseError(
             "E_SERVER",
-            f"Case {case_id}: the answer must be a .nii.gz image of labels in {numbering} numbering; got: {error} "
-            "See the server's log.",
+            f"Case {case_id}: the answer must be a .nii.gz image of labels in {numbering}"
+            f" numbering; got: {error} See the server's log.",
         ) from None
     _check_place(label.grid, grid, case_id)
     return label
@@ -77,7 +81,8 @@ def differing_volumes(label: LabelMap, volumes_ml: Mapping[str, float]) -> Itera
 
 
 def check_answer_free(folder: Path, case_id: str, inputs: Mapping[str, Mapping[str, Any]]) -> None:
-    """Refuse to save an answer where it would replace what is no earlier answer for the same images.
+    """Refuse to save an answer where it would replace what is no earlier answer for the same
+    images.
 
     Args:
         folder: of the case, need not exist.
@@ -93,8 +98,8 @@ def check_answer_free(folder: Path, case_id: str, inputs: Mapping[str, Mapping[s
     if earlier is not None and "server" not in earlier:
         raise CaseError(
             "E_EXISTS",
-            f"Case {case_id}: {folder} must not hold a result of `simmlm segment`, which has more maps than an answer "
-            "can replace; it does. Choose another output folder.",
+            f"Case {case_id}: {folder} must not hold a result of `simmlm segment`, which has more"
+            " maps than an answer can replace; it does. Choose another output folder.",
         )
 
 
@@ -102,7 +107,9 @@ def _names(case_id: str) -> tuple[str, str]:
     return f"{case_id}_seg.nii.gz", f"{case_id}.json"
 
 
-def save_answer(folder: Path, case_id: str, label: LabelMap, grid: Grid, facts: Mapping[str, Any]) -> dict[str, Any]:
+def save_answer(
+    folder: Path, case_id: str, label: LabelMap, grid: Grid, facts: Mapping[str, Any]
+) -> dict[str, Any]:
     """Write ``CASE_seg.nii.gz`` with the header of the exam, and last ``CASE.json``.
 
     Args:
@@ -110,7 +117,8 @@ def save_answer(folder: Path, case_id: str, label: LabelMap, grid: Grid, facts: 
         case_id: begins the names.
         label: its ``convention`` is the numbering of the file.
         grid: of the exam.
-        facts: of the server, with ``inputs`` as `check_answer_free` takes them; the numbering is added.
+        facts: of the server, with ``inputs`` as `check_answer_free` takes them; the numbering is
+        added.
 
     Returns:
         The facts as they were written.
@@ -128,7 +136,9 @@ def save_answer(folder: Path, case_id: str, label: LabelMap, grid: Grid, facts: 
     write_volume(folder / image, to_convention(label.values, numbering), grid, description="seg")
     text = json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     with appearing_at_once(folder / done) as file:
-        file.write(text.encode("utf-8", "backslashreplace"))  # half a letter becomes JSON's escape of it
+        file.write(
+            text.encode("utf-8", "backslashreplace")
+        )  # half a letter becomes JSON's escape of it
     mark_finished(folder, case_id, facts["inputs"])
     return written
 
@@ -157,6 +167,7 @@ def _check_place(found: Grid, grid: Grid, case_id: str) -> None:
     if found.shape != grid.shape or not shift <= GRID_TOLERANCE_VOXELS:
         raise CaseError(
             "E_GRID",
-            f"Case {case_id}: the label map must lie on the images, {grid.shape}, to {GRID_TOLERANCE_VOXELS} voxels; "
-            f"got {found.shape}, {shift:.3f} voxels away. Check the server.",
+            f"Case {case_id}: the label map must lie on the images, {grid.shape}, to"
+            f" {GRID_TOLERANCE_VOXELS} voxels; got {found.shape}, {shift:.3f} voxels away. Check"
+            " the server.",
         )

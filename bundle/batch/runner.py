@@ -46,8 +46,12 @@ class CaseOutcome:
         return [str(text) for text in (self.result or {}).get("warnings", ())]
 
     def row(self) -> dict[str, Any]:
-        """Give the row; a failed case has no modalities, warnings, volumes or Dice."""
-        row: dict[str, Any] = {"case_id": printable(self.case_id), "status": self.status, "reason": self.reason}
+        """Return the row; a failed case has no modalities, warnings, volumes or Dice."""
+        row: dict[str, Any] = {
+            "case_id": printable(self.case_id),
+            "status": self.status,
+            "reason": self.reason,
+        }
         if self.result is not None:
             row["modalities"] = " ".join(self.result["modalities"])
             row["warnings"] = len(self.warnings)
@@ -61,7 +65,8 @@ class EvaluatorRun:
     """Runs an evaluator on one case after the other, and forgets one before the next.
 
     Args:
-        evaluator: a MONAI evaluator whose post-processing leaves ``result``; its handlers keep or write the rest.
+        evaluator: a MONAI evaluator whose post-processing leaves ``result``; its handlers keep or
+        write the rest.
         preprocessing: reads and prepares a case.
     """
 
@@ -70,12 +75,19 @@ class EvaluatorRun:
         self.preprocessing = preprocessing
 
     def __call__(self, case: Mapping[str, Any]) -> dict[str, Any]:
-        """Give the ``result`` of a case."""
-        self.evaluator.data_loader = DataLoader(Dataset([case], self.preprocessing), batch_size=1, num_workers=0)
+        """Return the ``result`` of a case."""
+        self.evaluator.data_loader = DataLoader(
+            Dataset([case], self.preprocessing), batch_size=1, num_workers=0
+        )
         self.evaluator.state.epoch_length = 1
-        self.evaluator.state.output = None  # a run that does nothing must not pass off the last case's result
-        self.evaluator.logger.setLevel(logging.CRITICAL)  # the runner reports; ignite would print a traceback first
-        # Else ignite resumes the failed run instead of starting the next one: it does nothing and says so nowhere.
+        self.evaluator.state.output = (
+            None  # a run that does nothing must not pass off the last case's result
+        )
+        self.evaluator.logger.setLevel(
+            logging.CRITICAL
+        )  # the runner reports; ignite would print a traceback first
+        # Else ignite resumes the failed run instead of starting the next one: it does nothing and
+        # says so nowhere.
         self.evaluator.interrupt_resume_enabled = False
         self.evaluator.run()
         result: dict[str, Any] = self.evaluator.state.output[0]["result"]
@@ -83,7 +95,8 @@ class EvaluatorRun:
 
 
 class CaseRunner:
-    """Go through cases one after the other, past those that fail, and keep ``cases.csv`` up to date.
+    """Go through cases one after the other, past those that fail, and keep ``cases.csv`` up to
+    date.
 
     Args:
         run_case: does the work for a case and gives its plain JSON facts.
@@ -114,7 +127,8 @@ class CaseRunner:
         """Run all cases.
 
         Raises:
-            OutputError: the output folder cannot be written, another process writes there, its ``cases.csv`` is
+            OutputError: the output folder cannot be written, another process writes there, its
+            ``cases.csv`` is
                 somebody else's, or results would go among inputs; no case was started.
         """
         check_apart(self.cases, self.output_dir)
@@ -127,7 +141,9 @@ class CaseRunner:
         outcomes: list[CaseOutcome] = []
         for case in self.cases:
             outcomes.append(self._run_one(case))
-            write_csv(self.output_dir / TABLE, self.columns, [outcome.row() for outcome in outcomes])
+            write_csv(
+                self.output_dir / TABLE, self.columns, [outcome.row() for outcome in outcomes]
+            )
             with contextlib.suppress(OSError):  # nobody listens any more; the results are there
                 self.report(outcomes[-1])
         return outcomes
@@ -160,8 +176,8 @@ def exit_if_failed(outcomes: Sequence[CaseOutcome]) -> None:
 def check_apart(cases: Sequence[Mapping[str, Any]], output_dir: Path) -> None:
     """Refuse to write a case's results into the folder of its images.
 
-    The label map would replace an expert label of that name (``CASE_seg.nii.gz`` in BraTS 2021), or be taken for
-    one by the next training.
+    The label map would replace an expert label of that name (``CASE_seg.nii.gz`` in BraTS 2021), or
+    be taken for one by the next training.
 
     Raises:
         OutputError: with the folder of the first such case.
@@ -170,11 +186,17 @@ def check_apart(cases: Sequence[Mapping[str, Any]], output_dir: Path) -> None:
         try:
             folder = (output_dir / str(case["case_id"])).resolve()
             among = folder in _input_folders(case["image"])
-        except (OSError, ValueError, RuntimeError):  # a name that no file can have: the case will fail by itself
+        except (
+            OSError,
+            ValueError,
+            RuntimeError,
+        ):  # a name that no file can have: the case will fail by itself
             continue
         if among:
             raise OutputError(
-                "E_OUTPUT", f"Results must not go among the images; got {folder} for both. Choose another folder."
+                "E_OUTPUT",
+                f"Results must not go among the images; got {folder} for both. Choose another"
+                " folder.",
             )
 
 
@@ -197,12 +219,15 @@ def _check_table(path: Path) -> None:
         first = [str(error)]
     if tuple(first[: len(_FIRST)]) != _FIRST:
         raise OutputError(
-            "E_EXISTS", f"{path} must be a table of this program, to be replaced; it is not. Choose another folder."
+            "E_EXISTS",
+            f"{path} must be a table of this program, to be replaced; it is not. Choose another"
+            " folder.",
         )
 
 
 def _check_item(case: Mapping[str, Any]) -> None:
-    """Refuse a case that its listing found unusable, or whose name cannot be that of a folder for its results.
+    """Refuse a case that its listing found unusable, or whose name cannot be that of a folder for
+    its results.
 
     Raises:
         CaseError: the listing's problem, or E_CASE_ID.
@@ -213,7 +238,9 @@ def _check_item(case: Mapping[str, Any]) -> None:
     if not is_case_id(case_id):
         raise id_problem(case_id, "the list of cases")
     if case_id.casefold() == TABLE:
-        raise CaseError("E_CASE_ID", f"Case {case_id}: a case name must not be {TABLE}; it is. Rename it.")
+        raise CaseError(
+            "E_CASE_ID", f"Case {case_id}: a case name must not be {TABLE}; it is. Rename it."
+        )
 
 
 def describe(outcome: CaseOutcome) -> str:
@@ -223,13 +250,16 @@ def describe(outcome: CaseOutcome) -> str:
         return f"{case_id}: failed: {printable(outcome.reason, keep_lines=True)}"
     done = f"{case_id}: ok, {' '.join(outcome.result['modalities'])}"
     if "dice" in outcome.result:
-        return f"{done}, Dice {' '.join(f'{region} {value:.2f}' for region, value in outcome.result['dice'].items())}"
+        dice = [f"{region} {value:.2f}" for region, value in outcome.result["dice"].items()]
+        return f"{done}, Dice {' '.join(dice)}"
     return f"{done}, tumour {sum(outcome.result['volumes_ml'].values()):.1f} ml"
 
 
 def describe_warnings(outcome: CaseOutcome) -> list[str]:
     """Say in one line each what was accepted of a case although it is unusual."""
-    return [f"{printable(outcome.case_id)}: warning: {printable(text)}" for text in outcome.warnings]
+    return [
+        f"{printable(outcome.case_id)}: warning: {printable(text)}" for text in outcome.warnings
+    ]
 
 
 def log_outcome(outcome: CaseOutcome) -> None:
@@ -244,8 +274,13 @@ def _reason(error: BaseException, case_id: str) -> str:
     if known is not None:
         return f"{known.code}: {known}"
     if refused is not None:
-        found = f"{cause_of(refused)}, {refused.filename}" if refused.filename else cause_of(refused)
-        return f"E_IO: Case {case_id}: its files must be readable and writable; got: {found}. Mend that."
+        found = (
+            f"{cause_of(refused)}, {refused.filename}" if refused.filename else cause_of(refused)
+        )
+        return (
+            f"E_IO: Case {case_id}: its files must be readable and writable; got: {found}. Mend"
+            " that."
+        )
     trace = printable("".join(traceback.format_exception(error)), keep_lines=True)
     LOGGER.error("%s: unexpected error\n%s", printable(case_id), trace)
     return f"E_UNEXPECTED: {type(error).__name__}: {error}"

@@ -21,7 +21,8 @@ def segment_cases(
     """Segment cases with one loaded network, writing ``OUT/CASE/...`` and ``OUT/cases.csv``.
 
     Args:
-        cases: from ``data.cases``, or dictionaries with ``case_id`` and ``image`` (modality to file).
+        cases: from ``data.cases``, or dictionaries with ``case_id`` and ``image`` (modality to
+        file).
         out: made if it is not there.
         settings: settings of ``configs/inference.yaml`` to replace.
         report: called with every outcome as soon as it is known.
@@ -31,7 +32,9 @@ def segment_cases(
         OutputError: ``out`` cannot be written; no case was started.
     """
     check_writable(out)
-    parser = load_config("inference.yaml", {**(settings or {}), "cases": tuple(cases), "output_dir": out})
+    parser = load_config(
+        "inference.yaml", {**(settings or {}), "cases": tuple(cases), "output_dir": out}
+    )
     runner: CaseRunner = parser.get_parsed_content("case_runner")
     if report is not None:
         runner.report = report

@@ -38,7 +38,7 @@ def model_names(answer: Answer) -> list[str]:
 
 
 def session_id(answer: Answer) -> str:
-    """Give the name of a new session, which is no path.
+    """Return the name of a new session, which is no path.
 
     Raises:
         ServerError: there is none.
@@ -77,15 +77,23 @@ def check_facts(facts: Mapping[str, Any], sent: Collection[str]) -> None:
     Raises:
         ServerError: one of these is not what it must be.
     """
-    modalities, volumes, warnings = (facts.get(key) for key in ("modalities", "volumes_ml", "warnings"))
+    modalities, volumes, warnings = (
+        facts.get(key) for key in ("modalities", "volumes_ml", "warnings")
+    )
     if not _are_texts(modalities) or not modalities or set(modalities) - set(sent):
-        raise ServerError(f"modalities {shown(repr(modalities), 80)}, which must be among {', '.join(sent)}")
+        raise ServerError(
+            f"modalities {shown(repr(modalities), 80)}, which must be among {', '.join(sent)}"
+        )
     if not isinstance(volumes, dict) or not all(
         name in _TISSUES and _is_volume(value) for name, value in volumes.items()
     ):
-        raise ServerError(f"volumes {shown(repr(volumes), 120)}, which must be ml of {', '.join(_TISSUES)}")
+        raise ServerError(
+            f"volumes {shown(repr(volumes), 120)}, which must be ml of {', '.join(_TISSUES)}"
+        )
     if warnings is not None and not _are_texts(warnings):
-        raise ServerError(f"warnings {shown(repr(warnings), 80)}, which must be a list of sentences")
+        raise ServerError(
+            f"warnings {shown(repr(warnings), 80)}, which must be a list of sentences"
+        )
 
 
 def check_numbering(facts: Mapping[str, Any], asked: str) -> None:
@@ -97,7 +105,9 @@ def check_numbering(facts: Mapping[str, Any], asked: str) -> None:
     labels = facts.get("labels")
     named = labels.get("convention") if isinstance(labels, dict) else labels
     if labels is not None and named != asked:
-        raise ServerError(f"a label map in the numbering {shown(repr(named), 40)}, where {asked} was asked for")
+        raise ServerError(
+            f"a label map in the numbering {shown(repr(named), 40)}, where {asked} was asked for"
+        )
 
 
 def read_json(content: bytes) -> Any:
@@ -128,7 +138,9 @@ def _parts(answer: Answer) -> list[tuple[str, bytes]]:
         raise ServerError(f"more than {_MAX_PARTS} parts")
     try:
         decoded = MultipartDecoder(answer.content, f"multipart/form-data; boundary={boundary}")
-        return [(_name(part.headers[b"Content-Disposition"]), part.content) for part in decoded.parts]
+        return [
+            (_name(part.headers[b"Content-Disposition"]), part.content) for part in decoded.parts
+        ]
     except _NO_PARTS as error:
         raise ServerError(f"a broken multipart answer: {shown(str(error), 80)}") from None
 
@@ -157,11 +169,17 @@ def _check_depth(value: Any, left: int = MAX_DEPTH) -> None:
 
 
 def _are_texts(value: Any) -> bool:
-    return isinstance(value, list) and len(value) <= MAX_WARNINGS and all(isinstance(text, str) for text in value)
+    return (
+        isinstance(value, list)
+        and len(value) <= MAX_WARNINGS
+        and all(isinstance(text, str) for text in value)
+    )
 
 
 def _is_volume(value: Any) -> bool:
-    """Whether this is a number of ml; JSON's numbers are finite here, but an integer may be of any length."""
+    """Whether this is a number of ml; JSON's numbers are finite here, but an integer may be of any
+    length.
+    """
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
 
 

@@ -1,4 +1,6 @@
-"""HTTP with a server that nobody vouches for: it leads nowhere else, and its answers have an end."""
+"""HTTP with a server that nobody vouches for: it leads nowhere else, and its answers have
+an end.
+"""
 
 import base64
 import contextlib
@@ -23,7 +25,9 @@ MAX_HOPS = 5
 """Redirects that one request may follow, all within the server's own origin."""
 
 SILENCE_S = 20.0
-"""An answer that has begun may pause so long, and needs no more than this beyond its bytes at ``SLOWEST``."""
+"""An answer that has begun may pause so long, and needs no more than this beyond its bytes at
+``SLOWEST``.
+"""
 
 SLOWEST = 10_000.0
 """Bytes per second."""
@@ -49,11 +53,13 @@ class Answer:
 class ServerConnection:
     """Sends requests to one server and nowhere else.
 
-    Proxies of the environment and ``~/.netrc`` are left alone: the first would get the images, and the second would
-    take the place of the token. ``REQUESTS_CA_BUNDLE`` counts, for servers with a certificate of their own.
+    Proxies of the environment and ``~/.netrc`` are left alone: the first would get the images, and
+    the second would take the place of the token. ``REQUESTS_CA_BUNDLE`` counts, for servers with a
+    certificate of their own.
 
     Args:
-        url: ``http://`` or ``https://``, may hold a path, and a user and password instead of a token.
+        url: ``http://`` or ``https://``, may hold a path, and a user and password instead of a
+        token.
         token: sent as bearer token.
 
     Raises:
@@ -63,10 +69,16 @@ class ServerConnection:
     def __init__(self, url: str, token: str | None = None) -> None:
         parts = _split(url)
         host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
-        self.url = f"{parts.scheme}://{host}{'' if parts.port is None else f':{parts.port}'}{parts.path.rstrip('/')}"
-        self._headers = {"Accept-Encoding": "identity", **_authorization(parts, (token or "").strip())}
+        port = "" if parts.port is None else f":{parts.port}"
+        self.url = f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+        self._headers = {
+            "Accept-Encoding": "identity",
+            **_authorization(parts, (token or "").strip()),
+        }
 
-    def send(self, method: str, path: str, *, timeout_s: float, max_bytes: int, **content: Any) -> Answer:
+    def send(
+        self, method: str, path: str, *, timeout_s: float, max_bytes: int, **content: Any
+    ) -> Answer:
         """Send a request and give its whole answer.
 
         Args:
@@ -79,9 +91,15 @@ class ServerConnection:
         Raises:
             ServerError: no answer, an error, too much, too slowly, or a redirect to another origin.
         """
-        with Watch(timeout_s) as watch, requests.Session() as session, contextlib.ExitStack() as answers:
+        with (
+            Watch(timeout_s) as watch,
+            requests.Session() as session,
+            contextlib.ExitStack() as answers,
+        ):
             session.trust_env = False
-            session.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+            session.verify = (
+                os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
+            )
             session.headers.update(self._headers)
             adapter = WatchedAdapter(watch)
             session.mount("http://", adapter)
@@ -97,26 +115,42 @@ class ServerConnection:
             return Answer(received, answer.headers.get("Content-Type", ""))
 
     def _exchange(
-        self, session: requests.Session, method: str, path: str, timeout_s: float, content: dict[str, Any]
+        self,
+        session: requests.Session,
+        method: str,
+        path: str,
+        timeout_s: float,
+        content: dict[str, Any],
     ) -> Iterator[requests.Response]:
-        """Send a request, again wherever the server wants it within its own origin; give all answers, bodies unread."""
+        """Send a request, again wherever the server wants it within its own origin; give all
+        answers, bodies unread.
+        """
         url = f"{self.url}/{path}"
         for _ in range(MAX_HOPS + 1):
             answer = session.request(
-                method, url, timeout=(_CONNECT_S, timeout_s), stream=True, allow_redirects=False, **content
+                method,
+                url,
+                timeout=(_CONNECT_S, timeout_s),
+                stream=True,
+                allow_redirects=False,
+                **content,
             )
             yield answer
             if not answer.is_redirect:
                 _check_status(answer)
                 return
             url = self._redirected(url, answer, method)
-            session.close()  # a server may close the connection, too late to be noticed before the next request
-            content = {key: value for key, value in content.items() if key != "params"}  # the new URL has its own
+            # a server may close the connection, too late to be noticed before the next request
+            session.close()
+            content = {
+                key: value for key, value in content.items() if key != "params"
+            }  # the new URL has its own
         raise ServerError(f"more than {MAX_HOPS} redirects")
 
     def _redirected(self, url: str, answer: requests.Response, method: str) -> str:
         target = urljoin(url, answer.headers["Location"])
-        # A backslash or a name before the host may lead one reader of the URL elsewhere than the other.
+        # A backslash or a name before the host may lead one reader of the URL elsewhere than the
+        # other.
         is_clear = not re.search(r"[\s\\]", target) and "@" not in urlsplit(target).netloc
         if not is_clear or _origin(target) != _origin(self.url):
             raise ServerError(f"a redirect to another server, {shown(target)}, which gets nothing")
@@ -147,14 +181,18 @@ def _split(url: str) -> SplitResult:
 
 
 def _authorization(parts: SplitResult, token: str) -> dict[str, str]:
-    """Give the header; neither password nor token is ever shown."""
+    """Return the header; neither password nor token is ever shown."""
     if not (token.isascii() and token.isprintable()) or " " in token:
-        raise SetupError("E_SERVER", "The token must be one word of ASCII letters, digits and signs. Correct it.")
+        raise SetupError(
+            "E_SERVER", "The token must be one word of ASCII letters, digits and signs. Correct it."
+        )
     if parts.username is None:
         return {"Authorization": f"Bearer {token}"} if token else {}
     if token:
         raise SetupError(
-            "E_SERVER", "A server must get a token or a user and password; got both, in URL and environment. Drop one."
+            "E_SERVER",
+            "A server must get a token or a user and password; got both, in URL and environment."
+            " Drop one.",
         )
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
     return {"Authorization": f"Basic {base64.b64encode(pair).decode()}"}

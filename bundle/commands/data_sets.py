@@ -50,7 +50,9 @@ def phantom(
     """Draw exams with labels, so that everything can be tried without a download."""
     with exit_codes():
         check_writable(out)
-        for folder in write_phantoms(out, n_cases=cases, seed=seed, shape=shape, naming=naming.value):
+        for folder in write_phantoms(
+            out, n_cases=cases, seed=seed, shape=shape, naming=naming.value
+        ):
             typer.echo(printable(str(folder)))
 
 
@@ -58,18 +60,28 @@ def data(
     source: SourceArgument = None,
     data: DataOption = None,
     json_file: Annotated[
-        Path | None, typer.Option("--json", help="Also write everything that is found.", callback=expanded)
+        Path | None,
+        typer.Option("--json", help="Also write everything that is found.", callback=expanded),
     ] = None,
-    labels: Annotated[TruthNumbering, typer.Option(help="Numbering of the label maps on disk.")] = TruthNumbering.auto,
+    labels: Annotated[
+        TruthNumbering, typer.Option(help="Numbering of the label maps on disk.")
+    ] = TruthNumbering.auto,
     pattern: PatternOption = None,
 ) -> None:
-    """Describe a data set, reading every case as training would. Exit status 1 if a case cannot be used."""
+    """Describe a data set, reading every case as training would. Exit status 1 if a case cannot be
+    used.
+    """
     with exit_codes():
         root = given_source(source, data)
         cases = list_cases(root, parse_patterns(pattern or []))
         if json_file is not None and not json_file.absolute().parent.is_dir():
-            raise OutputError("E_OUTPUT", f"--json must lie in a folder that exists; got {json_file}. Make it first.")
-        reading = track(cases, "reading", console=ERRORS, transient=True, disable=not ERRORS.is_terminal)
+            raise OutputError(
+                "E_OUTPUT",
+                f"--json must lie in a folder that exists; got {json_file}. Make it first.",
+            )
+        reading = track(
+            cases, "reading", console=ERRORS, transient=True, disable=not ERRORS.is_terminal
+        )
         facts = [describe_case(case, labels.value) for case in reading]
         description = {"source": str(root), "layout": find_layout(root).value, **summarise(facts)}
         for table in description_tables(description):
@@ -84,20 +96,32 @@ def data(
 
 def split(
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="JSON file for the split; never replaced.", callback=expanded)
+        Path,
+        typer.Option(
+            "--out", "-o", help="JSON file for the split; never replaced.", callback=expanded
+        ),
     ],
     source: LabelledArgument = None,
     data: DataOption = None,
     pattern: PatternOption = None,
-    validation: Annotated[float | None, typer.Option(help="Share of the patients; 0.1 if left out.")] = None,
+    validation: Annotated[
+        float | None, typer.Option(help="Share of the patients; 0.1 if left out.")
+    ] = None,
     test: Annotated[float, typer.Option(help="Share of the patients; 0 for none.")] = 0.2,
-    folds: Annotated[int | None, typer.Option(help="Folds for cross-validation instead of a validation part.")] = None,
+    folds: Annotated[
+        int | None, typer.Option(help="Folds for cross-validation instead of a validation part.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="The same seed draws the same patients.")] = 0,
 ) -> None:
-    """Divide the labelled cases by patient into training, validation and test, or into folds and test."""
+    """Divide the labelled cases by patient into training, validation and test, or into folds and
+    test.
+    """
     with exit_codes():
         if folds is not None and validation is not None:
-            raise UsageError("E_USAGE", "--folds goes without --validation: each fold validates once. Leave one out.")
+            raise UsageError(
+                "E_USAGE",
+                "--folds goes without --validation: each fold validates once. Leave one out.",
+            )
         cases = labelled_cases(given_source(source, data), parse_patterns(pattern or []))
         if folds is not None:
             drawn = draw_folds(cases, n_folds=folds, test_share=test, seed=seed)
@@ -105,4 +129,6 @@ def split(
             share = 0.1 if validation is None else validation
             drawn = draw_split(cases, validation_share=share, test_share=test, seed=seed)
         write_split(out, drawn)
-        typer.echo(f"{out}: " + ", ".join(f"{len(ids)} {part}" for part, ids in drawn.parts.items()))
+        typer.echo(
+            f"{out}: " + ", ".join(f"{len(ids)} {part}" for part, ids in drawn.parts.items())
+        )

@@ -16,13 +16,15 @@ from bundle.plain_text import printable
 
 ERRORS = Console(stderr=True)
 SOURCE_HELP = (
-    "A case folder, a folder with one per case (also BIDS, or files of several cases in one folder), a Decathlon or "
-    "nnU-Net folder, a .csv or .json list, or an image of a case."
+    "A case folder, a folder with one per case (also BIDS, or files of several cases in one"
+    " folder), a Decathlon or nnU-Net folder, a .csv or .json list, or an image of a case."
 )
 
 
 def expanded(value: Any) -> Any:
-    """Replace ``~`` in a path or several, as typer's callback: no shell does so after ``--data=``."""
+    """Replace ``~`` in a path or several, as typer's callback: no shell does so after
+    ``--data=``.
+    """
     if isinstance(value, list | tuple):
         return [expanded(item) for item in value]
     try:
@@ -31,22 +33,29 @@ def expanded(value: Any) -> Any:
         return value
 
 
-SourceArgument = Annotated[Path | None, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, callback=expanded)]
+SourceArgument = Annotated[
+    Path | None, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, callback=expanded)
+]
 LabelledArgument = Annotated[
-    Path | None, typer.Argument(metavar="SOURCE", help=f"Labelled cases. {SOURCE_HELP}", callback=expanded)
+    Path | None,
+    typer.Argument(metavar="SOURCE", help=f"Labelled cases. {SOURCE_HELP}", callback=expanded),
 ]
 DataOption = Annotated[
-    list[Path] | None, typer.Option("--data", metavar="SOURCE", help="SOURCE, said as an option.", callback=expanded)
+    list[Path] | None,
+    typer.Option("--data", metavar="SOURCE", help="SOURCE, said as an option.", callback=expanded),
 ]
 SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="Replace a setting of the config, as KEY=VALUE; may be repeated.")
+    list[str] | None,
+    typer.Option("--set", help="Replace a setting of the config, as KEY=VALUE; may be repeated."),
 ]
 PatternOption = Annotated[
     list[str] | None,
     typer.Option(
         metavar="NAME=GLOB",
-        help="What files are called in the case folders where not as in BraTS, such as t1c='*_post*.nii.gz' or "
-        "label='*mask*'; may be repeated.",
+        help=(
+            "What files are called in the case folders where not as in BraTS, such as"
+            " t1c='*_post*.nii.gz' or label='*mask*'; may be repeated."
+        ),
     ),
 ]
 CheckpointOption = Annotated[
@@ -77,26 +86,31 @@ class TruthNumbering(StrEnum):
 
 
 def given_source(source: Path | None, data: Sequence[Path] | None) -> Path:
-    """Give the data of a command, which may be named by position or as ``--data``.
+    """Return the data of a command, which may be named by position or as ``--data``.
 
     Raises:
         UsageError: they are named twice, or not at all.
     """
     given = [*([] if source is None else [source]), *(data or [])]
     if not given:
-        raise UsageError("E_USAGE", "The data must be named, as SOURCE or --data SOURCE; got neither. Add the folder.")
+        raise UsageError(
+            "E_USAGE",
+            "The data must be named, as SOURCE or --data SOURCE; got neither. Add the folder.",
+        )
     return only_one("The data, SOURCE or --data,", given)
 
 
 def only_one(what: str, given: Sequence[Path]) -> Path:
-    """Give the value of an option for which the last of several would silently win.
+    """Return the value of an option for which the last of several would silently win.
 
     Raises:
         UsageError: there are several.
     """
     if len(given) > 1:
         both = " and ".join(map(str, given))
-        raise UsageError("E_USAGE", f"{what} must be given once; got {both}. Leave out all but one.")
+        raise UsageError(
+            "E_USAGE", f"{what} must be given once; got {both}. Leave out all but one."
+        )
     return given[0]
 
 
@@ -118,8 +132,8 @@ def all_settings(
     for name in given.keys() & set_values.keys():
         raise UsageError(
             "E_USAGE",
-            f"{name} must be given once; got {given[name]} by its own option and {set_values[name]} by --set. "
-            "Leave out one of them.",
+            f"{name} must be given once; got {given[name]} by its own option and {set_values[name]}"
+            " by --set. Leave out one of them.",
         )
     return {**defaults, **set_values, **given}
 
@@ -146,5 +160,6 @@ def _full(error: BaseException | None) -> OutputError | None:
         return None
     return OutputError(
         "E_WRITE",
-        f"{error.filename or 'The output'} must be writable; got an error: {cause_of(error)}. Mend that and run again.",
+        f"{error.filename or 'The output'} must be writable; got an error: {cause_of(error)}. Mend"
+        " that and run again.",
     )

@@ -14,11 +14,17 @@ from bundle.plain_text import printable
 
 @contextmanager
 def reporting(task: str, n_cases: int) -> Iterator[Callable[[CaseOutcome], None]]:
-    """Give what reports an outcome: one line each, one per warning, and on a terminal a bar below them."""
+    """Return what reports an outcome: one line each, one per warning, and on a terminal a bar below
+    them.
+    """
     if not ERRORS.is_terminal:
         yield log_outcome
         return
-    columns = (TextColumn("{task.description}"), *Progress.get_default_columns()[1:2], MofNCompleteColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        *Progress.get_default_columns()[1:2],
+        MofNCompleteColumn(),
+    )
     with Progress(*columns, TimeRemainingColumn(), console=ERRORS, transient=True) as progress:
         bar = progress.add_task(task, total=n_cases)
 

@@ -41,7 +41,10 @@ def train(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "-o", help="Folder for the weights. The same command again goes on in it.", callback=expanded
+            "--out",
+            "-o",
+            help="Folder for the weights. The same command again goes on in it.",
+            callback=expanded,
         ),
     ],
     source: LabelledArgument = None,
@@ -49,39 +52,57 @@ def train(
     pattern: PatternOption = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each stage.")] = None,
     experts: Annotated[
-        str | None, typer.Option(help="Train only these experts, such as t1c or t1n,t2w; stop after stage 1.")
+        str | None,
+        typer.Option(help="Train only these experts, such as t1c or t1n,t2w; stop after stage 1."),
     ] = None,
     start_from: Annotated[
         list[Path] | None,
         typer.Option(
-            help="Weights to begin stage 2 with instead of a stage 1: a mixture, or experts; may be repeated.",
+            help=(
+                "Weights to begin stage 2 with instead of a stage 1: a mixture, or experts; may be"
+                " repeated."
+            ),
             callback=expanded,
         ),
     ] = None,
     overlay: Annotated[
         list[str] | None,
         typer.Option(
-            help="Config to merge over both stages: a file, or one of configs/ablations; may be repeated.",
+            help=(
+                "Config to merge over both stages: a file, or one of configs/ablations; may be"
+                " repeated."
+            ),
             callback=expanded,
         ),
     ] = None,
     split_file: Annotated[
-        Path | None, typer.Option("--split", help="Split of the cases, by `simmlm split`.", callback=expanded)
+        Path | None,
+        typer.Option("--split", help="Split of the cases, by `simmlm split`.", callback=expanded),
     ] = None,
-    tracking: Annotated[Tracking | None, typer.Option(help="Where else to follow the training.")] = None,
+    tracking: Annotated[
+        Tracking | None, typer.Option(help="Where else to follow the training.")
+    ] = None,
     minutes: Annotated[
-        float | None, typer.Option(min=0, help="Stop before this time is over, at the end of an epoch; exit status 75.")
+        float | None,
+        typer.Option(
+            min=0, help="Stop before this time is over, at the end of an epoch; exit status 75."
+        ),
     ] = None,
     device: DeviceOption = "auto",
     settings: SetOption = None,
 ) -> None:
     """Train the experts alone, then gate and experts together with the More-vs-Fewer loss.
 
-    A training that was stopped or killed goes on after its last finished epoch when the same command is given again.
+    A training that was stopped or killed goes on after its last finished epoch when the same
+    command is given again.
     """
     with exit_codes(), _stoppable():
         root = given_source(source, data)
-        given = {"epochs": epochs, "split_file": split_file, "patterns": pattern_setting(pattern or [])}
+        given = {
+            "epochs": epochs,
+            "split_file": split_file,
+            "patterns": pattern_setting(pattern or []),
+        }
         values = all_settings({"device_name": device}, given, settings)
         weights = train_stages(
             root,
@@ -115,4 +136,6 @@ def _modalities(names: str | None) -> tuple[str, ...]:
     try:
         return parse_modalities(names) if names else ()
     except ValueError as error:
-        raise UsageError("E_EXPERTS", f"--experts must be modalities, separated by commas; {error}") from None
+        raise UsageError(
+            "E_EXPERTS", f"--experts must be modalities, separated by commas; {error}"
+        ) from None

@@ -10,13 +10,20 @@ except ImportError:  # Windows, where nothing here applies
 
 _ROOT = Path("/")
 
-# Per version of control groups: where they are mounted, and the names of limit, usage and what is cache in it.
+# Per version of control groups: where they are mounted, and the names of limit, usage and what is
+# cache in it.
 _UNIFIED = ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file")
-_LEGACY = ("sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+_LEGACY = (
+    "sys/fs/cgroup/memory",
+    "memory.limit_in_bytes",
+    "memory.usage_in_bytes",
+    "total_inactive_file",
+)
 
 
 def available_bytes(root: Path = _ROOT) -> int | None:
-    """Give the least of what the machine, the control group (containers, job schedulers) and ulimit leave.
+    """Return the least of what the machine, the control group (containers, job schedulers) and
+    ulimit leave.
 
     Args:
         root: of the file system; another one for tests.
@@ -43,8 +50,12 @@ def _control_groups(root: Path) -> Iterator[int]:
             yield from _group_limits(root, path, *_LEGACY)
 
 
-def _group_limits(root: Path, path: str, mount: str, limit: str, usage: str, cache: str) -> Iterator[int]:
-    """Give what a group and those around it leave; inside a container only the outermost may be visible."""
+def _group_limits(
+    root: Path, path: str, mount: str, limit: str, usage: str, cache: str
+) -> Iterator[int]:
+    """Return what a group and those around it leave; inside a container only the outermost may be
+    visible.
+    """
     top = root / mount
     group = top / path.lstrip("/")
     for folder in (group, *group.parents):
@@ -55,7 +66,9 @@ def _group_limits(root: Path, path: str, mount: str, limit: str, usage: str, cac
 
 
 def _cached(stat: Path, name: str) -> int:
-    """Files that the kernel keeps in memory count as used, but it gives them up when memory is needed."""
+    """Files that the kernel keeps in memory count as used, but it gives them up when memory is
+    needed.
+    """
     for line in _text(stat).splitlines():
         key, _, value = line.partition(" ")
         if key == name:

@@ -1,8 +1,9 @@
 """Finds what is outside of the brain in a volume whose background is not exactly 0, and makes it 0.
 
-Everything else takes 0 for "outside": the crop, the normalisation, the maps. A background of -1024, of a z-score's
-minimum, of 0.002 from an integer header, or of what interpolation leaves around a mask would count as brain. It is
-recognised on the faces of the volume, where a brain hardly reaches, and only if it cannot be anything else.
+Everything else takes 0 for "outside": the crop, the normalisation, the maps. A background of -1024,
+of a z-score's minimum, of 0.002 from an integer header, or of what interpolation leaves around a
+mask would count as brain. It is recognised on the faces of the volume, where a brain hardly
+reaches, and only if it cannot be anything else.
 """
 
 import numpy as np
@@ -15,12 +16,14 @@ Mask = NDArray[np.bool_]
 # A brain in its bounding box touches less than half of the faces.
 MIN_FACE_SHARE = 0.5
 
-# A value that so many voxels of the faces share exactly is no tissue; in 17 real skull-stripped exams only 0 was.
+# A value that so many voxels of the faces share exactly is no tissue; in 17 real skull-stripped
+# exams only 0 was.
 MIN_PLATEAU_SHARE = 0.05
 MAX_PLATEAUS = 3
 
-# Relative to the signal. All but one of 60 real skull-stripped scans had at most 0.06 % of their voxels below the first
-# of these limits; the noise of the air around an unstripped head is above the second.
+# Relative to the signal. All but one of 60 real skull-stripped scans had at most 0.06 % of their
+# voxels below the first of these limits; the noise of the air around an unstripped head is above
+# the second.
 RINGING = 0.005
 MAX_NOISE = 0.05
 MAX_QUIET_SHARE = 0.05
@@ -73,37 +76,53 @@ def _clear_plateaus(data: Voxels) -> tuple[str, ...]:
 
 
 def _plateaus(face: Voxels, sample: Voxels) -> list[float]:
-    """Values that together make up most of the faces, the commonest first; none if most of the faces hold signal."""
+    """Values that together make up most of the faces, the commonest first; none if most of the
+    faces hold signal.
+    """
     values, counts = np.unique(face, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:MAX_PLATEAUS]
     common = [index for index in order if counts[index] >= MIN_PLATEAU_SHARE * face.size]
     rest = sample[~np.isin(sample, values[common])]
     # Besides the commonest only dark ones: bright tissue may be saturated.
-    chosen = [index for n, index in enumerate(common) if n == 0 or not rest.size or values[index] <= np.median(rest)]
+    chosen = [
+        index
+        for n, index in enumerate(common)
+        if n == 0 or not rest.size or values[index] <= np.median(rest)
+    ]
     if counts[chosen].sum() < MIN_FACE_SHARE * face.size:
         return []
     return [float(values[index]) for index in chosen]
 
 
 def _clear_noise(data: Voxels) -> tuple[str, ...]:
-    """Make a background of almost one value exactly 0: noise, or what a spline left around a mask."""
+    """Make a background of almost one value exactly 0: noise, or what a spline left around
+    a mask.
+    """
     face, sample = faces(data), _sample(data)
     centre = np.median(face)
     limit = _noise_limit(face - centre, sample - centre)
     quiet = np.abs(sample - centre) <= limit
     n_quiet, n_signal = np.count_nonzero(quiet & (sample != 0)), np.count_nonzero(~quiet)
-    if n_quiet <= MAX_QUIET_SHARE * n_signal or np.mean(np.abs(face - centre) <= limit) < MIN_FACE_SHARE:
+    if (
+        n_quiet <= MAX_QUIET_SHARE * n_signal
+        or np.mean(np.abs(face - centre) <= limit) < MIN_FACE_SHARE
+    ):
         return ()
     data -= centre
     data[connected_to_faces(np.abs(data) <= limit)] = 0
     return (
-        f"the background is not 0 but varies by up to {limit:.3g} around {centre:.3g}, as interpolation or noise leave "
-        "it: set to 0. The network knows only skull-stripped brains; if the head still has its skull, strip it first",
+        (
+            f"the background is not 0 but varies by up to {limit:.3g} around {centre:.3g}, as"
+            " interpolation or noise leave it: set to 0. The network knows only skull-stripped"
+            " brains; if the head still has its skull, strip it first"
+        ),
     )
 
 
 def _noise_limit(face: Voxels, sample: Voxels) -> float:
-    """Farthest from the background's median that is still background; -1 where signal cannot be told from noise."""
+    """Farthest from the background's median that is still background; -1 where signal cannot be
+    told from noise.
+    """
     signal = float(np.percentile(np.abs(sample), _SIGNAL_PERCENTILE))
     sigma = _SIGMA_PER_MAD * float(np.median(np.abs(face)))
     limit = max(RINGING * signal, _NOISE_SIGMAS * sigma)

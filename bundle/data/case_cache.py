@@ -1,4 +1,6 @@
-"""A folder of preprocessed cases that several processes may use at once and that never grows beyond a bound."""
+"""A folder of preprocessed cases that several processes may use at once and that never grows beyond
+a bound.
+"""
 
 import contextlib
 import logging
@@ -25,9 +27,10 @@ _DAY_S = 24 * 60 * 60
 class CaseCache:
     """Keep preprocessed cases on disk, one file per case, those used last.
 
-    A convenience that training never depends on: where the folder cannot be used, a warning says so once and
-    everything is computed. Files appear under their names only when they are complete, and carry a checksum.
-    A bound that is smaller than the data set helps little, since every epoch uses every case.
+    A convenience that training never depends on: where the folder cannot be used, a warning says so
+    once and everything is computed. Files appear under their names only when they are complete, and
+    carry a checksum. A bound that is smaller than the data set helps little, since every epoch uses
+    every case.
 
     Args:
         folder: made if it is not there.
@@ -46,7 +49,7 @@ class CaseCache:
             self._give_up(error)
 
     def load(self, key: str) -> Any | None:
-        """Give the case that was stored under a key; None if there is none, or a damaged one."""
+        """Return the case that was stored under a key; None if there is none, or a damaged one."""
         path = self._path(key)
         try:
             case = from_bytes(path.read_bytes())
@@ -62,7 +65,8 @@ class CaseCache:
         return case
 
     def store(self, key: str, case: Any) -> None:
-        """Keep a case under a key; older ones go if there is no room, one larger than the bound is not kept.
+        """Keep a case under a key; older ones go if there is no room, one larger than the bound is
+        not kept.
 
         Raises:
             TypeError: the case holds something other than tensors, arrays, text and numbers.
@@ -83,8 +87,12 @@ class CaseCache:
         return self.folder / (key + SUFFIX)
 
     def _make_room(self, n_bytes: int, path: Path) -> None:
-        """Remove the files used longest ago until so many bytes fit; the one that will be replaced does not count."""
-        files = sorted((used_ns, size, other) for used_ns, size, other in self._files() if other != path)
+        """Remove the files used longest ago until so many bytes fit; the one that will be replaced
+        does not count.
+        """
+        files = sorted(
+            (used_ns, size, other) for used_ns, size, other in self._files() if other != path
+        )
         excess = sum(size for _, size, _ in files) + n_bytes - self.max_bytes
         for _, size, other in files:
             if excess <= 0:
@@ -102,7 +110,9 @@ class CaseCache:
         return files
 
     def _remove_leftovers(self) -> None:
-        """Remove what processes that died while writing left behind; no living one writes for a day."""
+        """Remove what processes that died while writing left behind; no living one writes for a
+        day.
+        """
         for path in self.folder.glob("*" + PARTIAL_SUFFIX):
             with contextlib.suppress(OSError):
                 if time.time() - path.stat().st_mtime > _DAY_S:
@@ -112,11 +122,17 @@ class CaseCache:
         if not self._given_up:
             self._given_up.fill_(True)
             cause = error.strerror or error
-            LOGGER.warning("The cache folder %s cannot be used, cases are not kept there: %s", self.folder, cause)
+            LOGGER.warning(
+                "The cache folder %s cannot be used, cases are not kept there: %s",
+                self.folder,
+                cause,
+            )
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name.removesuffix(SUFFIX) + f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}")
+    partial = path.with_name(
+        path.name.removesuffix(SUFFIX) + f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
+    )
     try:
         with partial.open("xb") as file:
             file.write(content)
@@ -130,7 +146,9 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _touch(path: Path) -> None:
-    """Note the use of a file, with the full resolution of the clock, which the file system's own lacks."""
+    """Note the use of a file, with the full resolution of the clock, which the file system's own
+    lacks.
+    """
     with contextlib.suppress(OSError):
         now_ns = time.time_ns()
         os.utime(path, ns=(now_ns, now_ns))

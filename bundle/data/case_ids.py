@@ -13,9 +13,14 @@ from bundle.errors import CaseError, UsageError
 from bundle.plain_text import printable
 
 MAX_ID_BYTES = 200
-"""UTF-8 bytes of a case's name: with ``_weight-t1c-TC.nii.gz`` or ``.simmlm-`` it must fit the 255 of file systems."""
+"""UTF-8 bytes of a case's name: with ``_weight-t1c-TC.nii.gz`` or ``.simmlm-`` it must fit the 255
+of file systems.
+"""
 
-ID_RULE = f"a plain file name of at most {MAX_ID_BYTES} bytes, without control characters and spaces at its ends"
+ID_RULE = (
+    f"a plain file name of at most {MAX_ID_BYTES} bytes, without control characters and spaces at"
+    " its ends"
+)
 
 _JOINERS = "\u200c\u200d"  # letters of Persian and of Indian scripts need them
 _N_SHOWN = 60
@@ -33,7 +38,8 @@ COLLECTIONS: Mapping[str, re.Pattern[str]] = {
     "RHUH-GBM": re.compile(r"(?P<patient>RHUH-\d{4})[-_]\d"),
     "BIDS": re.compile(r"(?P<patient>sub-[0-9A-Za-z]+)_ses-[0-9A-Za-z]+"),
     "any, with a word for visit": re.compile(
-        r"(?P<patient>.+?)[-_. ](visit|time-?point|session|ses|tp|baseline|follow-?up|fu|(pre|post)-?op|week|month)"
+        r"(?P<patient>.+?)[-_."
+        r" ](visit|time-?point|session|ses|tp|baseline|follow-?up|fu|(pre|post)-?op|week|month)"
         r"([-_ ]?\d+)*",
         re.I,
     ),
@@ -42,11 +48,13 @@ COLLECTIONS: Mapping[str, re.Pattern[str]] = {
 
 
 _BETWEEN = word_set(
-    "anat mri mr nifti niftis nii images image img scans preprocessed preproc processed native raw registered"
+    "anat mri mr nifti niftis nii images image img scans preprocessed preproc processed native raw"
+    " registered"
 )
 _VISIT = re.compile(
     r"ses-\w+|(19|20)\d{2}[-._]?[01]\d[-._]?[0-3]\d|"
-    r"(ses|session|visit|timepoint|tp|week|month|day|baseline|follow-?up|fu|pre-?op|post-?op|pre|post)([-_ ]?\d+)*",
+    r"(ses|session|visit|timepoint|tp|week|month|day|baseline|follow-?up|fu|pre-?op|post-?op|pre|post)([-_"
+    r" ]?\d+)*",
     re.I,
 )
 
@@ -54,8 +62,8 @@ _VISIT = re.compile(
 def folder_name(folder: Path) -> str:
     """Name a case after its folder, with the folders above where the name is anybody's.
 
-    ``sub-01/ses-2/anat`` is ``sub-01_ses-2``, so that the cases of a data set that are given one by one do not share a
-    name. Only names count, links are not followed.
+    ``sub-01/ses-2/anat`` is ``sub-01_ses-2``, so that the cases of a data set that are given one by
+    one do not share a name. Only names count, links are not followed.
     """
     parts = [part for part in folder.parts if part != folder.anchor]
     kept: list[str] = []
@@ -69,10 +77,12 @@ def folder_name(folder: Path) -> str:
 
 
 def is_case_id(case_id: str) -> bool:
-    """Tell whether a name can be a folder of its own inside the output folder; ``..`` and paths cannot.
+    """Whether a name can be a folder of its own inside the output folder; ``..`` and paths
+    cannot.
 
-    Names that a file system, a terminal or a table would change or not show are none either: too long ones, control
-    and direction characters, what is no text, a backslash, and spaces or a dot at the end.
+    Names that a file system, a terminal or a table would change or not show are none either: too
+    long ones, control and direction characters, what is no text, a backslash, and spaces or a dot
+    at the end.
     """
     return (
         bool(case_id)
@@ -88,11 +98,17 @@ def _is_forbidden(letter: str) -> bool:
     if letter.isalnum():
         return False
     category = unicodedata.category(letter)
-    return letter in "/\\" or category in ("Cc", "Cs", "Zl", "Zp") or (category == "Cf" and letter not in _JOINERS)
+    return (
+        letter in "/\\"
+        or category in ("Cc", "Cs", "Zl", "Zp")
+        or (category == "Cf" and letter not in _JOINERS)
+    )
 
 
 def shown_id(case_id: str) -> str:
-    """Give a name as it can be printed and written, shortened; the name itself may be no text at all."""
+    """Return a name as it can be printed and written, shortened; the name itself may be no text at
+    all.
+    """
     text = printable(case_id)
     if len(text) <= _N_SHOWN:
         return text
@@ -118,8 +134,8 @@ def _shortened(text: str) -> str:
 def checked_items(items: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
     """Mark cases whose names cannot be used, or that others have too, so that they fail alone.
 
-    Both of two names that differ only in case, or in how an accent is stored, are marked: on many disks their
-    results would go into one folder, and which of them is meant nobody knows.
+    Both of two names that differ only in case, or in how an accent is stored, are marked: on many
+    disks their results would go into one folder, and which of them is meant nobody knows.
 
     Args:
         items: with ``case_id``, and with what says where the case lies as ``image``.
@@ -134,11 +150,17 @@ def checked_items(items: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], .
 def _checked(item: dict[str, Any], counts: Mapping[str, int]) -> dict[str, Any]:
     case_id = item["case_id"]
     if not is_case_id(case_id):
-        return {**item, "case_id": shown_id(case_id), "problem": id_problem(case_id, _place(item["image"]))}
+        return {
+            **item,
+            "case_id": shown_id(case_id),
+            "problem": id_problem(case_id, _place(item["image"])),
+        }
     if counts[_folded(case_id)] > 1:
         text = (
-            f"Case {case_id}: case names must differ in more than case; got it {counts[_folded(case_id)]} times, here "
-            f"from {_shortened(str(_place(item['image'])))}. Rename one, or name the cases in a .csv list."
+            f"Case {case_id}: case names must differ in more than case; got it"
+            f" {counts[_folded(case_id)]} times, here from"
+            f" {_shortened(str(_place(item['image'])))}. Rename one, or name the cases in a .csv"
+            " list."
         )
         return {**item, "problem": CaseError("E_CASE_ID", text)}
     return item
@@ -164,17 +186,22 @@ def check_distinct_ids(names: Iterable[str]) -> None:
         if other is not None:
             raise UsageError(
                 "E_CASE_ID",
-                f"Case names must differ in more than case; got {shown_id(other)} and {shown_id(name)}. Rename one.",
+                f"Case names must differ in more than case; got {shown_id(other)} and"
+                f" {shown_id(name)}. Rename one.",
             )
         seen[_folded(name)] = name
 
 
 def patient_of(case_id: str) -> str:
-    """Name the patient of a case where a collection of `COLLECTIONS` writes patient and visit into its name."""
+    """Name the patient of a case where a collection of `COLLECTIONS` writes patient and visit into
+    its name.
+    """
     matches = (pattern.fullmatch(case_id) for pattern in COLLECTIONS.values())
     return next((match.group("patient") for match in matches if match), case_id)
 
 
 def case_patient(case: Mapping[str, Any]) -> str:
-    """Name the patient of a case: the one that its list gives, else the one that its name implies."""
+    """Name the patient of a case: the one that its list gives, else the one that its name
+    implies.
+    """
     return str(case.get("patient") or patient_of(case["case_id"]))

@@ -1,4 +1,6 @@
-"""Names a preprocessed case by what it is made of: the bytes of its files and the transforms with their settings."""
+"""Names a preprocessed case by what it is made of: the bytes of its files and the transforms with
+their settings.
+"""
 
 import hashlib
 import json
@@ -33,13 +35,15 @@ def settings_digest(settings: Any) -> str:
 
 
 def case_key(case: Mapping[str, Any], settings: str) -> str:
-    """Name the result of preprocessing a case; one voxel or one parameter changed gives another name.
+    """Name the result of preprocessing a case; one voxel or one parameter changed gives another
+    name.
 
-    Where a file lies and what it is called does not matter, but for the numbering that a label's name
-    declares, and the names inside a case folder, which say what is which modality.
+    Where a file lies and what it is called does not matter, but for the numbering that a label's
+    name declares, and the names inside a case folder, which say what is which modality.
 
     Args:
-        case: ``case_id`` and inputs; every ``Path``, and every text that is one, stands for its content.
+        case: ``case_id`` and inputs; every ``Path``, and every text that is one, stands for its
+        content.
         settings: from ``settings_digest``.
 
     Returns:
@@ -50,16 +54,25 @@ def case_key(case: Mapping[str, Any], settings: str) -> str:
         TypeError: a value is an object that cannot be told from another of its kind.
     """
     label = case.get("label")
-    numbering = naming(Path(label), str(case.get("case_id", ""))) if isinstance(label, str | Path) else None
-    inputs = {name: value if name == "case_id" else _with_files(value) for name, value in case.items()}
+    numbering = (
+        naming(Path(label), str(case.get("case_id", ""))) if isinstance(label, str | Path) else None
+    )
+    inputs = {
+        name: value if name == "case_id" else _with_files(value) for name, value in case.items()
+    }
     return _digest_of([settings, numbering, describe(inputs)])
 
 
 def file_digest(path: Path) -> str:
-    """Give the SHA-256 of a file's bytes; within a process a file is read once, unless it changes."""
+    """Return the SHA-256 of a file's bytes; within a process a file is read once, unless it
+    changes.
+    """
     status = path.stat()
-    # The change time cannot be set back, so not even a file with its old size and date is mistaken for the old one.
-    return _file_digest(path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    # The change time cannot be set back, so not even a file with its old size and date is mistaken
+    # for the old one.
+    return _file_digest(
+        path, status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+    )
 
 
 @cache
@@ -90,19 +103,26 @@ def _exists(text: str) -> bool:
 
 @singledispatch
 def describe(value: Any) -> Any:
-    """Describe a value in JSON, so that values which work differently differ: an object by its class and attributes.
+    """Describe a value in JSON, so that values which work differently differ: an object by its
+    class and attributes.
 
     Raises:
         TypeError: the object shows only its address.
     """
     if hasattr(value, "__dict__"):
-        # what differs between threads is no setting: MONAI's transforms get such an attribute when they are first used
-        held = {name: part for name, part in vars(value).items() if not isinstance(part, threading.local)}
+        # what differs between threads is no setting: MONAI's transforms get such an attribute when
+        # they are first used
+        held = {
+            name: part
+            for name, part in vars(value).items()
+            if not isinstance(part, threading.local)
+        }
         return ["object", describe(type(value)), describe(held)]
     text = repr(value)
     if " at 0x" in text:
         raise TypeError(
-            f"A setting must show its value; got {text}. Use numbers, text, functions, or objects with attributes."
+            f"A setting must show its value; got {text}. Use numbers, text, functions, or objects"
+            " with attributes."
         )
     return [describe(type(value)), text]
 
@@ -119,7 +139,10 @@ def _(value: Enum) -> Any:
 
 @describe.register
 def _(value: Mapping) -> Any:
-    return ["mapping", *sorted(([describe(name), describe(part)] for name, part in value.items()), key=json.dumps)]
+    return [
+        "mapping",
+        *sorted(([describe(name), describe(part)] for name, part in value.items()), key=json.dumps),
+    ]
 
 
 @describe.register(list | tuple)
@@ -136,7 +159,12 @@ def _(value: Any) -> Any:
 def _(value: Any) -> Any:
     if value.dtype.hasobject:
         raise TypeError(f"An array must hold numbers or text; got {value.dtype}. Convert it.")
-    return ["array", value.dtype.str, value.shape, hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()]
+    return [
+        "array",
+        value.dtype.str,
+        value.shape,
+        hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest(),
+    ]
 
 
 @describe.register
@@ -144,18 +172,34 @@ def _(value: Tensor) -> Any:
     voxels = value.as_tensor() if isinstance(value, MetaTensor) else value
     content = voxels.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     affine = describe(value.affine) if isinstance(value, MetaTensor) else None
-    return ["tensor", str(value.dtype), list(value.shape), hashlib.sha256(content).hexdigest(), affine]
+    return [
+        "tensor",
+        str(value.dtype),
+        list(value.shape),
+        hashlib.sha256(content).hexdigest(),
+        affine,
+    ]
 
 
 @describe.register
 def _(value: Path) -> Any:
     if value.is_dir():
         files = sorted(path for path in value.rglob("*") if path.is_file())
-        return ["folder", *([path.relative_to(value).as_posix(), file_digest(path)] for path in files)]
+        return [
+            "folder",
+            *([path.relative_to(value).as_posix(), file_digest(path)] for path in files),
+        ]
     if value.exists() and not value.is_file():
         raise OSError(f"{value} is a pipe or a device")  # it would block or never end
-    halves = [value.with_name(value.name[: -len(own)] + other) for own, other in _PAIRS if value.name.endswith(own)]
-    return ["file", *(file_digest(path) for path in (value, *halves) if path is value or path.is_file())]
+    halves = [
+        value.with_name(value.name[: -len(own)] + other)
+        for own, other in _PAIRS
+        if value.name.endswith(own)
+    ]
+    return [
+        "file",
+        *(file_digest(path) for path in (value, *halves) if path is value or path.is_file()),
+    ]
 
 
 @describe.register

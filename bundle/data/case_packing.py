@@ -1,4 +1,6 @@
-"""Turns a preprocessed case into bytes and back, bit by bit, without the zeros that most of it consists of."""
+"""Turns a preprocessed case into bytes and back, bit by bit, without the zeros that most of it
+consists of.
+"""
 
 import hashlib
 import io
@@ -20,8 +22,8 @@ _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 def keep_affine_only(value: Any) -> Any:
     """Reduce the metadata of every image in a case to its affine.
 
-    Cases from memory and from disk are then alike, down to what the collation of a batch compares. What was
-    done to the image is forgotten: the transforms so far cannot be inverted any more.
+    Cases from memory and from disk are then alike, down to what the collation of a batch compares.
+    What was done to the image is forgotten: the transforms so far cannot be inverted any more.
     """
     if isinstance(value, MetaTensor):
         return MetaTensor(value.as_tensor().contiguous(), affine=value.affine)
@@ -34,7 +36,8 @@ def to_bytes(case: Any) -> bytes:
     """Write a case as bytes that carry their own SHA-256; ``from_bytes`` gives it back bit by bit.
 
     Args:
-        case: nested mappings and sequences of tensors, arrays, text and numbers; images as ``keep_affine_only``
+        case: nested mappings and sequences of tensors, arrays, text and numbers; images as
+        ``keep_affine_only``
             leaves them.
 
     Raises:
@@ -54,7 +57,9 @@ def from_bytes(stored: bytes) -> Any:
     """
     digest, content = stored[:_DIGEST_BYTES], memoryview(stored)[_DIGEST_BYTES:]
     if hashlib.sha256(content).digest() != digest:  # torch.load overlooks damaged voxels
-        raise ValueError(f"A stored case must match its SHA-256; got {len(stored)} other bytes. Make it again.")
+        raise ValueError(
+            f"A stored case must match its SHA-256; got {len(stored)} other bytes. Make it again."
+        )
     return _unpack(torch.load(io.BytesIO(content), weights_only=True))
 
 
@@ -70,8 +75,9 @@ def _pack(value: Any) -> list[Any]:
         return [type(value).__name__, [_pack(part) for part in value]]
     if value is not None and type(value) not in (str, bool, int, float):
         raise TypeError(
-            f"A cached case must hold tensors, arrays, text and numbers; got {type(value).__name__}. "
-            "Drop it with SelectItemsd before the first random transform, or do without cache_dir."
+            "A cached case must hold tensors, arrays, text and numbers; got"
+            f" {type(value).__name__}. Drop it with SelectItemsd before the first random transform,"
+            " or do without cache_dir."
         )
     return ["plain", value]
 
@@ -93,9 +99,16 @@ def _unpack(packed: list[Any]) -> Any:
 
 
 def _pack_voxels(voxels: Tensor) -> dict[str, Any]:
-    """Keep the voxels that are not zero and a bit per voxel that says which; all of them where that is shorter."""
+    """Keep the voxels that are not zero and a bit per voxel that says which; all of them where that
+    is shorter.
+    """
     flat = voxels.detach().cpu().contiguous().reshape(-1)
-    packed = {"shape": list(voxels.shape), "dtype": voxels.dtype, "filled": None, "values": flat.clone()}
+    packed = {
+        "shape": list(voxels.shape),
+        "dtype": voxels.dtype,
+        "filled": None,
+        "values": flat.clone(),
+    }
     size = flat.element_size()
     if size not in _WORDS:
         return packed
@@ -111,5 +124,7 @@ def _unpack_voxels(packed: Mapping[str, Any]) -> Tensor:
     if packed["filled"] is None:
         return values.reshape(shape)
     filled = np.unpackbits(packed["filled"].numpy(), count=math.prod(shape)).astype(bool)
-    words = torch.zeros(len(filled), dtype=values.dtype).masked_scatter_(torch.from_numpy(filled), values)
+    words = torch.zeros(len(filled), dtype=values.dtype).masked_scatter_(
+        torch.from_numpy(filled), values
+    )
     return words.view(packed["dtype"]).reshape(shape)

@@ -24,31 +24,40 @@ from bundle.plain_text import printable
 LOGGER = logging.getLogger("simmlm")
 
 
-def list_cases(source: Path | str, patterns: Mapping[str, str] | None = None) -> tuple[dict[str, Any], ...]:
+def list_cases(
+    source: Path | str, patterns: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], ...]:
     """List the cases of a data set; of its images nothing is read.
 
-    In a folder of folders, subfolders without images are listed too: they become failed cases instead of silent gaps.
-    What is left out is logged as a warning, once in a run.
+    In a folder of folders, subfolders without images are listed too: they become failed cases
+    instead of silent gaps. What is left out is logged as a warning, once in a run.
 
     Args:
-        source: anything that `find_layout` knows. The names of links count, not those of what they lead to.
-        patterns: glob per modality, relative to the case folder, instead of the BraTS names, and ``seg`` for the
+        source: anything that `find_layout` knows. The names of links count, not those of what they
+        lead to.
+        patterns: glob per modality, relative to the case folder, instead of the BraTS names, and
+        ``seg`` for the
             label; case folders only.
 
     Returns:
-        One dictionary per case with ``case_id`` and ``image``: the case folder (``patterns`` travel with it), one of
-        its files, or a mapping from modality to file or `Channel`. Where the source says so also ``label`` (file),
-        ``label_convention``, ``patient`` and ``part``; ``problem``, a `CaseError`, where the case cannot be used. A
-        tuple, because MONAI's config parser would evaluate strings inside a list.
+        One dictionary per case with ``case_id`` and ``image``: the case folder (``patterns`` travel
+        with it), one of its files, or a mapping from modality to file or `Channel`. Where the
+        source says so also ``label`` (file), ``label_convention``, ``patient`` and ``part``;
+        ``problem``, a `CaseError`, where the case cannot be used. A tuple, because MONAI's config
+        parser would evaluate strings inside a list.
 
     Raises:
-        UsageError: the source does not exist or is malformed, or a pattern finds nothing in any case.
+        UsageError: the source does not exist or is malformed, or a pattern finds nothing in any
+        case.
     """
     root = own_path(source)
     layout = _layout_of_file(root) if _is_file(root) else _described_layout(root)
     patterns = parse_patterns(f"{name}={glob}" for name, glob in (patterns or {}).items())
     if patterns and layout is not None:
-        raise UsageError("E_PATTERN", f"--pattern must go with case folders; got {layout} in {root}. Leave it out.")
+        raise UsageError(
+            "E_PATTERN",
+            f"--pattern must go with case folders; got {layout} in {root}. Leave it out.",
+        )
     match layout:
         case Layout.table | Layout.objects:
             return read_datalist(root)
@@ -76,7 +85,9 @@ def find_layout(source: Path | str) -> Layout:
 
 
 def own_path(source: Path | str) -> Path:
-    """Give the absolute path of a source, without following the link that it may be: its own name counts."""
+    """Return the absolute path of a source, without following the link that it may be: its own name
+    counts.
+    """
     path = Path(source).expanduser().absolute()
     if ".." not in path.parts:
         return path
@@ -106,7 +117,9 @@ def _layout_of_file(root: Path) -> Layout:
 
 
 def _described_layout(root: Path) -> Layout | None:
-    """Tell the layout of a folder whose file names or description give it away, None for any other folder."""
+    """Tell the layout of a folder whose file names or description give it away, None for any other
+    folder.
+    """
     if not root.is_dir():
         raise _no_source(root)
     if is_nnunet(root):
@@ -120,8 +133,8 @@ def _no_source(root: Path, cause: str = "") -> UsageError:
     shown = shown if len(shown) <= 300 else f"{shown[:140]}...{shown[-140:]}"
     return UsageError(
         "E_FOLDER",
-        f"The data must be a folder or a list of cases; got {shown}{cause}. Give a case folder, a folder of them, a "
-        "Decathlon or nnU-Net folder, an image, or a .csv or .json list.",
+        f"The data must be a folder or a list of cases; got {shown}{cause}. Give a case folder, a"
+        " folder of them, a Decathlon or nnU-Net folder, an image, or a .csv or .json list.",
     )
 
 
@@ -131,13 +144,15 @@ def _warn_once(note: str) -> None:
 
 
 def check_case_id(case_id: str) -> str:
-    """Give back a name that can be a folder of its own inside the output folder.
+    """Return a name that can be a folder of its own inside the output folder.
 
     Raises:
         UsageError: it cannot, for example ``..`` or a path.
     """
     if not is_case_id(case_id):
-        raise UsageError("E_CASE_ID", f"A case name must be {ID_RULE}; got '{shown_id(case_id)}'. Set --case-id.")
+        raise UsageError(
+            "E_CASE_ID", f"A case name must be {ID_RULE}; got '{shown_id(case_id)}'. Set --case-id."
+        )
     return case_id
 
 
@@ -145,16 +160,18 @@ def case_files(item: Mapping[Any, Any]) -> dict[str, Any]:
     """Name the files of a listed case, however it is given.
 
     Args:
-        item: ``image`` is a mapping from modality to file, a case folder, a list of files named as in BraTS, or one
-            file: one of those with the others of its case beside it, or one whose volumes ``modalities`` names in
-            their order (``t1n,t1c,t2w,t2f``). Where its listing already found why the case cannot be used, ``problem``
-            holds that `CaseError`.
+        item: ``image`` is a mapping from modality to file, a case folder, a list of files named as
+        in BraTS, or one
+            file: one of those with the others of its case beside it, or one whose volumes
+            ``modalities`` names in their order (``t1n,t1c,t2w,t2f``). Where its listing already
+            found why the case cannot be used, ``problem`` holds that `CaseError`.
 
     Returns:
         Modality to file (or `Channel`, or array), in ``MODALITIES`` order, at least one.
 
     Raises:
-        CaseError: the listing found a problem, or there is no folder, no image, or no single file for a modality.
+        CaseError: the listing found a problem, or there is no folder, no image, or no single file
+        for a modality.
     """
     if item.get("problem") is not None:
         raise item["problem"]
@@ -172,31 +189,43 @@ def _files_of(item: Mapping[Any, Any]) -> dict[str, Any]:
         what = f"a {type(source).__name__}" if path is None else path
         raise CaseError(
             "E_MODALITIES",
-            f"Case {case_id}: modalities must go with one file; got {declared!r} with {what}. Leave it empty.",
+            f"Case {case_id}: modalities must go with one file; got {declared!r} with {what}. Leave"
+            " it empty.",
         )
     if isinstance(source, Mapping):
         return _given_files(source, case_id)
     if path is None:
         return dict(name_listed(map(Path, source), case_id))
     if path.is_file():
-        return _declared_volumes(path, declared, case_id) if declared else dict(find_beside(path, case_id))
+        return (
+            _declared_volumes(path, declared, case_id)
+            if declared
+            else dict(find_beside(path, case_id))
+        )
     if not path.is_dir():
-        raise CaseError("E_MISSING", f"Case {case_id}: the case folder must exist; got {path}. Check the path.")
+        raise CaseError(
+            "E_MISSING", f"Case {case_id}: the case folder must exist; got {path}. Check the path."
+        )
     return _in_folder(path, case_id, image_patterns(patterns))
 
 
 def _in_folder(folder: Path, case_id: str, patterns: Mapping[str, str]) -> dict[str, Any]:
     try:
-        return dict(match_patterns(folder, case_id, patterns) if patterns else find_images(folder, case_id))
+        return dict(
+            match_patterns(folder, case_id, patterns) if patterns else find_images(folder, case_id)
+        )
     except OSError as error:
         raise CaseError(
             "E_UNREADABLE",
-            f"Case {case_id}: its folder must be readable; got: {error.strerror}, {folder}. Check its permissions.",
+            f"Case {case_id}: its folder must be readable; got: {error.strerror}, {folder}. Check"
+            " its permissions.",
         ) from None
 
 
 def _check_text(file: Any, case_id: str) -> None:
-    """Refuse a file whose path is no text: results name their inputs, and no table or JSON could hold that name."""
+    """Refuse a file whose path is no text: results name their inputs, and no table or JSON could
+    hold that name.
+    """
     path = file.file if isinstance(file, Channel) else file
     try:
         if isinstance(path, str | Path):
@@ -204,7 +233,8 @@ def _check_text(file: Any, case_id: str) -> None:
     except UnicodeEncodeError:
         raise CaseError(
             "E_FILE_NAME",
-            f"Case {case_id}: the path of a file must be UTF-8 text; got {printable(str(path))}. Rename it.",
+            f"Case {case_id}: the path of a file must be UTF-8 text; got {printable(str(path))}."
+            " Rename it.",
         ) from None
 
 
@@ -221,11 +251,13 @@ def case_label(item: Mapping[Any, Any]) -> Path | None:
     folder, case_id, patterns = case_folder(item), str(item["case_id"]), item.get("patterns") or {}
     if folder is None:
         return None
-    return match_label(folder, case_id, patterns) if LABEL in patterns else find_label(folder, case_id)
+    return (
+        match_label(folder, case_id, patterns) if LABEL in patterns else find_label(folder, case_id)
+    )
 
 
 def case_folder(item: Mapping[Any, Any]) -> Path | None:
-    """Give the case folder of a listed case, None if it is not kept so."""
+    """Return the case folder of a listed case, None if it is not kept so."""
     source = item["image"]
     folder = Path(source) if isinstance(source, str | Path) else None
     return folder if folder is not None and folder.is_dir() else None
@@ -248,19 +280,29 @@ def _declared_volumes(file: Path, modalities: str, case_id: str) -> dict[str, An
     try:
         names = [canonical_modality(name) for name in modalities.split(",")]
     except ValueError as error:
-        raise CaseError("E_MODALITIES", f"Case {case_id}: modalities={modalities!r} cannot be read: {error}") from None
+        raise CaseError(
+            "E_MODALITIES", f"Case {case_id}: modalities={modalities!r} cannot be read: {error}"
+        ) from None
     if len(set(names)) < len(names):
-        raise CaseError("E_AMBIGUOUS", f"Case {case_id}: every modality must be given once; got {modalities!r}.")
+        raise CaseError(
+            "E_AMBIGUOUS", f"Case {case_id}: every modality must be given once; got {modalities!r}."
+        )
     if len(names) == 1:
         return {names[0]: file}
-    return {name: Channel(file, names.index(name), len(names)) for name in MODALITIES if name in names}
+    return {
+        name: Channel(file, names.index(name), len(names)) for name in MODALITIES if name in names
+    }
 
 
 def _given_files(source: Mapping[str, Any], case_id: str) -> dict[str, Any]:
     given = {name: value for name, value in source.items() if value is not None}
     named = {canonical_modality(str(name)): value for name, value in given.items()}
     if len(named) < len(given):
-        raise CaseError("E_AMBIGUOUS", f"Case {case_id}: every modality must be given once; got {list(source)}.")
+        raise CaseError(
+            "E_AMBIGUOUS", f"Case {case_id}: every modality must be given once; got {list(source)}."
+        )
     if not named:
-        raise CaseError("E_NO_MODALITY", f"Case {case_id}: at least one modality must be given; got none.")
+        raise CaseError(
+            "E_NO_MODALITY", f"Case {case_id}: at least one modality must be given; got none."
+        )
     return {modality: named[modality] for modality in MODALITIES if modality in named}

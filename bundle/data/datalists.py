@@ -1,11 +1,20 @@
-"""Reads lists of cases that people keep in a table (CSV) or as JSON: one row or object per case, files by modality."""
+"""Reads lists of cases that people keep in a table (CSV) or as JSON: one row or object per case,
+files by modality.
+"""
 
 import logging
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from bundle.data.list_columns import CASE_ID, IMAGE, IMAGES, LABEL, canonical_column, describe_ignored
+from bundle.data.list_columns import (
+    CASE_ID,
+    IMAGE,
+    IMAGES,
+    LABEL,
+    canonical_column,
+    describe_ignored,
+)
 from bundle.data.list_entries import Entry, problem, read_entry, starts_of
 from bundle.data.list_objects import json_entries
 from bundle.data.table_reading import ENDINGS, read_table
@@ -20,15 +29,16 @@ LOGGER = logging.getLogger("simmlm")
 def read_datalist(path: Path) -> tuple[dict[str, Any], ...]:
     """List the cases of a ``.csv``, ``.tsv`` or ``.json`` file; relative paths start at its folder.
 
-    A row has ``case_id``, a file for every acquired modality (an empty field or null: not acquired) and, where
-    known, ``label``, ``label_convention``, ``patient`` and ``fold``. Instead of modalities it may have ``image``: one
-    file, with the ``modalities`` of its volumes, or in JSON a list of files whose names say what they hold. In JSON the
-    rows are a list of objects, or lists named ``training``, ``validation`` and ``test``, as MONAI has them. A warning
-    names columns that nobody reads.
+    A row has ``case_id``, a file for every acquired modality (an empty field or null: not acquired)
+    and, where known, ``label``, ``label_convention``, ``patient`` and ``fold``. Instead of
+    modalities it may have ``image``: one file, with the ``modalities`` of its volumes, or in JSON a
+    list of files whose names say what they hold. In JSON the rows are a list of objects, or lists
+    named ``training``, ``validation`` and ``test``, as MONAI has them. A warning names columns that
+    nobody reads.
 
     Returns:
-        One dictionary per case, see ``list_entries.read_entry``; a row that cannot be used becomes a case with
-        ``problem``. Cases of the same name are all such.
+        One dictionary per case, see ``list_entries.read_entry``; a row that cannot be used becomes
+        a case with ``problem``. Cases of the same name are all such.
 
     Raises:
         UsageError: the list as a whole cannot be used.
@@ -36,7 +46,12 @@ def read_datalist(path: Path) -> tuple[dict[str, Any], ...]:
     ignored: Counter[str] = Counter()
     entries = (_table_entries if path.suffix.lower() in ENDINGS else json_entries)(path, ignored)
     if not 0 < len(entries) <= MAX_CASES:
-        raise _error(path, f"must list 1 to {MAX_CASES} cases", str(len(entries)), "Add a row per case, or divide it.")
+        raise _error(
+            path,
+            f"must list 1 to {MAX_CASES} cases",
+            str(len(entries)),
+            "Add a row per case, or divide it.",
+        )
     if ignored:
         LOGGER.warning("%s: columns that are not read: %s", shown(path), describe_ignored(ignored))
     starts = starts_of(path)
@@ -58,16 +73,20 @@ def _table_entries(path: Path, ignored: Counter[str]) -> list[Entry]:
 
 
 def _check_columns(path: Path, names: list[str], columns: list[str | None]) -> None:
-    faults = [f"{column} twice" for column, count in Counter(filter(None, columns)).items() if count > 1]
+    faults = [
+        f"{column} twice" for column, count in Counter(filter(None, columns)).items() if count > 1
+    ]
     faults += [] if CASE_ID in columns else ["no case_id"]
-    faults += [] if set(columns) & {*IMAGES, LABEL} else ["no modality"]  # labels alone judge other people's maps
+    faults += (
+        [] if set(columns) & {*IMAGES, LABEL} else ["no modality"]
+    )  # labels alone judge other people's maps
     if faults:
         raise _error(
             path,
             "must name case_id and the modalities, each once, in its first row",
             f"{', '.join(faults)} in {shown(', '.join(names), 200)!r}",
-            "The columns are case_id, t1n, t1c, t2w, t2f and, where known, label, label_convention, patient, fold; "
-            "separate them by commas, semicolons or tabs.",
+            "The columns are case_id, t1n, t1c, t2w, t2f and, where known, label, label_convention,"
+            " patient, fold; separate them by commas, semicolons or tabs.",
         )
 
 
@@ -76,12 +95,17 @@ def _row(line: int, columns: list[str | None], cells: list[str]) -> Entry:
     fields = {column: cell for column, cell in named if column == CASE_ID or (column and cell)}
     if len(cells) >= len(columns) and not any(cells[len(columns) :]):
         return Entry(f"row {line}", fields)
-    words = f"the row must have {len(columns)} fields; got {len(cells)}. Quote fields that hold a separator."
+    words = (
+        f"the row must have {len(columns)} fields; got {len(cells)}. Quote fields that hold a"
+        " separator."
+    )
     return Entry(f"row {line}", fields, None, words)
 
 
 def _mark_doubled(path: Path, entries: list[Entry], items: list[dict[str, Any]]) -> None:
-    """Make cases fail whose results would go into one folder: nobody knows which of them a result is of."""
+    """Make cases fail whose results would go into one folder: nobody knows which of them a result
+    is of.
+    """
     numbers_of: dict[str, list[int]] = {}
     for number, item in enumerate(items):
         if item[CASE_ID]:
@@ -90,10 +114,14 @@ def _mark_doubled(path: Path, entries: list[Entry], items: list[dict[str, Any]])
         if len(numbers) == 1:
             continue
         got = _some([f"{items[number][CASE_ID]} in {entries[number].place}" for number in numbers])
-        words = f"every case_id must stand once, and differ in more than case; got {got}. Rename one."
+        words = (
+            f"every case_id must stand once, and differ in more than case; got {got}. Rename one."
+        )
         for number in numbers:
             item = items[number]
-            doubled = problem(path, entries[number].place, item[CASE_ID], [CaseError("E_CASE_ID", words)])
+            doubled = problem(
+                path, entries[number].place, item[CASE_ID], [CaseError("E_CASE_ID", words)]
+            )
             items[number] = {"problem": doubled, **item, IMAGE: {}, CASE_ID: ""}
 
 

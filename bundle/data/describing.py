@@ -1,4 +1,6 @@
-"""Finds out what a data set holds, and which of its cases cannot be used, before hours are spent on it."""
+"""Finds out what a data set holds, and which of its cases cannot be used, before hours are spent on
+it.
+"""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
@@ -47,7 +49,8 @@ class CaseFacts:
 
 
 def describe_case(item: Mapping[Any, Any], label_convention: str = AUTO) -> CaseFacts:
-    """Read a case as training would, with its label if it has one; a case that cannot be used is described too.
+    """Read a case as training would, with its label if it has one; a case that cannot be used is
+    described too.
 
     Args:
         item: of ``cases.list_cases``.
@@ -62,10 +65,14 @@ def describe_case(item: Mapping[Any, Any], label_convention: str = AUTO) -> Case
     except CaseError as error:
         return replace(facts, problem=f"{error.code}: {error}")
     except OSError as error:
-        return replace(facts, problem=f"E_UNREADABLE: the files must be readable; got: {error.strerror}.")
+        return replace(
+            facts, problem=f"E_UNREADABLE: the files must be readable; got: {error.strerror}."
+        )
 
 
-def _with_content(facts: CaseFacts, item: Mapping[Any, Any], label: Path | None, label_convention: str) -> CaseFacts:
+def _with_content(
+    facts: CaseFacts, item: Mapping[Any, Any], label: Path | None, label_convention: str
+) -> CaseFacts:
     loader = LoadExamd(with_label=label is not None, label_convention=label_convention)
     record = ExamRecord.from_json(loader(dict(item))["record"])
     facts = replace(
@@ -73,7 +80,10 @@ def _with_content(facts: CaseFacts, item: Mapping[Any, Any], label: Path | None,
         warnings=record.warnings + label_warnings(item),
         shape=record.grid.shape,
         spacing_mm=tuple(round(float(size), 3) for size in spacing_mm(record.grid.affine)),
-        scans={modality: (entry["sha256"], entry.get("channel")) for modality, entry in record.inputs.items()},
+        scans={
+            modality: (entry["sha256"], entry.get("channel"))
+            for modality, entry in record.inputs.items()
+        },
     )
     if label is None:
         return facts
@@ -95,14 +105,17 @@ def summarise(cases: Sequence[CaseFacts]) -> dict[str, Any]:
     """Count what cases hold, in plain JSON values.
 
     Returns:
-        Counts, and ``unusable``, ``unlabelled`` and ``warnings``: every case in question with the reason. Counts of
-        modalities are of all cases, those of grids and labels of the usable ones. Where no case has a label none is
-        called unlabelled.
+        Counts, and ``unusable``, ``unlabelled`` and ``warnings``: every case in question with the
+        reason. Counts of modalities are of all cases, those of grids and labels of the usable ones.
+        Where no case has a label none is called unlabelled.
     """
     usable = [case for case in cases if not case.problem]
     labelled = [case for case in usable if case.is_labelled]
     unlabelled = [case for case in usable if not case.is_labelled] if labelled else []
-    warnings = [*((case.case_id, text) for case in cases for text in case.warnings), *_repeated_scans(usable)]
+    warnings = [
+        *((case.case_id, text) for case in cases for text in case.warnings),
+        *_repeated_scans(usable),
+    ]
     return {
         "n_cases": len(cases),
         "n_usable": len(usable),
@@ -114,7 +127,9 @@ def summarise(cases: Sequence[CaseFacts]) -> dict[str, Any]:
         "label_values": _counted(str(value) for case in labelled for value in case.label_values),
         "shapes": _counted(_by(case.shape) for case in usable),
         "spacings_mm": _counted(_by(case.spacing_mm) for case in usable),
-        "unusable": [{"case_id": case.case_id, "reason": case.problem} for case in cases if case.problem],
+        "unusable": [
+            {"case_id": case.case_id, "reason": case.problem} for case in cases if case.problem
+        ],
         "unlabelled": [{"case_id": case.case_id, "reason": UNLABELLED} for case in unlabelled],
         "warnings": [{"case_id": case_id, "reason": text} for case_id, text in warnings],
     }
@@ -134,7 +149,9 @@ def _repeated_scans(cases: Iterable[CaseFacts]) -> list[tuple[str, str]]:
 
 def _modality_sets(cases: Iterable[CaseFacts]) -> dict[str, int]:
     counts = Counter(case.modalities for case in cases)
-    return {" ".join(chosen): counts[chosen] for chosen in reversed(modality_sets()) if counts[chosen]}
+    return {
+        " ".join(chosen): counts[chosen] for chosen in reversed(modality_sets()) if counts[chosen]
+    }
 
 
 def _counted(values: Iterable[str]) -> dict[str, int]:

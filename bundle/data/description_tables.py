@@ -12,9 +12,15 @@ MAX_ROWS = 20
 
 
 def description_tables(description: Mapping[str, Any]) -> Iterator[Table]:
-    """Give a table of the counts of ``describing.summarise``; and of bad, unlabelled and unusual cases, if any."""
+    """Return a table of the counts of ``describing.summarise``; and of bad, unlabelled and unusual
+    cases, if any.
+    """
     yield _table("", ("what", "found"), list(_counts(description)))
-    kinds = (("unusable", "Not usable"), ("unlabelled", "Without a label"), ("warnings", "Worth a look"))
+    kinds = (
+        ("unusable", "Not usable"),
+        ("unlabelled", "Without a label"),
+        ("warnings", "Worth a look"),
+    )
     for key, title in kinds:
         rows = [(entry["case_id"], entry["reason"]) for entry in description[key]]
         if rows:
@@ -23,7 +29,10 @@ def description_tables(description: Mapping[str, Any]) -> Iterator[Table]:
 
 def _counts(description: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "layout", description["layout"]
-    cases = f"{description['n_cases']}, usable {description['n_usable']}, labelled {description['n_labelled']}"
+    cases = (
+        f"{description['n_cases']}, usable {description['n_usable']}, labelled"
+        f" {description['n_labelled']}"
+    )
     yield "cases", cases
     yield "patients", str(description["n_patients"])
     yield "modalities", _pairs(description["modalities"])
@@ -46,9 +55,15 @@ def _table(title: str, columns: tuple[str, str], rows: Sequence[tuple[str, str]]
     for name, text in rows[:MAX_ROWS]:
         table.add_row(Text(name), Text(text))  # as text: a name such as [b] is no markup
     if len(rows) > MAX_ROWS:
-        table.add_row(Text("..."), Text(f"and {len(rows) - MAX_ROWS} more; --json FILE writes them all"))
+        table.add_row(
+            Text("..."), Text(f"and {len(rows) - MAX_ROWS} more; --json FILE writes them all")
+        )
     return table
 
 
 def _shortened(lines: list[str]) -> list[str]:
-    return lines if len(lines) <= MAX_ROWS else [*lines[:MAX_ROWS], f"and {len(lines) - MAX_ROWS} more"]
+    return (
+        lines
+        if len(lines) <= MAX_ROWS
+        else [*lines[:MAX_ROWS], f"and {len(lines) - MAX_ROWS} more"]
+    )

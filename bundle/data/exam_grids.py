@@ -1,4 +1,6 @@
-"""Whether the volumes of an exam are different scans on one grid, however each file orders its axes."""
+"""Whether the volumes of an exam are different scans on one grid, however each file orders its
+axes.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -38,13 +40,15 @@ def check_distinct(volumes: Mapping[str, Volume], case_id: str) -> None:
         if np.array_equal(a.data, b.data):
             raise CaseError(
                 "E_DUPLICATE",
-                f"{case_id}: every modality must have its own scan; got the same voxels for {name_a} "
-                f"({printable(str(a.path))}) and {name_b} ({printable(str(b.path))}). Give each modality its own file.",
+                f"{case_id}: every modality must have its own scan; got the same voxels for"
+                f" {name_a} ({printable(str(a.path))}) and {name_b} ({printable(str(b.path))})."
+                " Give each modality its own file.",
             )
 
 
 def on_one_grid(volumes: Mapping[str, Volume], case_id: str) -> dict[str, Volume]:
-    """Bring modalities to the grid of the first, if they lie there but for the order and direction of their axes.
+    """Bring modalities to the grid of the first, if they lie there but for the order and direction
+    of their axes.
 
     Raises:
         CaseError: E_GRID, with both grids.
@@ -56,9 +60,11 @@ def on_one_grid(volumes: Mapping[str, Volume], case_id: str) -> dict[str, Volume
         if on_grid is None:
             raise CaseError(
                 "E_GRID",
-                f"{case_id}: all modalities must lie on one grid; got {first_name} ({printable(str(first.path))}) with "
-                f"{_describe(first.grid)} and {name} ({printable(str(volume.path))}) with {_describe(volume.grid)}"
-                f"{_shift(first.grid, volume.grid)}. Register and resample them to one of them first.",
+                f"{case_id}: all modalities must lie on one grid; got {first_name}"
+                f" ({printable(str(first.path))}) with {_describe(first.grid)} and {name}"
+                f" ({printable(str(volume.path))}) with"
+                f" {_describe(volume.grid)}{_shift(first.grid, volume.grid)}. Register and resample"
+                " them to one of them first.",
             )
         turned[name] = on_grid
     return turned
@@ -78,13 +84,16 @@ def read_input(entry: Mapping[str, Any], grid: Grid, *, case_id: str, modality: 
     """
     path = Path(entry["file"])
     if "channel" in entry:
-        volume = read_channels(path, {modality: entry["channel"]}, entry["n_channels"], case_id=case_id)[modality]
+        volume = read_channels(
+            path, {modality: entry["channel"]}, entry["n_channels"], case_id=case_id
+        )[modality]
     else:
         volume = read_volume(path, case_id=case_id, modality=modality)
     turned = _turned(volume, grid)
     if turned is None:
         raise CaseError(
-            "E_GRID", f"{case_id}, {modality}, {printable(str(path))}: the file must not change. Run again."
+            "E_GRID",
+            f"{case_id}, {modality}, {printable(str(path))}: the file must not change. Run again.",
         )
     return turned
 
@@ -93,7 +102,9 @@ def _turned(volume: Volume, grid: Grid) -> Volume | None:
     data = turned_voxels(volume.data, volume.grid, grid)
     if data is None:
         return None
-    return replace(volume, data=data, grid=grid, warnings=volume.warnings + turning_warnings(volume.grid, grid))
+    return replace(
+        volume, data=data, grid=grid, warnings=volume.warnings + turning_warnings(volume.grid, grid)
+    )
 
 
 def turned_voxels(voxels: NDArray[Voxels], grid: Grid, target: Grid) -> NDArray[Voxels] | None:
@@ -120,8 +131,10 @@ def turning_warnings(grid: Grid, target: Grid) -> tuple[str, ...]:
     if same_grid(target, grid):
         return ()
     return (
-        f"stored along other axes than the first modality ({axes_name(grid.affine)}, not {axes_name(target.affine)}): "
-        "the same grid, reordered",
+        (
+            f"stored along other axes than the first modality ({axes_name(grid.affine)}, not"
+            f" {axes_name(target.affine)}): the same grid, reordered"
+        ),
     )
 
 

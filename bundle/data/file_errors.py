@@ -1,4 +1,6 @@
-"""Turns whatever may go wrong with a file into one sentence with its case, its name and a way out."""
+"""Turns whatever may go wrong with a file into one sentence with its case, its name and a
+way out.
+"""
 
 import errno
 from collections.abc import Iterator
@@ -19,7 +21,9 @@ def naming(case_id: str, modality: str, path: Path) -> Iterator[None]:
         yield
     except Exception as error:
         code, sentence = _explain(error)
-        raise CaseError(code, f"{case_id}, {modality}, {printable(str(path))}: {printable(sentence)}") from error
+        raise CaseError(
+            code, f"{case_id}, {modality}, {printable(str(path))}: {printable(sentence)}"
+        ) from error
 
 
 def _explain(error: Exception) -> tuple[str, str]:
@@ -27,14 +31,29 @@ def _explain(error: Exception) -> tuple[str, str]:
         case CaseError():
             return error.code, str(error)
         case FileNotFoundError():
-            return "E_MISSING", "the file must exist; got nothing there, or a link to nothing. Check the path."
+            return (
+                "E_MISSING",
+                "the file must exist; got nothing there, or a link to nothing. Check the path.",
+            )
         case OSError(errno=errno.EISDIR | errno.ENOTDIR | errno.ELOOP):
-            return "E_NOT_A_FILE", f"the path must be that of a file; got {error.strerror}. Give the image itself."
+            return (
+                "E_NOT_A_FILE",
+                f"the path must be that of a file; got {error.strerror}. Give the image itself.",
+            )
         case OSError():
-            return "E_UNREADABLE", f"the file must be readable; got {error.strerror}. Check permissions and disk."
+            return (
+                "E_UNREADABLE",
+                f"the file must be readable; got {error.strerror}. Check permissions and disk.",
+            )
         case MemoryError():
             return (
                 "E_MEMORY",
-                "the image must fit into memory; got no more of it. Close programs, or resample it to 1 mm.",
+                (
+                    "the image must fit into memory; got no more of it. Close programs, or resample"
+                    " it to 1 mm."
+                ),
             )
-    return "E_UNREADABLE", f"the file must be readable; got {type(error).__name__}: {error}. Report this as a defect."
+    return (
+        "E_UNREADABLE",
+        f"the file must be readable; got {type(error).__name__}: {error}. Report this as a defect.",
+    )

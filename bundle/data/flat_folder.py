@@ -1,4 +1,6 @@
-"""Lists the cases of a folder in which the images of several lie together, as in the data store of MONAI Label."""
+"""Lists the cases of a folder in which the images of several lie together, as in the data store of
+MONAI Label.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -15,10 +17,11 @@ Names = Mapping[Path, ImageName]
 
 
 def is_flat(folder: Path, names: Names) -> bool:
-    """Tell whether files are of several cases, and not those of one that go by several names.
+    """Whether files are of several cases, and not those of one that go by several names.
 
-    They are if there are two or more stems (``exam1``, ``exam2``), none of which the folder is named after, and a
-    modality stands under two of them or two stand under one: ``a-t1c`` and ``b-t2f`` alone may as well be one case.
+    They are if there are two or more stems (``exam1``, ``exam2``), none of which the folder is
+    named after, and a modality stands under two of them or two stand under one: ``a-t1c`` and
+    ``b-t2f`` alone may as well be one case.
 
     Args:
         folder: in which they lie.
@@ -28,15 +31,17 @@ def is_flat(folder: Path, names: Names) -> bool:
     if len(kinds) < 2 or "" in kinds or folder.name in kinds:
         return False
     n_modalities = sum(map(len, kinds.values()))
-    return n_modalities > len(set().union(*kinds.values())) or any(len(found) > 1 for found in kinds.values())
+    return n_modalities > len(set().union(*kinds.values())) or any(
+        len(found) > 1 for found in kinds.values()
+    )
 
 
 def list_flat_cases(names: Names) -> tuple[list[dict[str, Any]], list[str]]:
     """List one case per stem.
 
     Returns:
-        Dictionaries with ``case_id`` and ``image`` (modality to file), where known ``label``, and ``problem`` where
-        the files of a case are ambiguous; sentences on files that are of no case.
+        Dictionaries with ``case_id`` and ``image`` (modality to file), where known ``label``, and
+        ``problem`` where the files of a case are ambiguous; sentences on files that are of no case.
     """
     by_stem: defaultdict[str, dict[Path, ImageName]] = defaultdict(dict)
     for path, name in names.items():
@@ -45,12 +50,16 @@ def list_flat_cases(names: Names) -> tuple[list[dict[str, Any]], list[str]]:
     parts = _parts_of_others(kinds)
     items = [_item(stem, by_stem[stem], parts.get(stem)) for stem in sorted(kinds)]
     others = [path for stem, files in by_stem.items() if stem not in kinds for path in files]
-    notes = [f"{others[0].parent}: files of no case by their names: {listed(sorted(others))}"] if others else []
+    notes = (
+        [f"{others[0].parent}: files of no case by their names: {listed(sorted(others))}"]
+        if others
+        else []
+    )
     return items, notes
 
 
 def _kinds(names: Names) -> dict[str, set[str]]:
-    """Give the modalities that stand under each stem."""
+    """Return the modalities that stand under each stem."""
     kinds: defaultdict[str, set[str]] = defaultdict(set)
     for name in names.values():
         if name.kind in MODALITIES:
@@ -59,7 +68,9 @@ def _kinds(names: Names) -> dict[str, set[str]]:
 
 
 def _parts_of_others(kinds: Mapping[str, set[str]]) -> dict[str, str]:
-    """Find stems that go on another one (``P`` and ``P_reg``) and complete its modalities: they may be one case."""
+    """Find stems that go on another one (``P`` and ``P_reg``) and complete its modalities: they may
+    be one case.
+    """
     parts: dict[str, str] = {}
     for stem, found in kinds.items():
         ends = [index for index, letter in enumerate(stem) if letter in "-_. "]
@@ -76,10 +87,13 @@ def _item(stem: str, files: Names, other: str | None) -> dict[str, Any]:
         if other is not None:
             raise CaseError(
                 "E_MIXED",
-                f"Case {stem}: it must be clear which files are of one case; got {listed(sorted(files))} beside "
-                f"files of {other}, with other modalities. Give each case a folder of its own, or a .csv list.",
+                f"Case {stem}: it must be clear which files are of one case; got"
+                f" {listed(sorted(files))} beside files of {other}, with other modalities. Give"
+                " each case a folder of its own, or a .csv list.",
             )
-        label = label_of({path: name for path, name in files.items() if name.kind == LABEL}, {stem}, stem)
+        label = label_of(
+            {path: name for path, name in files.items() if name.kind == LABEL}, {stem}, stem
+        )
     except CaseError as error:
         return {**item, "problem": error}
     return item if label is None else {**item, "label": label}

@@ -1,4 +1,6 @@
-"""Tells what a folder without a description holds: one case, case folders, or the files of several cases."""
+"""Tells what a folder without a description holds: one case, case folders, or the files of several
+cases.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -29,29 +31,39 @@ class FolderCases(NamedTuple):
 def list_folder(root: Path, patterns: Mapping[str, str] | None = None) -> FolderCases:
     """List the cases of a folder.
 
-    Case folders may lie up to three levels deeper (`folder_survey.MAX_DEPTH`). Images in the folder itself make it a
-    case, or a flat folder of cases, unless case folders lie in it too: then they are strays, and named.
+    Case folders may lie up to three levels deeper (`folder_survey.MAX_DEPTH`). Images in the folder
+    itself make it a case, or a flat folder of cases, unless case folders lie in it too: then they
+    are strays, and named.
 
     Args:
         root: a folder.
-        patterns: glob per modality, relative to the case folder, instead of names; ``seg`` for the label.
+        patterns: glob per modality, relative to the case folder, instead of names; ``seg`` for the
+        label.
 
     Raises:
-        UsageError: the folder cannot be listed, holds results only, or a pattern finds nothing in any case.
+        UsageError: the folder cannot be listed, holds results only, or a pattern finds nothing in
+        any case.
     """
     here = read_folder(root)
     if not here.is_readable:
-        raise UsageError("E_FOLDER", f"The data folder must be readable; got {_shown(root)}. Check its permissions.")
+        raise UsageError(
+            "E_FOLDER",
+            f"The data folder must be readable; got {_shown(root)}. Check its permissions.",
+        )
     globs = image_patterns(patterns)
     found = survey(here, (lambda folder: _is_matched(folder.path, globs)) if globs else _is_named)
     listing = _by_patterns(here, found, globs) if globs else _by_names(here, found)
     if patterns:
         if listing.layout == Layout.flat:
             raise UsageError(
-                "E_PATTERN", f"--pattern must go with case folders; got {Layout.flat} in {_shown(root)}. Leave it out."
+                "E_PATTERN",
+                f"--pattern must go with case folders; got {Layout.flat} in {_shown(root)}. Leave"
+                " it out.",
             )
         check_patterns([item["image"] for item in listing.items], patterns, root)
-        listing = listing._replace(items=tuple({**item, "patterns": dict(patterns)} for item in listing.items))
+        listing = listing._replace(
+            items=tuple({**item, "patterns": dict(patterns)} for item in listing.items)
+        )
     return listing._replace(items=checked_items(listing.items))
 
 
@@ -64,9 +76,13 @@ def _is_matched(path: Path, patterns: Mapping[str, str]) -> bool:
 
 
 def _by_patterns(here: Folder, found: Survey, patterns: Mapping[str, str]) -> FolderCases:
-    """Take the folder itself for the case if the patterns find their files from there, else those below it."""
+    """Take the folder itself for the case if the patterns find their files from there, else those
+    below it.
+    """
     is_deep = any("**" in pattern for pattern in patterns.values())
-    if _is_matched(here.path, patterns) and (not found.known or (is_deep and len(found.known) == 1)):
+    if _is_matched(here.path, patterns) and (
+        not found.known or (is_deep and len(found.known) == 1)
+    ):
         return _one_case(here, [])
     return _case_folders(here, found)
 
@@ -81,20 +97,29 @@ def _by_names(here: Folder, found: Survey) -> FolderCases:
     if is_flat(here.path, names):
         items, notes = list_flat_cases(names)
         return FolderCases(Layout.flat, tuple(items), tuple(notes))
-    notes = [f"{_shown(here.path)} is one case; not used: the images in {listed(found.known)}"] if found.known else []
+    notes = (
+        [f"{_shown(here.path)} is one case; not used: the images in {listed(found.known)}"]
+        if found.known
+        else []
+    )
     return _one_case(here, notes)
 
 
 def _is_case_with_folders(own: Mapping[Path, ImageName], found: Survey) -> bool:
-    """Tell whether a folder that holds images, and folders with images, is a case: not if its images are strays.
+    """Whether a folder that holds images, and folders with images, is a case: not if its
+    images are strays.
 
-    It is if its files are called as those in its folders are (steps of processing one exam), or if it holds several
-    modalities of one name and only one folder.
+    It is if its files are called as those in its folders are (steps of processing one exam), or if
+    it holds several modalities of one name and only one folder.
     """
     stems = {name.stem for name in own.values()}
     if not stems:
         return False
-    below = {read_name(path.name).stem for folder in found.known[:20] for path in read_folder(folder).images}
+    below = {
+        read_name(path.name).stem
+        for folder in found.known[:20]
+        for path in read_folder(folder).images
+    }
     has_several = len(stems) == 1 and len(own) > 1
     if stems & below - {""}:
         return True
@@ -102,25 +127,36 @@ def _is_case_with_folders(own: Mapping[Path, ImageName], found: Survey) -> bool:
 
 
 def _one_case(here: Folder, notes: list[str]) -> FolderCases:
-    return FolderCases(Layout.case, ({"case_id": folder_name(here.path), "image": here.path},), tuple(notes))
+    return FolderCases(
+        Layout.case, ({"case_id": folder_name(here.path), "image": here.path},), tuple(notes)
+    )
 
 
 def _case_folders(here: Folder, found: Survey) -> FolderCases:
     folders = sorted([*found.known, *found.unknown], key=lambda path: path.parts)
     strays = [path for path in here.images if not is_label_name(path.name)] or here.images
-    notes = [f"{_shown(here.path)}: images beside the case folders are not used: {listed(strays)}"] if strays else []
+    notes = (
+        [f"{_shown(here.path)}: images beside the case folders are not used: {listed(strays)}"]
+        if strays
+        else []
+    )
     if not folders:
         raise UsageError(
             "E_FOLDER",
-            f"The data folder must hold cases; got none in {_shown(here.path)}. {_sentences(found.notes)}Give the "
-            "folder of the exams.",
+            f"The data folder must hold cases; got none in {_shown(here.path)}."
+            f" {_sentences(found.notes)}Give the folder of the exams.",
         )
-    items = [{"case_id": name, "image": path} for path, name in zip(folders, _names(here.path, folders), strict=True)]
+    items = [
+        {"case_id": name, "image": path}
+        for path, name in zip(folders, _names(here.path, folders), strict=True)
+    ]
     return FolderCases(Layout.folders, tuple(items), (*found.notes, *notes))
 
 
 def _names(root: Path, folders: list[Path]) -> list[str]:
-    """Name cases after their folders, with the folders above in front where a name stands twice, or is but a number."""
+    """Name cases after their folders, with the folders above in front where a name stands twice, or
+    is but a number.
+    """
     names = [folder_name(path) for path in folders]
     counts = Counter(names)
     paths = [path.relative_to(root).parts for path in folders]

@@ -1,4 +1,6 @@
-"""Finds the case folders of a data set, also one or two levels deeper, and leaves out what is no case."""
+"""Finds the case folders of a data set, also one or two levels deeper, and leaves out what is no
+case.
+"""
 
 import os
 from collections.abc import Callable
@@ -12,14 +14,14 @@ from bundle.data.vocabulary import word_set
 from bundle.plain_text import printable
 
 MAX_DEPTH = 3
-"""Levels below the data folder at which case folders are looked for: ``sub-01/ses-1/anat``, ``2019/HGG/CASE``."""
+"""Levels below the data folder at which case folders are looked for: ``sub-01/ses-1/anat``,
+``2019/HGG/CASE``.
+"""
 
-SYSTEM_FOLDERS = word_set(
-    """
-    @eadir @recycle @recently-snapshot #recycle #snapshot $recycle.bin recycler lost+found __macosx __pycache__
-    derivatives code sourcedata stimuli phenotype
-    """
-) | {"system volume information", "network trash folder", "temporary items"}
+SYSTEM_FOLDERS = word_set("""
+    @eadir @recycle @recently-snapshot #recycle #snapshot $recycle.bin recycler lost+found
+    __macosx __pycache__ derivatives code sourcedata stimuli phenotype
+    """) | {"system volume information", "network trash folder", "temporary items"}
 """Folders that file servers, archives and BIDS leave among the cases, in lower case."""
 
 _OTHER_SCANS = word_set("func dwi fmap perf meg eeg ieeg beh pet micr swi dicom dicoms dcm")
@@ -96,7 +98,9 @@ def _sort_in(found: Folder, entry: os.DirEntry[str]) -> None:
 
 
 def _is_result(path: Path, names: set[str]) -> bool:
-    """Tell whether this program wrote a folder: that of a case by its maps, that of a run by its ``cases.csv``."""
+    """Whether this program wrote a folder: that of a case by its maps, that of a run by its
+    ``cases.csv``.
+    """
     if {f"{path.name}.json", f"{path.name}_entropy.nii.gz"} <= names:
         return True
     if "cases.csv" not in names:
@@ -111,8 +115,8 @@ def _is_result(path: Path, names: set[str]) -> bool:
 def survey(root: Folder, knows: Knows) -> Survey:
     """Find the case folders below a data folder.
 
-    A subfolder is a case if ``knows`` says so; else those below it are, if there are any; else it stays a case that
-    will fail. What hangs in a loop of links is left out.
+    A subfolder is a case if ``knows`` says so; else those below it are, if there are any; else it
+    stays a case that will fail. What hangs in a loop of links is left out.
 
     Args:
         root: the data folder.
@@ -123,7 +127,9 @@ def survey(root: Folder, knows: Knows) -> Survey:
     if found.known:
         _leave_out_labels(root, found)
     if found.results:
-        found.notes.append(f"{_shown(root.path)}: left out, results of an earlier run: {listed(found.results)}")
+        found.notes.append(
+            f"{_shown(root.path)}: left out, results of an earlier run: {listed(found.results)}"
+        )
     return found
 
 
@@ -155,7 +161,9 @@ def _visit(here: Folder, knows: Knows, found: Survey, above: tuple[object, ...])
 
 
 def _add_deeper(here: Folder, below: Survey, found: Survey) -> None:
-    """Take the cases of a folder that is none itself; what lies beside one case only need not be a case."""
+    """Take the cases of a folder that is none itself; what lies beside one case only need not be a
+    case.
+    """
     shapes = {_shape(path) for path in below.known}
     is_list = len(below.known) > 1
     cases = _without_other_scans(below.unknown)
@@ -165,22 +173,32 @@ def _add_deeper(here: Folder, below: Survey, found: Survey) -> None:
     found.unknown += gaps
     found.notes += below.notes
     if others:
-        found.notes.append(f"{_shown(here.path)}: left out, as they hold no modality by its name: {listed(others)}")
+        found.notes.append(
+            f"{_shown(here.path)}: left out, as they hold no modality by its name: {listed(others)}"
+        )
     if here.images:
-        found.notes.append(f"{_shown(here.path)}: images beside case folders are not used: {listed(here.images)}")
+        found.notes.append(
+            f"{_shown(here.path)}: images beside case folders are not used: {listed(here.images)}"
+        )
 
 
 def _leave_out_labels(root: Folder, found: Survey) -> None:
-    """Take folders that are called after labels (``labelsTr``, ``masks``) out of those that look like cases."""
+    """Take folders that are called after labels (``labelsTr``, ``masks``) out of those that look
+    like cases.
+    """
     labels = [path for path in found.unknown if _is_called_after_labels(path.name)]
     found.unknown = [path for path in _without_other_scans(found.unknown) if path not in labels]
     if labels:
-        found.notes.append(f"{_shown(root.path)}: left out, labels by their names: {listed(labels)}")
+        found.notes.append(
+            f"{_shown(root.path)}: left out, labels by their names: {listed(labels)}"
+        )
 
 
 def _is_called_after_labels(name: str) -> bool:
     words = [word.text.removesuffix("tr").removesuffix("ts") for word in words_of(name)]
-    return any(map(is_label_word, words)) and all(is_label_word(word) or word in _OF_LABELS for word in words)
+    return any(map(is_label_word, words)) and all(
+        is_label_word(word) or word in _OF_LABELS for word in words
+    )
 
 
 def _without_other_scans(paths: list[Path]) -> list[Path]:
@@ -194,7 +212,7 @@ def _system_notes(folder: Folder) -> list[str]:
 
 
 def _shape(path: Path) -> str:
-    """Give a name with its digits made alike, as the names in a list of cases are."""
+    """Return a name with its digits made alike, as the names in a list of cases are."""
     return "".join("0" if letter.isdigit() else letter for letter in path.name)
 
 

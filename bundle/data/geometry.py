@@ -11,8 +11,9 @@ from scipy.spatial.transform import Rotation
 
 Affine: TypeAlias = NDArray[np.float64]
 
-# Modalities and labels are stacked voxel by voxel, so they may differ only by what rounding in a header explains: about
-# 1e-5 voxel for float32, about 0.1 for directions rounded to 3 digits. Real misplacements are larger.
+# Modalities and labels are stacked voxel by voxel, so they may differ only by what rounding in a
+# header explains: about 1e-5 voxel for float32, about 0.1 for directions rounded to 3 digits. Real
+# misplacements are larger.
 GRID_TOLERANCE_VOXELS = 0.1
 
 SCANNER_CODE = 1
@@ -23,8 +24,8 @@ MILLIMETRE_CODE = 2
 class HeaderGeometry:
     """The geometry fields of one NIfTI header as they stand in the file, in the file's own units.
 
-    They are kept apart from the affine used for computing, because an output that repeats them exactly lies on its
-    input in every viewer, whichever of the two forms that viewer believes.
+    They are kept apart from the affine used for computing, because an output that repeats them
+    exactly lies on its input in every viewer, whichever of the two forms that viewer believes.
 
     Attributes:
         sform: rows ``srow_x``, ``srow_y``, ``srow_z``.
@@ -47,7 +48,8 @@ class HeaderGeometry:
 class Grid:
     """Where voxels lie in the patient: what every output must repeat.
 
-    Compare two with `same_grid`: headers written by different programs are equal only up to rounding.
+    Compare two with `same_grid`: headers written by different programs are equal only up to
+    rounding.
 
     Attributes:
         shape: (H, W, D), voxels.
@@ -120,16 +122,19 @@ def corner_shift_voxels(affine_a: Affine, affine_b: Affine, shape: tuple[int, in
     Returns:
         The largest distance in voxels.
     """
-    corners = np.array([(*corner, 1) for corner in product(*((0, size - 1) for size in shape))], np.float64)
+    corners = np.array(
+        [(*corner, 1) for corner in product(*((0, size - 1) for size in shape))], np.float64
+    )
     moved = corners @ (affine_b - affine_a).T[:, :3]
     in_voxels = moved @ np.linalg.inv(affine_a[:3, :3]).T
     return float(np.linalg.norm(in_voxels, axis=1).max())
 
 
 def same_grid(a: Grid, b: Grid) -> bool:
-    """Tell whether voxel (i, j, k) is the same place in both, within `GRID_TOLERANCE_VOXELS`.
+    """Whether voxel (i, j, k) is the same place in both, within `GRID_TOLERANCE_VOXELS`.
 
-    A volume without position only matches another one without: readers invent different positions for it.
+    A volume without position only matches another one without: readers invent different positions
+    for it.
     """
     if a.shape != b.shape or a.is_anchored != b.is_anchored:
         return False
@@ -139,16 +144,16 @@ def same_grid(a: Grid, b: Grid) -> bool:
 def orientation_to(grid: Grid, other: Grid) -> NDArray[np.float64] | None:
     """Find the order and direction of axes in which one grid's voxels lie as another's.
 
-    Two programs may store the same voxels of a patient along other axes, or from the other end: then nothing has to be
-    interpolated.
+    Two programs may store the same voxels of a patient along other axes, or from the other end:
+    then nothing has to be interpolated.
 
     Args:
         grid: whose voxels are to be reordered.
         other: where they should lie.
 
     Returns:
-        (3, 2), for ``nibabel.orientations.apply_orientation``; None if the grids are not the same, however turned,
-        within `GRID_TOLERANCE_VOXELS`, or one has no position.
+        (3, 2), for ``nibabel.orientations.apply_orientation``; None if the grids are not the same,
+        however turned, within `GRID_TOLERANCE_VOXELS`, or one has no position.
     """
     if not (grid.is_anchored and other.is_anchored):
         return None
@@ -156,7 +161,11 @@ def orientation_to(grid: Grid, other: Grid) -> NDArray[np.float64] | None:
     if np.isnan(turn).any() or _turned_shape(grid.shape, turn) != other.shape:
         return None
     affine = grid.affine @ inv_ornt_aff(turn, grid.shape)  # type: ignore[no-untyped-call]
-    return turn if corner_shift_voxels(other.affine, affine, other.shape) <= GRID_TOLERANCE_VOXELS else None
+    return (
+        turn
+        if corner_shift_voxels(other.affine, affine, other.shape) <= GRID_TOLERANCE_VOXELS
+        else None
+    )
 
 
 def axes_name(affine: Affine) -> str:
@@ -165,12 +174,14 @@ def axes_name(affine: Affine) -> str:
 
 
 def _turned_shape(shape: tuple[int, int, int], turn: NDArray[np.float64]) -> tuple[int, ...]:
-    """Give the shape after ``apply_orientation``: axis i goes to place ``turn[i, 0]``."""
+    """Return the shape after ``apply_orientation``: axis i goes to place ``turn[i, 0]``."""
     return tuple(shape[int(axis)] for axis in np.argsort(turn[:, 0]))
 
 
 def shear_cosine(affine: Affine) -> float:
-    """Largest absolute cosine between two axes: 0 for a box, 0.017 if two axes are one degree off."""
+    """Largest absolute cosine between two axes: 0 for a box, 0.017 if two axes are one
+    degree off.
+    """
     directions = affine[:3, :3] / spacing_mm(affine)
     return float(np.abs(directions.T @ directions - np.eye(3)).max())
 

@@ -1,6 +1,7 @@
 """Decompression that believes nothing: bounded in memory, and checked to the last byte.
 
-Readers that stop at the last voxel never see the checksum that follows it, and return wrong voxels from a damaged file.
+Readers that stop at the last voxel never see the checksum that follows it, and return wrong voxels
+from a damaged file.
 """
 
 import io
@@ -13,10 +14,12 @@ GZIP_MAGIC = b"\x1f\x8b"
 # Deflate cannot do better: 258 bytes from 2 bits.
 MAX_DEFLATE_RATIO = 1032
 
-# Bytes after the voxels that are accepted as padding. More than that is voxels that the header does not declare.
+# Bytes after the voxels that are accepted as padding. More than that is voxels that the header does
+# not declare.
 MAX_EXTRA_BYTES = 64 * 1024
 
-# bgzip ends a member after 64 KiB, so that the largest volume has 33,000. Programs that write more do not exist.
+# bgzip ends a member after 64 KiB, so that the largest volume has 33,000. Programs that write more
+# do not exist.
 MAX_MEMBERS = 2**16
 
 _CHUNK = 64 * 1024
@@ -51,7 +54,8 @@ class GzipReader:
             Number of bytes written.
 
         Raises:
-            CaseError: E_TRUNCATED if a member has no end, E_CRC if it is damaged, E_GZIP for too many of them.
+            CaseError: E_TRUNCATED if a member has no end, E_CRC if it is damaged, E_GZIP for too
+            many of them.
         """
         filled = 0
         while filled < len(out):
@@ -68,18 +72,20 @@ class GzipReader:
             member = self._member or self._open_member()
             chunk = self._data[self._position : self._position + self._chunk]
             block = self._decompress(member, chunk, limit)
-            # At the end of a member zlib reports the rest in `unused_data` and leaves an old `unconsumed_tail` behind.
+            # At the end of a member zlib reports the rest in `unused_data` and leaves an old
+            # `unconsumed_tail` behind.
             rest = member.unused_data if member.eof else member.unconsumed_tail
             self._position += len(chunk) - len(rest)
-            # zlib copies what it did not use: chunks no larger than what the member had so far keep that linear.
+            # zlib copies what it did not use: chunks no larger than what the member had so far keep
+            # that linear.
             self._chunk = min(2 * self._chunk, _CHUNK)
             if member.eof:
                 self._member = None
             elif not block and not len(chunk):
                 raise CaseError(
                     "E_TRUNCATED",
-                    f"the {self.kind} stream must have an end; got {len(self._data)} bytes that stop in the middle. "
-                    "Copy or download the file again.",
+                    f"the {self.kind} stream must have an end; got {len(self._data)} bytes that"
+                    " stop in the middle. Copy or download the file again.",
                 )
             if block:
                 return block
@@ -93,8 +99,8 @@ class GzipReader:
         if self._n_members > MAX_MEMBERS:
             raise CaseError(
                 "E_GZIP",
-                f"a gzip file must have at most {MAX_MEMBERS} members, one after the other; got more. "
-                "Compress it anew: gunzip -c in.nii.gz | gzip > out.nii.gz.",
+                f"a gzip file must have at most {MAX_MEMBERS} members, one after the other; got"
+                " more. Compress it anew: gunzip -c in.nii.gz | gzip > out.nii.gz.",
             )
         self._member, self._chunk = zlib.decompressobj(wbits=self.wbits), _FIRST_CHUNK
         return self._member
@@ -106,8 +112,8 @@ class GzipReader:
             cause = str(error).rpartition(": ")[2]
             raise CaseError(
                 "E_CRC",
-                f"the {self.kind} stream must be undamaged; got {cause}. Its voxels cannot be trusted: copy or "
-                "download the file again.",
+                f"the {self.kind} stream must be undamaged; got {cause}. Its voxels cannot be"
+                " trusted: copy or download the file again.",
             ) from error
 
 
@@ -125,7 +131,7 @@ Stream = GzipReader | io.BytesIO
 
 
 def open_stream(data: bytes) -> Stream:
-    """Give access to a file's content, compressed or not; the file's name has no say."""
+    """Return access to a file's content, compressed or not; the file's name has no say."""
     return GzipReader(data) if is_gzip(data) else io.BytesIO(data)
 
 
@@ -151,18 +157,22 @@ def finish(stream: Stream, max_extra_bytes: int = MAX_EXTRA_BYTES) -> tuple[str,
         Warnings about bytes that nothing accounts for.
 
     Raises:
-        CaseError: E_CRC or E_TRUNCATED for a damaged stream, E_SIZE if more than `max_extra_bytes` are left.
+        CaseError: E_CRC or E_TRUNCATED for a damaged stream, E_SIZE if more than `max_extra_bytes`
+        are left.
     """
     warnings = []
     n_extra = len(read_up_to(stream, max_extra_bytes + 1))
     if n_extra > max_extra_bytes:
         raise CaseError(
             "E_SIZE",
-            f"the file must end after the data that its header declares; got more than {max_extra_bytes} bytes after "
-            "them. Export the image again: header and voxels do not belong together.",
+            "the file must end after the data that its header declares; got more than"
+            f" {max_extra_bytes} bytes after them. Export the image again: header and voxels do not"
+            " belong together.",
         )
     if n_extra:
         warnings.append(f"{n_extra} bytes after the data that the header declares were ignored")
     if isinstance(stream, GzipReader) and stream.n_trailing:
-        warnings.append(f"{stream.n_trailing} bytes after the end of the {stream.kind} stream were ignored")
+        warnings.append(
+            f"{stream.n_trailing} bytes after the end of the {stream.kind} stream were ignored"
+        )
     return tuple(warnings)

@@ -1,14 +1,23 @@
-"""One volume from a file of any format that is read: NIfTI, NRRD, MetaImage or MGH, told by its content.
+"""One volume from a file of any format that is read: NIfTI, NRRD, MetaImage or MGH, told by its
+content.
 
-The bytes are read once: what is hashed is what is parsed. Compressed streams are read to their end, because only there
-is the checksum that tells a damaged file from a good one.
+The bytes are read once: what is hashed is what is parsed. Compressed streams are read to their end,
+because only there is the checksum that tells a damaged file from a good one.
 """
 
 import hashlib
 import io
 from pathlib import Path
 
-from bundle.data.gzip_reading import GzipReader, Stream, ZlibReader, finish, is_gzip, open_stream, read_up_to
+from bundle.data.gzip_reading import (
+    GzipReader,
+    Stream,
+    ZlibReader,
+    finish,
+    is_gzip,
+    open_stream,
+    read_up_to,
+)
 from bundle.data.image_bytes import read_file
 from bundle.data.image_header import ImageHeader, Packing
 from bundle.data.metaimage_header import is_metaimage, parse_metaimage
@@ -20,7 +29,8 @@ from bundle.data.nrrd_header import parse_nrrd
 from bundle.data.stored_volume import StoredVolume, read_voxels
 from bundle.errors import CaseError
 
-# NIfTI needs 540; the header of a segmentation by 3D Slicer lists every segment with its colours and codes.
+# NIfTI needs 540; the header of a segmentation by 3D Slicer lists every segment with its colours
+# and codes.
 _START_BYTES = 2**18
 
 
@@ -28,7 +38,8 @@ def read_stored(path: Path) -> StoredVolume:
     """Read and check everything about a file of one volume but its intensities.
 
     Raises:
-        CaseError: the file is damaged or its header cannot be that of an MRI volume; the message does not name it.
+        CaseError: the file is damaged or its header cannot be that of an MRI volume; the message
+        does not name it.
         OSError: the file cannot be read.
     """
     return read_stored_series(path, 1)[0]
@@ -56,13 +67,21 @@ def read_stored_series(path: Path, n_volumes: int) -> tuple[StoredVolume, ...]:
     read_up_to(stream, header.max_trailer_bytes)
     warnings += finish(stream)
     return tuple(
-        StoredVolume(voxels[..., index], header.layout, header.grid, digest.hexdigest(), warnings, header.segments)
+        StoredVolume(
+            voxels[..., index],
+            header.layout,
+            header.grid,
+            digest.hexdigest(),
+            warnings,
+            header.segments,
+        )
         for index in range(n_volumes)
     )
 
 
 def peek_header(path: Path) -> ImageHeader:
-    """Tell from the first bytes of a file how large its volume is; the voxels may still be damaged or missing.
+    """Tell from the first bytes of a file how large its volume is; the voxels may still be damaged
+    or missing.
 
     Raises:
         CaseError: as `read_stored`.
@@ -80,13 +99,20 @@ def _parse(file_bytes: bytes, n_volumes: int | None, *, is_pair: bool) -> ImageH
     if start.startswith(MGH_MAGIC):
         parse = parse_mgh
     elif not is_gzip(file_bytes):  # those two compress their voxels, never their header
-        parse = parse_nrrd if start.startswith(NRRD_MAGIC) else parse_metaimage if is_metaimage(start) else None
+        parse = (
+            parse_nrrd
+            if start.startswith(NRRD_MAGIC)
+            else parse_metaimage
+            if is_metaimage(start)
+            else None
+        )
     if parse is None or is_pair:
         return parse_nifti(start, n_volumes, is_pair=is_pair)
     if (n_volumes or 1) > 1:
         raise CaseError(
             "E_4D",
-            f"a file of {n_volumes} volumes must be NIfTI; got another format. Save each volume as a file of its own.",
+            f"a file of {n_volumes} volumes must be NIfTI; got another format. Save each volume as"
+            " a file of its own.",
         )
     return parse(start)
 
@@ -108,4 +134,6 @@ def _name_warnings(path: Path, data: bytes) -> tuple[str, ...]:
     named_gzip = path.name.lower().endswith((".gz", ".mgz"))
     if named_gzip == is_gzip(data):
         return ()
-    return (f"the file is {'not ' if named_gzip else ''}compressed although its name says otherwise",)
+    return (
+        f"the file is {'not ' if named_gzip else ''}compressed although its name says otherwise",
+    )

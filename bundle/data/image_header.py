@@ -12,7 +12,9 @@ from bundle.data.stored_volume import VoxelLayout
 from bundle.errors import CaseError
 
 CONVERT = "python -c \"import SimpleITK as s; s.WriteImage(s.ReadImage('{file}'), 'out.nii.gz')\""
-"""A command that converts what ITK reads and this program does not; ``file`` is the name to show."""
+"""A command that converts what ITK reads and this program does not; ``file`` is the name to
+show.
+"""
 
 
 class Packing(Enum):
@@ -63,8 +65,9 @@ def place_directions(
     if not np.isfinite(directions).all() or not np.isfinite(origin).all() or not lengths.all():
         raise CaseError(
             "E_SPACING",
-            f"steps along the axes and origin must be finite, and no step 0; got steps of {lengths.tolist()} mm from "
-            f"{origin.tolist()}. The voxel size is unknown: export the image again from what wrote it.",
+            "steps along the axes and origin must be finite, and no step 0; got steps of"
+            f" {lengths.tolist()} mm from {origin.tolist()}. The voxel size is unknown: export the"
+            " image again from what wrote it.",
         )
     affine = np.eye(4)
     affine[:3, :3], affine[:3, 3] = directions, origin

@@ -15,7 +15,8 @@ from bundle.errors import CaseError
 
 MAX_LABEL = np.iinfo(np.int32).max
 
-# An int16 file scaled to labels is up to 1e-4 off; interpolation between labels is off by any fraction.
+# An int16 file scaled to labels is up to 1e-4 off; interpolation between labels is off by any
+# fraction.
 MAX_LABEL_ROUNDING = 1e-3
 
 
@@ -36,17 +37,21 @@ class StoredLabel:
 def read_label(path: Path, *, case_id: str) -> StoredLabel:
     """Read a label map: non-negative whole numbers, uint8 where they fit and int32 where not.
 
-    Numbers that are whole but for `MAX_LABEL_ROUNDING`, as after a scaling by the header, are rounded with a warning.
+    Numbers that are whole but for `MAX_LABEL_ROUNDING`, as after a scaling by the header, are
+    rounded with a warning.
 
     Raises:
-        CaseError: as `read_volume`, E_LABEL_VALUES, or E_SEGMENTATION for numbers that only the file itself explains.
+        CaseError: as `read_volume`, E_LABEL_VALUES, or E_SEGMENTATION for numbers that only the
+        file itself explains.
     """
     with naming(case_id, "label", path):
         stored = read_stored(path)
         _refuse_named_segments(stored)
         values, warnings = _whole_numbers(_label_values(stored))
         return StoredLabel(
-            values.astype(np.uint8 if values.max() <= 255 else np.int32), stored.grid, stored.warnings + warnings
+            values.astype(np.uint8 if values.max() <= 255 else np.int32),
+            stored.grid,
+            stored.warnings + warnings,
         )
 
 
@@ -55,10 +60,10 @@ def _refuse_named_segments(stored: StoredVolume) -> None:
     if stored.segments:
         raise CaseError(
             "E_SEGMENTATION",
-            "label values must be those of a convention; got a segmentation of 3D Slicer with "
-            f"{', '.join(stored.segments)}. Export it in Slicer as a labelmap with the numbers of a convention; or, if "
-            "they are that already, convert it and declare the convention (--labels): "
-            f"{CONVERT.format(file='in.seg.nrrd')}.",
+            "label values must be those of a convention; got a segmentation of 3D Slicer with"
+            f" {', '.join(stored.segments)}. Export it in Slicer as a labelmap with the numbers of"
+            " a convention; or, if they are that already, convert it and declare the convention"
+            f" (--labels): {CONVERT.format(file='in.seg.nrrd')}.",
         )
 
 
@@ -70,12 +75,16 @@ def _whole_numbers(values: NDArray) -> tuple[NDArray, tuple[str, ...]]:
             whole = np.rint(values)
             deviation = float(np.abs(values - whole).max())
     if not deviation <= MAX_LABEL_ROUNDING or whole.min() < 0 or whole.max() > MAX_LABEL:
-        some = ", ".join(f"{value:.6g}" for value in np.unique(values[values != whole] if deviation else values)[:4])
+        some = ", ".join(
+            f"{value:.6g}"
+            for value in np.unique(values[values != whole] if deviation else values)[:4]
+        )
         raise CaseError(
             "E_LABEL_VALUES",
-            f"labels must be whole numbers from 0 to {MAX_LABEL}, to {MAX_LABEL_ROUNDING:g}; got values between "
-            f"{values.min():g} and {values.max():g}, such as {some}. Give the segmentation itself, resampled with "
-            "nearest neighbour; if the numbers are only stored inexactly, round them with numpy.rint.",
+            f"labels must be whole numbers from 0 to {MAX_LABEL}, to {MAX_LABEL_ROUNDING:g}; got"
+            f" values between {values.min():g} and {values.max():g}, such as {some}. Give the"
+            " segmentation itself, resampled with nearest neighbour; if the numbers are only"
+            " stored inexactly, round them with numpy.rint.",
         )
     if deviation == 0:
         return whole, ()

@@ -17,36 +17,47 @@ DONOR = "donor"
 
 
 class RandLesionMixd(RandomizableTransform, MapTransform):
-    """Carve the tumour out of the donor and paste it, image and label alike, at the same place in the recipient.
+    """Carve the tumour out of the donor and paste it, image and label alike, at the same place in
+    the recipient.
 
-    What is carved is bounded by a surface at a random distance from the tumour's contour: sometimes the inner part
-    alone, sometimes with surroundings. Intensities are pasted as they are, which makes sense because each modality
-    is z-scored over its own brain. The place is the same in proportion to the brain, to which both images are
-    cropped, rounded to whole voxels; nothing is pasted outside the recipient's brain, nor taken from outside the
-    donor's. Modalities that the recipient does not have stay 0.
+    What is carved is bounded by a surface at a random distance from the tumour's contour: sometimes
+    the inner part alone, sometimes with surroundings. Intensities are pasted as they are, which
+    makes sense because each modality is z-scored over its own brain. The place is the same in
+    proportion to the brain, to which both images are cropped, rounded to whole voxels; nothing is
+    pasted outside the recipient's brain, nor taken from outside the donor's. Modalities that the
+    recipient does not have stay 0.
 
-    A sample without donor, with a donor that lacks one of its modalities, or with one without tumour stays as it is.
+    A sample without donor, with a donor that lacks one of its modalities, or with one without
+    tumour stays as it is.
 
     Args:
         keys: image (M, H, W, D) and label (R, H, W, D), in this order, 1 mm voxels.
         prob: of mixing a sample that has a donor.
         presence: key of the presence flags, (M,) bool.
 
-    Source: Zhang et al., CarveMix, MICCAI 2021 and NeuroImage 2023, arXiv:2108.06883, section on carving.
+    Source: Zhang et al., CarveMix, MICCAI 2021 and NeuroImage 2023, arXiv:2108.06883, section on
+    carving.
     """
 
     def __init__(
-        self, keys: KeysCollection = ("image", "label"), prob: float = 1.0, presence: str = "presence"
+        self,
+        keys: KeysCollection = ("image", "label"),
+        prob: float = 1.0,
+        presence: str = "presence",
     ) -> None:
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self, prob)
         if len(self.keys) != 2:
-            raise ValueError(f"keys must name an image and a label; got {self.keys}. Give these two.")
+            raise ValueError(
+                f"keys must name an image and a label; got {self.keys}. Give these two."
+            )
         self.presence = presence
         self.reach = 0.0
 
     def randomize(self, data: Any = None) -> None:
-        """Draw whether to mix, and where to cut: from -1/2 to 0 or from 0 to 1, in units of the tumour's depth."""
+        """Draw whether to mix, and where to cut: from -1/2 to 0 or from 0 to 1, in units of the
+        tumour's depth.
+        """
         super().randomize(data)
         self.reach = self.R.uniform(-0.5, 0.0) if self.R.rand() < 0.5 else self.R.uniform(0.0, 1.0)
 
@@ -71,7 +82,9 @@ class RandLesionMixd(RandomizableTransform, MapTransform):
         brain = is_brain(own[channels], target) & is_brain(image[channels], source)
         source, target = source[brain], target[brain]
         sample[self.keys[0]] = paste(sample[self.keys[0]], image, source, target, channels)
-        sample[self.keys[1]] = paste(sample[self.keys[1]], label, source, target, list(range(len(label))))
+        sample[self.keys[1]] = paste(
+            sample[self.keys[1]], label, source, target, list(range(len(label)))
+        )
         return sample
 
 
@@ -80,7 +93,8 @@ def carve(tumour: Tensor, reach: float) -> Tensor:
 
     Args:
         tumour: (H, W, D) bool, not empty, 1 mm voxels.
-        reach: distance of the surface outwards, negative for inwards, in units of the distance from the contour
+        reach: distance of the surface outwards, negative for inwards, in units of the distance from
+        the contour
             to the innermost voxel.
 
     Returns:
@@ -96,13 +110,16 @@ def carve(tumour: Tensor, reach: float) -> Tensor:
 
 
 def distance_to_contour(mask: Tensor) -> Tensor:
-    """Give the distance (H, W, D) of voxels in a mask to its contour, half way to the next voxel outside; 0 outside."""
+    """Return the distance (H, W, D) of voxels in a mask to its contour, half way to the next voxel
+    outside; 0 outside.
+    """
     distance = distance_transform_edt(mask[None].float())
     return (plain_tensor(torch.as_tensor(distance))[0] - 0.5).clamp(min=0)
 
 
 def place(voxels: Tensor, donor_shape: torch.Size, shape: torch.Size) -> tuple[Tensor, Tensor]:
-    """Move voxels as a whole to where their middle lies at the same share of each side of another grid.
+    """Move voxels as a whole to where their middle lies at the same share of each side of another
+    grid.
 
     Args:
         voxels: (N, 3) in the donor.
@@ -112,7 +129,9 @@ def place(voxels: Tensor, donor_shape: torch.Size, shape: torch.Size) -> tuple[T
     Returns:
         Voxels in the donor and in the recipient, (K, 3) each, without those that would lie outside.
     """
-    size, new_size = (torch.tensor(list(sides), device=voxels.device) for sides in (donor_shape, shape))
+    size, new_size = (
+        torch.tensor(list(sides), device=voxels.device) for sides in (donor_shape, shape)
+    )
     middle = (voxels.amin(0) + voxels.amax(0) + 1) / 2
     target = voxels + (middle * new_size / size - middle).round().long()
     inside = ((target >= 0) & (target < new_size)).all(dim=1)
@@ -124,7 +143,9 @@ def is_brain(image: Tensor, voxels: Tensor) -> Tensor:
     return (image[(slice(None), *voxels.T)] != 0).any(dim=0)
 
 
-def paste(into: Tensor, donor: Tensor, source: Tensor, target: Tensor, channels: list[int]) -> Tensor:
+def paste(
+    into: Tensor, donor: Tensor, source: Tensor, target: Tensor, channels: list[int]
+) -> Tensor:
     """Copy voxels of some channels into a copy of an image, which keeps its metadata.
 
     Args:
@@ -145,7 +166,9 @@ def paste(into: Tensor, donor: Tensor, source: Tensor, target: Tensor, channels:
 
 
 def _cut_out(mask: Tensor, margin: int) -> tuple[Tensor, Tensor]:
-    """Cut a mask down to what it holds and a margin, so that distances cost little; give corner (3,) and part."""
+    """Cut a mask down to what it holds and a margin, so that distances cost little; give corner
+    (3,) and part.
+    """
     filled = mask.nonzero()
     corner = (filled.amin(0) - margin).clamp(min=0)
     end = filled.amax(0) + margin + 1

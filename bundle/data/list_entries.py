@@ -1,4 +1,6 @@
-"""Turns one entry of a list, a row or an object, into a case; one that cannot be used becomes a failed case."""
+"""Turns one entry of a list, a row or an object, into a case; one that cannot be used becomes a
+failed case.
+"""
 
 import errno
 import os
@@ -27,7 +29,8 @@ class Entry(NamedTuple):
 
     Attributes:
         place: where it stands, for messages: ``row 3``, ``training entry 2``.
-        fields: column of ``list_columns`` to content; what is empty is left out, but for ``case_id``.
+        fields: column of ``list_columns`` to content; what is empty is left out, but for
+        ``case_id``.
         part: of the data set, where the list has parts.
         complaint: why the entry cannot even be read, empty if it can.
     """
@@ -39,15 +42,18 @@ class Entry(NamedTuple):
 
 
 def starts_of(source: Path) -> Folders:
-    """Give the folders at which relative paths of a list may start: its own, and that of what it is a link to."""
+    """Return the folders at which relative paths of a list may start: its own, and that of what it
+    is a link to.
+    """
     own = [source.parent]
     return (*own, source.resolve().parent) if source.is_symlink() else tuple(own)
 
 
 def read_entry(source: Path, entry: Entry, starts: Folders) -> dict[str, Any]:
-    """Give the case that an entry describes.
+    """Return the case that an entry describes.
 
-    A label that is missing is no problem yet: only training and evaluation read it, and refuse it then.
+    A label that is missing is no problem yet: only training and evaluation read it, and refuse it
+    then.
 
     Args:
         source: the list, for messages.
@@ -55,11 +61,14 @@ def read_entry(source: Path, entry: Entry, starts: Folders) -> dict[str, Any]:
         starts: where relative paths start; the first folder counts that has the file.
 
     Returns:
-        ``case_id``, empty where it has no usable one; ``image``, a mapping from modality to file, or one file; what
-        else the entry says; and for an entry that cannot be used ``problem``, which names all that is wrong with it.
+        ``case_id``, empty where it has no usable one; ``image``, a mapping from modality to file,
+        or one file; what else the entry says; and for an entry that cannot be used ``problem``,
+        which names all that is wrong with it.
     """
     complaints = [CaseError("E_DATALIST", entry.complaint)] if entry.complaint else []
-    files = {name: text for name, text in entry.fields.items() if name in (*MODALITIES, IMAGE, LABEL)}
+    files = {
+        name: text for name, text in entry.fields.items() if name in (*MODALITIES, IMAGE, LABEL)
+    }
     image = {} if complaints else _images(starts, files, complaints)
     case_id = _case_id(entry, image, complaints)
     item = {CASE_ID: case_id, IMAGE: image, **_extras(starts, entry, complaints)}
@@ -77,10 +86,15 @@ def problem(source: Path, place: str, case_id: str, complaints: list[CaseError])
 
 
 def _images(starts: Folders, files: Fields, complaints: list[CaseError]) -> Any:
-    """Give modality to file, a list of files or one file, as the entry names them."""
+    """Return modality to file, a list of files or one file, as the entry names them."""
     named = {name: files[name] for name in MODALITIES if name in files}
     if IMAGE in files and named:
-        complaints.append(_odd(f"images must be named once; got {IMAGE} and {', '.join(named)}. Remove one of both."))
+        complaints.append(
+            _odd(
+                f"images must be named once; got {IMAGE} and {', '.join(named)}. Remove one of"
+                " both."
+            )
+        )
     elif isinstance(files.get(IMAGE), list):
         return [_file(starts, IMAGE, text, complaints) for text in files[IMAGE]]
     elif IMAGE in files:
@@ -92,7 +106,9 @@ def _images(starts: Folders, files: Fields, complaints: list[CaseError]) -> Any:
 
 
 def _named(image: Any, item: Mapping[str, Any], complaints: list[CaseError]) -> Any:
-    """Find out by their names which modalities listed files hold; one file of several volumes stays as it is."""
+    """Find out by their names which modalities listed files hold; one file of several volumes stays
+    as it is.
+    """
     if isinstance(image, Mapping) or "modalities" in item:
         return image
     files = image if isinstance(image, list) else [image]
@@ -107,24 +123,36 @@ def _named(image: Any, item: Mapping[str, Any], complaints: list[CaseError]) -> 
 
 def _file(starts: Folders, column: str, text: Any, complaints: list[CaseError]) -> Path:
     if not isinstance(text, str):
-        complaints.append(_odd(f"{column} must be the path of a file; got {shown(repr(text), 60)}. Name one file."))
+        complaints.append(
+            _odd(
+                f"{column} must be the path of a file; got {shown(repr(text), 60)}. Name one file."
+            )
+        )
         return starts[0]
     file = _path(starts, text)
     fault = _fault(file)
     if fault:
         places = " or ".join(map(shown, starts))
-        remedy = f"Correct the path; a relative one starts at {places}. Leave it empty if there is none."
+        remedy = (
+            f"Correct the path; a relative one starts at {places}. Leave it empty if there is none."
+        )
         words = f"{column} must name an existing file; got {shown(file)}, {fault}. {remedy}"
         complaints.append(CaseError("E_MISSING", words))
     return file
 
 
 def _path(starts: Folders, text: str) -> Path:
-    """Give the file that a path means, or what comes first where there is none."""
+    """Return the file that a path means, or what comes first where there is none."""
     text = os.path.expanduser(text) if text.startswith("~") else text  # noqa: PTH111 it leaves the home of nobody alone
-    texts = (text, text.replace("\\", "/")) if "\\" in text else (text,)  # a list that Windows wrote
+    texts = (
+        (text, text.replace("\\", "/")) if "\\" in text else (text,)
+    )  # a list that Windows wrote
     places = [folder / path for path in texts for folder in starts]
-    return places[0] if len(places) == 1 else next((place for place in places if not _fault(place)), places[0])
+    return (
+        places[0]
+        if len(places) == 1
+        else next((place for place in places if not _fault(place)), places[0])
+    )
 
 
 def _fault(file: Path) -> str:
@@ -142,9 +170,15 @@ def _fault(file: Path) -> str:
 
 
 def _case_id(entry: Entry, image: Any, complaints: list[CaseError]) -> str:
-    """Give the case's name, or empty text and a complaint."""
+    """Return the case's name, or empty text and a complaint."""
     if CASE_ID not in entry.fields:
-        files = list(image.values()) if isinstance(image, Mapping) else image if isinstance(image, list) else [image]
+        files = (
+            list(image.values())
+            if isinstance(image, Mapping)
+            else image
+            if isinstance(image, list)
+            else [image]
+        )
         case_id = _common_name(files)
         got = "no case_id, and file names that do not share one"
     else:
@@ -173,16 +207,22 @@ def _is_safe(case_id: str) -> bool:
 
 
 def _extras(starts: Folders, entry: Entry, complaints: list[CaseError]) -> dict[str, Any]:
-    """Give what an entry says besides its images: label, numbering, patient, volumes, fold and part."""
+    """Return what an entry says besides its images: label, numbering, patient, volumes, fold and
+    part.
+    """
     extras: dict[str, Any] = {}
     for name in [name for name in _DESCRIPTIONS if name in entry.fields]:
         value = entry.fields[name]
-        value = ",".join(map(str, value)) if name == "modalities" and isinstance(value, list) else value
+        value = (
+            ",".join(map(str, value)) if name == "modalities" and isinstance(value, list) else value
+        )
         text = _as_text(value)
         if text:
             extras[name] = int(text) if name == "fold" and text.isdecimal() else shown(text, 200)
         else:
-            complaints.append(_odd(f"{name} must be text; got {shown(repr(value), 60)}. Write one word."))
+            complaints.append(
+                _odd(f"{name} must be text; got {shown(repr(value), 60)}. Write one word.")
+            )
     if extras.get("label_convention", "brats2023") not in CONVENTIONS:
         known, got = ", ".join(CONVENTIONS), shown(repr(extras.pop("label_convention")), 60)
         complaints.append(_odd(f"label_convention must be one of {known}; got {got}. Choose one."))
@@ -190,12 +230,16 @@ def _extras(starts: Folders, entry: Entry, complaints: list[CaseError]) -> dict[
     if isinstance(label, str):
         extras[LABEL] = _label(starts, label)
     elif label is not None:
-        complaints.append(_odd(f"label must be the path of a file; got {shown(repr(label), 60)}. Name one file."))
+        complaints.append(
+            _odd(f"label must be the path of a file; got {shown(repr(label), 60)}. Name one file.")
+        )
     return extras | ({"part": entry.part} if entry.part else {})
 
 
 def _label(starts: Folders, text: str) -> Path:
-    """Give the path of a label; what can be no path becomes one that is not there, to be refused where it is read."""
+    """Return the path of a label; what can be no path becomes one that is not there, to be refused
+    where it is read.
+    """
     file = _path(starts, text)
     try:
         file.lstat()

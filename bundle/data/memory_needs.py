@@ -13,10 +13,11 @@ from bundle.data.image_file import peek_header
 from bundle.data.msd import Channel
 from bundle.errors import CaseError
 
-# Fitted to the peaks of whole runs of `simmlm segment`, program included: 0.76 GB for 64 x 72 x 56 voxels of 1 mm,
-# 1.45 for 240 x 240 x 155 with a third of them brain, 2.23 with all of them, 1.75 for 120 x 120 x 80 of 2 mm, 5.55 for
-# 512 x 512 x 192 of 0.45 x 0.45 x 1 mm, 7.09 for 480 x 480 x 310 of 0.5 mm. How many modalities there
-# are does not show: it is the maps that peak, not the images.
+# Fitted to the peaks of whole runs of `simmlm segment`, program included: 0.76 GB for 64 x 72 x 56
+# voxels of 1 mm, 1.45 for 240 x 240 x 155 with a third of them brain, 2.23 with all of them, 1.75
+# for 120 x 120 x 80 of 2 mm, 5.55 for 512 x 512 x 192 of 0.45 x 0.45 x 1 mm, 7.09 for 480 x 480 x
+# 310 of 0.5 mm. How many modalities there are does not show: it is the maps that peak, not the
+# images.
 _BASE = 250e6  # network and one window; the program itself is loaded by now
 _PER_INPUT_VOXEL = 32.0
 _PER_BRAIN_VOXEL = 140.0
@@ -33,7 +34,8 @@ _GB = 1e9
 def needed_bytes(grid: Grid) -> float:
     """Estimate what segmenting an exam takes besides the program, at least.
 
-    The network works at 1 mm in the brain's box; its maps, seven channels, come back to the exam's own grid.
+    The network works at 1 mm in the brain's box; its maps, seven channels, come back to the exam's
+    own grid.
     """
     spacing = spacing_mm(grid.affine)
     n_voxels = math.prod(grid.shape)
@@ -45,7 +47,8 @@ def needed_bytes(grid: Grid) -> float:
 
 
 def check_memory(files: Mapping[str, Any], case_id: str) -> None:
-    """Refuse a case whose grid needs more memory than there is; of its files only the beginnings are read.
+    """Refuse a case whose grid needs more memory than there is; of its files only the beginnings
+    are read.
 
     Raises:
         CaseError: E_MEMORY.
@@ -60,8 +63,9 @@ def check_memory(files: Mapping[str, Any], case_id: str) -> None:
     spacing = " x ".join(f"{length:.3g}" for length in spacing_mm(grid.affine))
     raise CaseError(
         "E_MEMORY",
-        f"{case_id}: to segment {size} voxels of {spacing} mm about {needed_bytes(grid) / _GB:.1f} GB of memory must "
-        f"be free; got {available / _GB:.1f} GB. Close other programs or use a machine with more, or {_smaller(grid)}.",
+        f"{case_id}: to segment {size} voxels of {spacing} mm about {needed_bytes(grid) / _GB:.1f}"
+        f" GB of memory must be free; got {available / _GB:.1f} GB. Close other programs or use a"
+        f" machine with more, or {_smaller(grid)}.",
     )
 
 
@@ -69,13 +73,14 @@ def _smaller(grid: Grid) -> str:
     if spacing_mm(grid.affine).min() > 1 - _ALMOST_1MM:
         return "crop the images to the head"
     return (
-        'resample all images of the case to 1 mm: python -c "import nibabel as n; from nibabel.processing import '
-        "resample_to_output as r; n.save(r(n.load('in.nii.gz'), 1), 'out.nii.gz')\""
+        'resample all images of the case to 1 mm: python -c "import nibabel as n; from'
+        " nibabel.processing import resample_to_output as r; n.save(r(n.load('in.nii.gz'), 1),"
+        " 'out.nii.gz')\""
     )
 
 
 def _grids(values: Iterable[Any]) -> Iterable[Grid]:
-    """Give the grids that files declare; what is wrong with a file is said when it is read."""
+    """Return the grids that files declare; what is wrong with a file is said when it is read."""
     for value in values:
         path = value.file if isinstance(value, Channel) else value
         if isinstance(path, str | Path):

@@ -41,11 +41,15 @@ def parse_metaimage(start: bytes) -> ImageHeader:
     """Read the header from the first bytes of a file.
 
     Raises:
-        CaseError: the header is damaged, or says what this program does not read; the message has the way out.
+        CaseError: the header is damaged, or says what this program does not read; the message has
+        the way out.
     """
     last = _LAST_LINE.search(start)
     if last is None:
-        raise CaseError("E_TRUNCATED", "the header must end with ElementDataFile; got none. Copy or download it again.")
+        raise CaseError(
+            "E_TRUNCATED",
+            "the header must end with ElementDataFile; got none. Copy or download it again.",
+        )
     try:
         fields = _fields(start[: last.start()])
         _check_readable(fields, last.group(1).decode("latin-1"))
@@ -71,27 +75,35 @@ def _check_readable(fields: Mapping[str, str], data_file: str) -> None:
     if data_file != "LOCAL":
         raise CaseError(
             "E_DETACHED",
-            "header and voxels must be one file; got a MetaImage header whose voxels lie elsewhere. Put them into one: "
-            f"{CONVERT.format(file='in.mhd')}.",
+            "header and voxels must be one file; got a MetaImage header whose voxels lie"
+            f" elsewhere. Put them into one: {CONVERT.format(file='in.mhd')}.",
         )
     if int(fields.get("ElementNumberOfChannels", 1)) != 1:
         raise CaseError(
             "E_RGB",
-            "an MRI volume must have one number per voxel; got colours or vectors. Use the original series.",
+            "an MRI volume must have one number per voxel; got colours or vectors. Use the original"
+            " series.",
         )
-    if fields.get("ObjectType", "Image") != "Image" or not _is_true(fields, "BinaryData", default=True):
-        raise CaseError("E_HEADER", f"a MetaImage must be an Image with binary voxels; got another. {_CONVERT_IT}")
+    if fields.get("ObjectType", "Image") != "Image" or not _is_true(
+        fields, "BinaryData", default=True
+    ):
+        raise CaseError(
+            "E_HEADER",
+            f"a MetaImage must be an Image with binary voxels; got another. {_CONVERT_IT}",
+        )
     slope = float(fields.get("ElementToIntensityFunctionSlope", 1))
     intercept = float(fields.get("ElementToIntensityFunctionOffset", 0))
     if int(fields.get("HeaderSize", 0)) != 0 or (slope, intercept) != (1.0, 0.0):
         raise CaseError(
             "E_HEADER",
-            "voxels must be stored as they are, right after the header; got a HeaderSize, or a slope and offset of "
-            f"{slope:g} and {intercept:g}. {_CONVERT_IT}",
+            "voxels must be stored as they are, right after the header; got a HeaderSize, or a"
+            f" slope and offset of {slope:g} and {intercept:g}. {_CONVERT_IT}",
         )
     if fields.get("DistanceUnits", "mm") not in ("mm", "?"):
         raise CaseError(
-            "E_HEADER", f"the unit of length must be mm; got {fields['DistanceUnits']}. Export the image again in mm."
+            "E_HEADER",
+            f"the unit of length must be mm; got {fields['DistanceUnits']}. Export the image again"
+            " in mm.",
         )
 
 
@@ -115,9 +127,10 @@ def _place(fields: Mapping[str, str], shape: tuple[int, int, int]) -> tuple[Grid
     if spacing is None:
         raise CaseError(
             "E_SPACING",
-            "the header must have ElementSpacing; got none, so that the voxel size is unknown. Export the image again, "
-            "or if you know the size, here 1 mm: python -c \"import SimpleITK as s; i = s.ReadImage('in.mha'); "
-            "i.SetSpacing((1, 1, 1)); s.WriteImage(i, 'out.nii.gz')\".",
+            "the header must have ElementSpacing; got none, so that the voxel size is unknown."
+            ' Export the image again, or if you know the size, here 1 mm: python -c "import'
+            " SimpleITK as s; i = s.ReadImage('in.mha'); i.SetSpacing((1, 1, 1)); s.WriteImage(i,"
+            " 'out.nii.gz')\".",
         )
     # The file lists the direction of one axis after the other.
     rows = _numbers(fields, ("TransformMatrix", "Rotation", "Orientation"), 9)
@@ -125,7 +138,10 @@ def _place(fields: Mapping[str, str], shape: tuple[int, int, int]) -> tuple[Grid
     warnings: tuple[str, ...] = ()
     if rows is None or origin is None:
         warnings = (
-            "the header does not say position and orientation: axes L, P, S from 0, 0, 0 were assumed, as ITK does",
+            (
+                "the header does not say position and orientation: axes L, P, S from 0, 0, 0 were"
+                " assumed, as ITK does"
+            ),
         )
     directions = (np.eye(3) if rows is None else rows.reshape(3, 3)).T * spacing
     place = np.zeros(3) if origin is None else origin
@@ -133,7 +149,9 @@ def _place(fields: Mapping[str, str], shape: tuple[int, int, int]) -> tuple[Grid
     return grid, warnings + place_warnings
 
 
-def _numbers(fields: Mapping[str, str], names: tuple[str, ...], count: int) -> NDArray[np.float64] | None:
+def _numbers(
+    fields: Mapping[str, str], names: tuple[str, ...], count: int
+) -> NDArray[np.float64] | None:
     for name in names:
         if name in fields:
             values = np.array([float(value) for value in fields[name].split()])
@@ -146,8 +164,14 @@ def _numbers(fields: Mapping[str, str], names: tuple[str, ...], count: int) -> N
 def _dtype(fields: Mapping[str, str]) -> np.dtype[Any]:
     name = fields["ElementType"]
     if name not in _TYPES:
-        raise CaseError("E_HEADER", f"the type must be one of {', '.join(_TYPES)}; got {name}. {_CONVERT_IT}")
-    big = _is_true(fields, "BinaryDataByteOrderMSB", default=_is_true(fields, "ElementByteOrderMSB", default=False))
+        raise CaseError(
+            "E_HEADER", f"the type must be one of {', '.join(_TYPES)}; got {name}. {_CONVERT_IT}"
+        )
+    big = _is_true(
+        fields,
+        "BinaryDataByteOrderMSB",
+        default=_is_true(fields, "ElementByteOrderMSB", default=False),
+    )
     return np.dtype(_TYPES[name]).newbyteorder(">" if big else "<")
 
 

@@ -27,22 +27,25 @@ def parse_mgh(start: bytes) -> ImageHeader:
     """
     if len(start) < DATA_OFFSET:
         raise CaseError(
-            "E_TRUNCATED", f"the header must have {DATA_OFFSET} bytes; got {len(start)}. Copy or download it again."
+            "E_TRUNCATED",
+            f"the header must have {DATA_OFFSET} bytes; got {len(start)}. Copy or download it"
+            " again.",
         )
     header: Any = MGHHeader(start[:DATA_OFFSET], check=False)  # type: ignore[no-untyped-call]
     code, sizes = int(header["type"]), [int(size) for size in header["dims"]]
     if code not in _TYPES:
         raise CaseError(
             "E_HEADER",
-            f"the type must be a number of 8, 16 or 32 bits; got code {code}. Convert it: mri_convert in.mgz "
-            "out.nii.gz.",
+            f"the type must be a number of 8, 16 or 32 bits; got code {code}. Convert it:"
+            " mri_convert in.mgz out.nii.gz.",
         )
     shape = check_shape(tuple(sizes if sizes[3] != 1 else sizes[:3]))
     if not any(start[_HAS_PLACE]):  # nibabel's header says 1 by now, and makes up a voxel size
         raise CaseError(
             "E_SPACING",
-            "the header must say where the voxels lie (goodRASFlag); got 0, so that the voxel size is unknown. Take it "
-            "from a volume that has it: mri_convert --in_like OTHER in.mgz out.nii.gz.",
+            "the header must say where the voxels lie (goodRASFlag); got 0, so that the voxel size"
+            " is unknown. Take it from a volume that has it: mri_convert --in_like OTHER in.mgz"
+            " out.nii.gz.",
         )
     affine = np.asarray(header.get_affine(), np.float64)
     grid, warnings = place_directions(shape, affine[:3, :3], affine[:3, 3])

@@ -1,4 +1,6 @@
-"""Lists the cases of a Medical Segmentation Decathlon data set: 4D images whose channels ``dataset.json`` names."""
+"""Lists the cases of a Medical Segmentation Decathlon data set: 4D images whose channels
+``dataset.json`` names.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,8 +32,12 @@ class Channel(NamedTuple):
 
 
 def is_msd(content: Any) -> bool:
-    """Tell whether a JSON content describes a data set whose channels have names."""
-    return isinstance(content, dict) and isinstance(content.get("modality"), dict) and "training" in content
+    """Whether a JSON content describes a data set whose channels have names."""
+    return (
+        isinstance(content, dict)
+        and isinstance(content.get("modality"), dict)
+        and "training" in content
+    )
 
 
 def list_msd_cases(description: Path) -> tuple[dict[str, Any], ...]:
@@ -41,14 +47,20 @@ def list_msd_cases(description: Path) -> tuple[dict[str, Any], ...]:
         description: the ``dataset.json``.
 
     Returns:
-        One dictionary per case: ``image`` maps modality to `Channel`; ``label`` and ``label_convention`` where known.
+        One dictionary per case: ``image`` maps modality to `Channel`; ``label`` and
+        ``label_convention`` where known.
 
     Raises:
-        UsageError: the description does not say which channel is which modality, or an entry has no image.
+        UsageError: the description does not say which channel is which modality, or an entry has no
+        image.
     """
     content = read_json(description)
     if not is_msd(content):
-        raise _error(description, "must hold 'modality', channel number to name, and 'training'", sorted(content))
+        raise _error(
+            description,
+            "must hold 'modality', channel number to name, and 'training'",
+            sorted(content),
+        )
     order = _channel_order(description, content["modality"])
     convention = {"label_convention": "msd"} if _labels_are_msd(content.get("labels")) else {}
     items = []
@@ -56,7 +68,10 @@ def list_msd_cases(description: Path) -> tuple[dict[str, Any], ...]:
         entries = content.get(section, [])
         if not isinstance(entries, list):
             raise _error(description, f"{section!r} must be a list", entries)
-        items += [_item(description, f"{section}[{n}]", entry, order, convention) for n, entry in enumerate(entries)]
+        items += [
+            _item(description, f"{section}[{n}]", entry, order, convention)
+            for n, entry in enumerate(entries)
+        ]
     if not items:
         raise _error(description, "must list at least one case", "none")
     check_distinct_ids(item["case_id"] for item in items)
@@ -66,18 +81,24 @@ def list_msd_cases(description: Path) -> tuple[dict[str, Any], ...]:
 def _channel_order(description: Path, names: Mapping[str, Any]) -> list[str]:
     expected = [str(index) for index in range(len(names))]
     if not names or sorted(names, key=str) != sorted(expected):
-        raise _error(description, "'modality' must number its channels 0, 1, 2 and so on", sorted(names))
+        raise _error(
+            description, "'modality' must number its channels 0, 1, 2 and so on", sorted(names)
+        )
     try:
         order = [canonical_modality(str(names[index])) for index in expected]
     except ValueError as error:
-        raise _error(description, "'modality' must name MRI modalities", f"{names}: {error}") from error
+        raise _error(
+            description, "'modality' must name MRI modalities", f"{names}: {error}"
+        ) from error
     if len(set(order)) < len(order):
         raise _error(description, "'modality' must name every modality once", names)
     return order
 
 
 def _labels_are_msd(labels: Any) -> bool:
-    """Tell whether the values are Task01's; a data set that says nothing about its labels is taken for Task01."""
+    """Whether the values are Task01's; a data set that says nothing about its labels is taken
+    for Task01.
+    """
     if labels is None:
         return True
     if not isinstance(labels, dict):
@@ -86,7 +107,9 @@ def _labels_are_msd(labels: Any) -> bool:
     return all(texts[value].startswith(words) for value, words in _LABEL_WORDS.items())
 
 
-def _item(description: Path, place: str, entry: Any, order: list[str], convention: Mapping[str, str]) -> dict[str, Any]:
+def _item(
+    description: Path, place: str, entry: Any, order: list[str], convention: Mapping[str, str]
+) -> dict[str, Any]:
     files = {"image": entry} if isinstance(entry, str) else entry
     if not isinstance(files, dict) or not isinstance(files.get("image"), str):
         raise _error(description, f"{place} must name an image file", entry)
@@ -102,4 +125,7 @@ def _item(description: Path, place: str, entry: Any, order: list[str], conventio
 
 
 def _error(description: Path, rule: str, got: Any) -> UsageError:
-    return UsageError("E_DATALIST", f"{description}: {rule}; got {got!r}. Correct the description of the data set.")
+    return UsageError(
+        "E_DATALIST",
+        f"{description}: {rule}; got {got!r}. Correct the description of the data set.",
+    )

@@ -1,6 +1,7 @@
 """The words by which people say in a file's name what an MRI scan is."""
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from bundle.data.vocabulary import (
@@ -21,10 +22,15 @@ from bundle.data.vocabulary import (
 )
 from bundle.modalities import MODALITIES
 
+
+def _any_of(words: Iterable[str]) -> str:
+    """Return a pattern that matches the longest of the words."""
+    return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+
+
+_AGENT = _any_of(CONTRAST_WORDS | NATIVE_WORDS)
 _JOINED = re.compile(
-    rf"(?P<before>{'|'.join(map(re.escape, sorted(CONTRAST_WORDS | NATIVE_WORDS, key=len, reverse=True)))})?"
-    rf"(?P<modality>{'|'.join(sorted(MODALITY_WORDS, key=len, reverse=True))})"
-    rf"(?P<after>{'|'.join(map(re.escape, sorted(CONTRAST_WORDS | NATIVE_WORDS, key=len, reverse=True)))})?"
+    rf"(?P<before>{_AGENT})?(?P<modality>{_any_of(MODALITY_WORDS)})(?P<after>{_AGENT})?"
 )
 
 
@@ -37,7 +43,9 @@ class Word(NamedTuple):
 
 
 def words_of(name: str) -> list[Word]:
-    """Split a name into words and tell what each says about the scan; ``T1post`` says two things."""
+    """Split a name into words and tell what each says about the scan; ``T1post`` says two
+    things.
+    """
     return [
         Word(_kinds(match.group().lower()), match.start(), match.group().lower())
         for match in re.finditer(r"[^-_.,;\s()\[\]{}]+", name)
@@ -45,22 +53,28 @@ def words_of(name: str) -> list[Word]:
 
 
 def is_label_word(text: str) -> bool:
-    """Tell whether a word says that a file holds labels and no scan."""
+    """Whether a word says that a file holds labels and no scan."""
     return text in LABEL_WORDS or text.endswith(("mask", "segm", "seg", "labels"))
 
 
 def meaning(words: list[Word]) -> str | None:
     """Tell the modality that words name together; None if none, or if they leave a doubt.
 
-    ``post contrast`` and ``ce`` say that a contrast agent was given, ``pre`` and ``no contrast`` that none was. A T1
-    with neither is native. T2 and FLAIR stay what they are, whether an agent was given or not.
+    ``post contrast`` and ``ce`` say that a contrast agent was given, ``pre`` and ``no contrast``
+    that none was. A T1 with neither is native. T2 and FLAIR stay what they are, whether an agent
+    was given or not.
     """
     kinds = [kind for word in words for kind in word.kinds]
     modalities = {kind for kind in kinds if kind in MODALITIES or kind == T1}
     if modalities == {"t2w", "t2f"}:  # t2_flair
         modalities = {"t2f"}
     contrast, native = has_contrast(words), has_native(words)
-    if len(modalities) != 1 or (contrast and native) or {ODD, LABEL_WORD} & set(kinds) or _is_open(words):
+    if (
+        len(modalities) != 1
+        or (contrast and native)
+        or {ODD, LABEL_WORD} & set(kinds)
+        or _is_open(words)
+    ):
         return None
     (modality,) = modalities
     if modality == T1:
@@ -71,37 +85,56 @@ def meaning(words: list[Word]) -> str | None:
 
 
 def has_contrast(words: list[Word]) -> bool:
-    """Tell whether words say that a contrast agent was given."""
-    return any(CONTRAST in word.kinds for word, negated in _negated(words) if not negated or word.text == "post")
+    """Whether words say that a contrast agent was given."""
+    return any(
+        CONTRAST in word.kinds
+        for word, negated in _negated(words)
+        if not negated or word.text == "post"
+    )
 
 
 def has_native(words: list[Word]) -> bool:
-    """Tell whether words say that no contrast agent was given."""
-    return any(NATIVE in word.kinds or (CONTRAST in word.kinds and negated) for word, negated in _negated(words))
+    """Whether words say that no contrast agent was given."""
+    return any(
+        NATIVE in word.kinds or (CONTRAST in word.kinds and negated)
+        for word, negated in _negated(words)
+    )
 
 
 def is_descriptive(word: Word) -> bool:
-    """Tell whether a word may stand among those that say what a scan is."""
+    """Whether a word may stand among those that say what a scan is."""
     return bool(word.kinds) or word.text in NEGATIONS or word.text in FILLERS
 
 
 def loose_words(words: list[Word]) -> int:
-    """Count the words at the start, such as ``after``, that say something only together with one that is not there."""
+    """Count the words at the start, such as ``after``, that say something only together with one
+    that is not there.
+    """
     for index, word in enumerate(words):
-        if word.kinds or not is_descriptive(word) or not _is_open(words[index : index + 1] + _rest(words, index)):
+        if (
+            word.kinds
+            or not is_descriptive(word)
+            or not _is_open(words[index : index + 1] + _rest(words, index))
+        ):
             return index
     return len(words)
 
 
 def _rest(words: list[Word], index: int) -> list[Word]:
-    """Give what follows a word up to the first that names a modality."""
+    """Return what follows a word up to the first that names a modality."""
     following = words[index + 1 :]
-    ends = [n for n, word in enumerate(following) if T1 in word.kinds or set(word.kinds) & set(MODALITIES)]
+    ends = [
+        n
+        for n, word in enumerate(following)
+        if T1 in word.kinds or set(word.kinds) & set(MODALITIES)
+    ]
     return following[: ends[0]] if ends else following
 
 
 def _is_open(words: list[Word]) -> bool:
-    """Tell whether a word such as ``no`` or ``after`` stands there without the contrast agent that it speaks of."""
+    """Whether a word such as ``no`` or ``after`` stands there without the contrast agent that
+    it speaks of.
+    """
     waiting = False
     for word in words:
         if CONTRAST in word.kinds:
@@ -114,7 +147,9 @@ def _is_open(words: list[Word]) -> bool:
 
 
 def _negated(words: list[Word]) -> list[tuple[Word, bool]]:
-    """Pair words with whether a word such as ``no`` stands before them; ``post contrast`` is one thing said twice."""
+    """Pair words with whether a word such as ``no`` stands before them; ``post contrast`` is one
+    thing said twice.
+    """
     pairs, negated = [], False
     for word in words:
         pairs.append((word, negated))

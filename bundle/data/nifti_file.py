@@ -31,7 +31,8 @@ def parse_nifti(start: bytes, n_volumes: int | None, *, is_pair: bool) -> ImageH
 
 
 def halves(path: Path) -> tuple[Path, Path]:
-    """Return the files that hold the header and the voxels: one and the same, except for an .hdr/.img pair.
+    """Return the files that hold the header and the voxels: one and the same, except for an
+    .hdr/.img pair.
 
     Raises:
         CaseError: E_PAIR, half of a pair is missing.
@@ -43,7 +44,8 @@ def halves(path: Path) -> tuple[Path, Path]:
                 if path.exists() and not half.exists():
                     raise CaseError(
                         "E_PAIR",
-                        f"an .hdr/.img pair must be complete; got no file {half.name}. Put it beside the other half.",
+                        f"an .hdr/.img pair must be complete; got no file {half.name}. Put it"
+                        " beside the other half.",
                     )
                 return (path, half) if own == ".hdr" else (half, path)
     return path, path

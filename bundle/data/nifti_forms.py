@@ -22,11 +22,13 @@ from bundle.data.geometry import (
 )
 from bundle.errors import CaseError
 
-# Half a voxel is the largest misplacement that nobody can see; what is left is rounding if it is below a tenth.
+# Half a voxel is the largest misplacement that nobody can see; what is left is rounding if it is
+# below a tenth.
 MAX_FORM_SHIFT_VOXELS = 0.5
 FORM_SHIFT_WARNING_VOXELS = 0.1
 
-# Directions rounded to 3 digits are up to 0.002 off; a sheared grid, from an affine registration, far more than 0.01.
+# Directions rounded to 3 digits are up to 0.002 off; a sheared grid, from an affine registration,
+# far more than 0.01.
 MAX_SHEAR_COSINE = 0.01
 SHEAR_WARNING_COSINE = 1e-4
 
@@ -41,14 +43,15 @@ _MM_PER_UNIT = {1: ("metre", 1e3), 3: ("micron", 1e-3)}
 _SPACE_UNIT_BITS = 7
 
 _NO_VOXEL_SIZE = (
-    "The voxel size is unknown: convert the original DICOM series again, with dcm2niix for example. If only the sign "
-    "is wrong, in Python: import nibabel as n; n.save(n.load('in.nii.gz'), 'out.nii.gz')."
+    "The voxel size is unknown: convert the original DICOM series again, with dcm2niix for example."
+    " If only the sign is wrong, in Python: import nibabel as n; n.save(n.load('in.nii.gz'),"
+    " 'out.nii.gz')."
 )
 
 _REPAIR = (
-    "Compare with the other modalities in a viewer, then keep the right one. To keep the sform, in Python: "
-    "import nibabel as n; i = n.load('in.nii.gz'); i.set_qform(i.get_sform(), 1); n.save(i, 'out.nii.gz'). "
-    "To keep the qform: i.set_sform(i.get_qform(), 1) instead."
+    "Compare with the other modalities in a viewer, then keep the right one. To keep the sform, in"
+    " Python: import nibabel as n; i = n.load('in.nii.gz'); i.set_qform(i.get_sform(), 1);"
+    " n.save(i, 'out.nii.gz'). To keep the qform: i.set_sform(i.get_qform(), 1) instead."
 )
 
 
@@ -107,7 +110,8 @@ def place(header: HeaderGeometry, shape: tuple[int, int, int]) -> tuple[Grid, tu
         The grid, and warnings about everything that had to be decided.
 
     Raises:
-        CaseError: E_FORMS if sform and qform disagree or none is usable, E_SHEAR for axes that are not perpendicular,
+        CaseError: E_FORMS if sform and qform disagree or none is usable, E_SHEAR for axes that are
+        not perpendicular,
             E_SPACING for a voxel size that no MRI has, E_ORIGIN for a place that no scanner has.
     """
     header, size_warnings = _with_voxel_size(header)
@@ -118,7 +122,10 @@ def place(header: HeaderGeometry, shape: tuple[int, int, int]) -> tuple[Grid, tu
     spacing_warnings = _check_spacing(affine)
     _check_origin(affine)
     affine, shear_warnings = _without_shear(affine)
-    return Grid(shape, affine, header), form_warnings + unit_warnings + spacing_warnings + shear_warnings
+    return (
+        Grid(shape, affine, header),
+        form_warnings + unit_warnings + spacing_warnings + shear_warnings,
+    )
 
 
 def place_affine(affine: Affine, shape: tuple[int, int, int]) -> tuple[Grid, tuple[str, ...]]:
@@ -148,7 +155,7 @@ def place_affine(affine: Affine, shape: tuple[int, int, int]) -> tuple[Grid, tup
 
 
 def _with_voxel_size(header: HeaderGeometry) -> tuple[HeaderGeometry, tuple[str, ...]]:
-    """Give a header whose voxel size can be believed: that of the sform where pixdim says none.
+    """Return a header whose voxel size can be believed: that of the sform where pixdim says none.
 
     The outputs repeat the mended fields: with a voxel size of 0 or NaN ITK would not open them.
     """
@@ -158,24 +165,35 @@ def _with_voxel_size(header: HeaderGeometry) -> tuple[HeaderGeometry, tuple[str,
     got = ", ".join(f"{size:g}" for size in sizes)
     sform = sform_affine(header)
     if sform is None:
-        raise CaseError("E_SPACING", f"the voxel size pixdim[1:4] must be positive; got {got}. {_NO_VOXEL_SIZE}")
+        raise CaseError(
+            "E_SPACING", f"the voxel size pixdim[1:4] must be positive; got {got}. {_NO_VOXEL_SIZE}"
+        )
     straight = grid_from_affine((2, 2, 2), orthonormalised(sform)).header
-    mended = replace(header, quaternion=straight.quaternion, offset=straight.offset, pixdim=straight.pixdim)
+    mended = replace(
+        header, quaternion=straight.quaternion, offset=straight.offset, pixdim=straight.pixdim
+    )
     return mended, (f"the voxel size pixdim[1:4] is {got}: that of the sform was used",)
 
 
-def _choose_form(header: HeaderGeometry, shape: tuple[int, int, int]) -> tuple[Affine, tuple[str, ...]]:
+def _choose_form(
+    header: HeaderGeometry, shape: tuple[int, int, int]
+) -> tuple[Affine, tuple[str, ...]]:
     if header.sform_code <= 0 and header.qform_code <= 0:
         affine = shape_zoom_affine(shape, header.pixdim[1:], x_flip=True)
-        return affine, ("sform_code and qform_code are 0: position and orientation are unknown and were assumed",)
+        return affine, (
+            (
+                "sform_code and qform_code are 0: position and orientation are unknown and were"
+                " assumed"
+            ),
+        )
     sform, qform = sform_affine(header), qform_affine(header)
     if sform is not None and qform is not None:
         return sform, _compare_forms(sform, qform, shape)
     if sform is None and qform is None:
         raise CaseError(
             "E_FORMS",
-            "the sform or the qform must be a valid affine; got neither. The orientation is lost: convert the original "
-            "DICOM series again.",
+            "the sform or the qform must be a valid affine; got neither. The orientation is lost:"
+            " convert the original DICOM series again.",
         )
     if sform is not None:
         return sform, _compare_sizes(sform, header)
@@ -188,8 +206,8 @@ def _compare_forms(sform: Affine, qform: Affine, shape: tuple[int, int, int]) ->
     if shift > MAX_FORM_SHIFT_VOXELS:
         raise CaseError(
             "E_FORMS",
-            f"sform and qform must place the volume alike, to {MAX_FORM_SHIFT_VOXELS:g} voxel; got {shift:.2f} voxels "
-            f"between them at a corner. {_REPAIR}",
+            f"sform and qform must place the volume alike, to {MAX_FORM_SHIFT_VOXELS:g} voxel; got"
+            f" {shift:.2f} voxels between them at a corner. {_REPAIR}",
         )
     if shift > FORM_SHIFT_WARNING_VOXELS:
         return (f"sform and qform differ by {shift:.2f} voxels at a corner, the sform was used",)
@@ -210,7 +228,9 @@ def _in_millimetres(affine: Affine, units: int) -> tuple[Affine, tuple[str, ...]
         return affine, ()
     scaled = affine.copy()
     scaled[:3] *= factor
-    return scaled, (f"the unit of length is {name}, converted to mm; many programs ignore the unit",)
+    return scaled, (
+        f"the unit of length is {name}, converted to mm; many programs ignore the unit",
+    )
 
 
 def _check_origin(affine: Affine) -> None:
@@ -219,9 +239,9 @@ def _check_origin(affine: Affine) -> None:
         in_words = ", ".join(f"{value:.4g}" for value in origin)
         raise CaseError(
             "E_ORIGIN",
-            f"the first voxel must lie within {MAX_ORIGIN_MM:g} mm of the scanner's centre, beyond which a header's "
-            f"numbers are too coarse; got {in_words} mm. Correct the offset in the header (srow, qoffset), or convert "
-            "the original series again.",
+            f"the first voxel must lie within {MAX_ORIGIN_MM:g} mm of the scanner's centre, beyond"
+            f" which a header's numbers are too coarse; got {in_words} mm. Correct the offset in"
+            " the header (srow, qoffset), or convert the original series again.",
         )
 
 
@@ -231,11 +251,16 @@ def _check_spacing(affine: Affine) -> tuple[str, ...]:
     if spacing.min() < MIN_SPACING_MM or spacing.max() > MAX_SPACING_MM:
         raise CaseError(
             "E_SPACING",
-            f"voxels must be {MIN_SPACING_MM:g} to {MAX_SPACING_MM:g} mm in size; got {in_words} mm. Correct the "
-            "header's voxel size or unit (xyzt_units).",
+            f"voxels must be {MIN_SPACING_MM:g} to {MAX_SPACING_MM:g} mm in size; got {in_words}"
+            " mm. Correct the header's voxel size or unit (xyzt_units).",
         )
     if spacing.max() > THICK_SLICE_MM:
-        return (f"voxels of {in_words} mm: slices thicker than {THICK_SLICE_MM:g} mm make the result coarse",)
+        return (
+            (
+                f"voxels of {in_words} mm: slices thicker than {THICK_SLICE_MM:g} mm make the"
+                " result coarse"
+            ),
+        )
     return ()
 
 
@@ -244,8 +269,9 @@ def _without_shear(affine: Affine) -> tuple[Affine, tuple[str, ...]]:
     if cosine > MAX_SHEAR_COSINE:
         raise CaseError(
             "E_SHEAR",
-            f"the axes must be perpendicular, cosine at most {MAX_SHEAR_COSINE:g}; got {cosine:.3f}. Resample the "
-            "image to a box, for example with nibabel.processing.resample_to_output.",
+            f"the axes must be perpendicular, cosine at most {MAX_SHEAR_COSINE:g}; got"
+            f" {cosine:.3f}. Resample the image to a box, for example with"
+            " nibabel.processing.resample_to_output.",
         )
     if cosine <= SHEAR_WARNING_COSINE:
         return affine, ()

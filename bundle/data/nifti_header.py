@@ -29,7 +29,9 @@ _VOLUME = "Give the MRI volume itself."
 _UNPACK = "Unpack it first"
 _FROM_DICOM = "Convert its series with dcm2niix: dcm2niix -z y -o OUT FOLDER."
 _DOWNLOAD = "Copy or download it again."
-_WITH_SIMPLEITK = "python -c \"import SimpleITK as s; s.WriteImage(s.ReadImage('{file}'), 'out.nii.gz')\""
+_WITH_SIMPLEITK = (
+    "python -c \"import SimpleITK as s; s.WriteImage(s.ReadImage('{file}'), 'out.nii.gz')\""
+)
 
 # What other files begin with, what they are, and what can be done about it.
 _SIGNATURES = (
@@ -58,20 +60,27 @@ def parse_header(start: bytes) -> Nifti1Header:
         CaseError: E_EMPTY, E_NOT_NIFTI, or E_TRUNCATED if the header itself is cut.
     """
     if not start:
-        raise CaseError("E_EMPTY", "the file must hold an image; got 0 bytes. Copy or download it again.")
+        raise CaseError(
+            "E_EMPTY", "the file must hold an image; got 0 bytes. Copy or download it again."
+        )
     for header_class in (Nifti1Header, Nifti2Header):
         for byte_order, mark in (("little", "<"), ("big", ">")):
             if start[:4] == int(header_class.sizeof_hdr).to_bytes(4, byte_order):  # type: ignore[arg-type]
                 return _header(header_class, mark, start)
     found, remedy = _looks_like(start)
-    raise CaseError("E_NOT_NIFTI", f"the file must be a NIfTI, NRRD, MetaImage or MGH image; got {found}. {remedy}")
+    raise CaseError(
+        "E_NOT_NIFTI",
+        f"the file must be a NIfTI, NRRD, MetaImage or MGH image; got {found}. {remedy}",
+    )
 
 
 def _header(header_class: type[Nifti1Header], mark: str, start: bytes) -> Nifti1Header:
     size = header_class.sizeof_hdr
     if len(start) < size:
         raise CaseError(
-            "E_TRUNCATED", f"the header must have {size} bytes; got {len(start)}. Copy or download the file again."
+            "E_TRUNCATED",
+            f"the header must have {size} bytes; got {len(start)}. Copy or download the file"
+            " again.",
         )
     return header_class(start[:size], mark, check=False)
 
@@ -88,11 +97,15 @@ def _looks_like(start: bytes) -> tuple[str, str]:
     if all(byte in b"\t\n\r" or byte >= 32 for byte in start[:64]):
         text = start[:32].decode("utf-8", "replace")
         return f"a web page, {text!r}" if b"<" in start[:16] else f"text, {text!r}", _DOWNLOAD
-    return f"unknown bytes {start[:8].hex(' ')}", f"{_DOWNLOAD[:-1]}, or export it as NIfTI from what wrote it."
+    return (
+        f"unknown bytes {start[:8].hex(' ')}",
+        f"{_DOWNLOAD[:-1]}, or export it as NIfTI from what wrote it.",
+    )
 
 
 def check_magic(header: Nifti1Header, *, is_pair: bool) -> None:
-    """Check that header and voxels lie where the file's name says: in one file, or in an .hdr and an .img.
+    """Check that header and voxels lie where the file's name says: in one file, or in an .hdr and
+    an .img.
 
     Raises:
         CaseError: E_PAIR if it is the other way round, E_NOT_NIFTI if the header says neither.
@@ -104,14 +117,15 @@ def check_magic(header: Nifti1Header, *, is_pair: bool) -> None:
     if got == other:
         raise CaseError(
             "E_PAIR",
-            f"the header of {'an .hdr/.img pair' if is_pair else 'a single file'} must say {expected!r}; got {got!r}. "
-            "Give the .hdr and the .img side by side, or name the single file .nii.",
+            f"the header of {'an .hdr/.img pair' if is_pair else 'a single file'} must say"
+            f" {expected!r}; got {got!r}. Give the .hdr and the .img side by side, or name the"
+            " single file .nii.",
         )
     if got != expected:
         raise CaseError(
             "E_NOT_NIFTI",
-            f"the header's magic must be {expected!r}; got {got!r}. The file is damaged, or an Analyze image without "
-            "orientation: convert the original DICOM series with dcm2niix.",
+            f"the header's magic must be {expected!r}; got {got!r}. The file is damaged, or an"
+            " Analyze image without orientation: convert the original DICOM series with dcm2niix.",
         )
 
 
@@ -126,7 +140,9 @@ def dimensions(header: Nifti1Header) -> list[int]:
 
 
 def has_no_scaling(header: Nifti1Header) -> bool:
-    """Tell whether the stored numbers are the values; NIfTI says so by a slope of 0, and nibabel reads NaN alike."""
+    """Whether the stored numbers are the values; NIfTI says so by a slope of 0, and nibabel
+    reads NaN alike.
+    """
     slope = float(header["scl_slope"])
     return slope == 0 or math.isnan(slope)
 
@@ -136,10 +152,14 @@ def voxel_layout(header: Nifti1Header) -> VoxelLayout:
     dtype = np.dtype(REAL_TYPES[int(header["datatype"])]).newbyteorder(header.endianness)
     height, width, depth = dimensions(header)[:3]
     slope, intercept = (
-        (1.0, 0.0) if has_no_scaling(header) else (float(header["scl_slope"]), float(header["scl_inter"]))
+        (1.0, 0.0)
+        if has_no_scaling(header)
+        else (float(header["scl_slope"]), float(header["scl_inter"]))
     )
     n_volumes = math.prod(dimensions(header)[3:])
-    return VoxelLayout((height, width, depth), dtype, int(header["vox_offset"]), slope, intercept, n_volumes)
+    return VoxelLayout(
+        (height, width, depth), dtype, int(header["vox_offset"]), slope, intercept, n_volumes
+    )
 
 
 def header_warnings(header: Nifti1Header) -> tuple[str, ...]:
@@ -149,9 +169,14 @@ def header_warnings(header: Nifti1Header) -> tuple[str, ...]:
     if len(dimensions(header)) > 3 and math.prod(dimensions(header)[3:]) == 1:
         warnings.append(f"dimensions {dimensions(header)} were read as one volume")
     if slope == 0 and intercept != 0 and not math.isnan(intercept):
-        warnings.append(f"scl_slope is 0, so scl_inter {intercept:g} was ignored as NIfTI says; some programs add it")
+        warnings.append(
+            f"scl_slope is 0, so scl_inter {intercept:g} was ignored as NIfTI says; some programs"
+            " add it"
+        )
     if math.isnan(slope):
         warnings.append("scl_slope is NaN, so the stored numbers were used as they are")
     if slope < 0:
-        warnings.append(f"scl_slope is {slope:g}: the contrast is inverted with respect to the stored numbers")
+        warnings.append(
+            f"scl_slope is {slope:g}: the contrast is inverted with respect to the stored numbers"
+        )
     return tuple(warnings)

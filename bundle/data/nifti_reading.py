@@ -41,7 +41,9 @@ def read_volume(path: Path, *, case_id: str, modality: str) -> Volume:
         return _checked(read_stored(path), path)
 
 
-def read_channels(path: Path, channels: Mapping[str, int], n_volumes: int, *, case_id: str) -> dict[str, Volume]:
+def read_channels(
+    path: Path, channels: Mapping[str, int], n_volumes: int, *, case_id: str
+) -> dict[str, Volume]:
     """Read the MRI volumes of one 4D file, whose channels are known by name; the file is read once.
 
     Args:

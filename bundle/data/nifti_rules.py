@@ -23,7 +23,9 @@ def _offset_is_possible(header: Nifti1Header) -> bool:
 
 
 def _scaling_is_finite(header: Nifti1Header) -> bool:
-    return has_no_scaling(header) or bool(np.isfinite([header["scl_slope"], header["scl_inter"]]).all())
+    return has_no_scaling(header) or bool(
+        np.isfinite([header["scl_slope"], header["scl_inter"]]).all()
+    )
 
 
 def _numbers(values: Iterable[float]) -> str:
@@ -32,7 +34,9 @@ def _numbers(values: Iterable[float]) -> str:
 
 @dataclass(frozen=True)
 class _Rule:
-    """One thing that must hold, in the words of the message; later rules may rely on earlier ones."""
+    """One thing that must hold, in the words of the message; later rules may rely on
+    earlier ones.
+    """
 
     code: str
     holds: Callable[[Nifti1Header], bool]
@@ -45,9 +49,19 @@ _EXPORT_AGAIN = "The header is damaged: export or download the image again."
 
 _RULES = (
     _Rule(
-        "E_HEADER", lambda h: 1 <= h["dim"][0] <= 7, "dim[0] must be 1 to 7", lambda h: int(h["dim"][0]), _EXPORT_AGAIN
+        "E_HEADER",
+        lambda h: 1 <= h["dim"][0] <= 7,
+        "dim[0] must be 1 to 7",
+        lambda h: int(h["dim"][0]),
+        _EXPORT_AGAIN,
     ),
-    _Rule("E_HEADER", lambda h: min(dimensions(h)) > 0, "every dimension must be positive", dimensions, _EXPORT_AGAIN),
+    _Rule(
+        "E_HEADER",
+        lambda h: min(dimensions(h)) > 0,
+        "every dimension must be positive",
+        dimensions,
+        _EXPORT_AGAIN,
+    ),
     _Rule(
         "E_RGB",
         lambda h: int(h["datatype"]) not in _RGB_CODES,
@@ -101,7 +115,8 @@ _RULES = (
 
 
 def check_header(header: Nifti1Header) -> None:
-    """Refuse a header that cannot belong to an MRI volume; afterwards `voxel_layout` may be believed.
+    """Refuse a header that cannot belong to an MRI volume; afterwards `voxel_layout` may be
+    believed.
 
     Raises:
         CaseError: with the code of the first rule that does not hold.
@@ -123,9 +138,15 @@ def check_volume_count(header: Nifti1Header, n_volumes: int) -> None:
     if n_volumes == 1:
         must, remedy = (
             "one file must hold one volume",
-            "Split it and give each modality its own file, for example with nibabel.four_to_three; or give it alone "
-            "and declare its volumes (modalities=t1n,t1c,t2w,t2f); or name them in a Decathlon folder's dataset.json.",
+            (
+                "Split it and give each modality its own file, for example with"
+                " nibabel.four_to_three; or give it alone and declare its volumes"
+                " (modalities=t1n,t1c,t2w,t2f); or name them in a Decathlon folder's dataset.json."
+            ),
         )
     else:
-        must, remedy = f"the file must hold the {n_volumes} volumes that the data set names", "Correct the names."
+        must, remedy = (
+            f"the file must hold the {n_volumes} volumes that the data set names",
+            "Correct the names.",
+        )
     raise CaseError("E_4D", f"{must}; got {dimensions(header)}. {remedy}")

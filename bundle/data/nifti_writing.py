@@ -23,12 +23,14 @@ _NO_EXTENSIONS = bytes(4)
 def write_volume(path: Path, data: NDArray, grid: Grid, *, description: str = "") -> None:
     """Write a map or a segmentation as ``.nii.gz``.
 
-    The file appears under its name only when it is complete and on disk. The same arguments give the same bytes.
+    The file appears under its name only when it is complete and on disk. The same arguments give
+    the same bytes.
 
     Args:
         path: in a folder that exists; an older file is replaced.
         data: (H, W, D), uint8 or float32.
-        grid: of the input. Its header fields are repeated as they are, even a missing or invalid form, so that the
+        grid: of the input. Its header fields are repeated as they are, even a missing or invalid
+        form, so that the
             output lies on the input in every viewer.
         description: for the header, cut after 79 bytes.
 
@@ -37,9 +39,15 @@ def write_volume(path: Path, data: NDArray, grid: Grid, *, description: str = ""
         ValueError: `data` does not fit `grid`, or has another type.
     """
     if data.shape != grid.shape or data.dtype not in (np.uint8, np.float32):
-        raise ValueError(f"data must be uint8 or float32 of shape {grid.shape}; got {data.dtype} of {data.shape}.")
+        raise ValueError(
+            f"data must be uint8 or float32 of shape {grid.shape}; got {data.dtype} of"
+            f" {data.shape}."
+        )
     header = _header(data, grid, description)
-    with appearing_at_once(path) as file, gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as stream:
+    with (
+        appearing_at_once(path) as file,
+        gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as stream,
+    ):
         stream.write(header.binaryblock + _NO_EXTENSIONS)
         # One slice after the other: the voxels are never copied as a whole.
         for index in range(data.shape[2]):

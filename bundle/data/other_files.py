@@ -1,4 +1,6 @@
-"""Says which images of a folder are not used, and where others lie: a scan must not be dropped without a word."""
+"""Says which images of a folder are not used, and where others lie: a scan must not be dropped
+without a word.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,7 +14,8 @@ N_NAMED = 4
 
 
 def unused_files(folder: Path, used: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Find the images of a folder that are not used, and those of them that are labels or masks by their names.
+    """Find the images of a folder that are not used, and those of them that are labels or masks by
+    their names.
 
     Returns:
         Images, those whose names hold a word for a modality first, and labels.
@@ -40,14 +43,20 @@ def no_image_message(folder: Path, case_id: str) -> str:
     """Say what was looked for in a case folder without a modality, and where images lie instead."""
     images, labels = unused_files(folder, ())
     others = images + labels
-    found = f"images with other names ({listed(others)})" if others else "no NIfTI image, .nrrd, .mha or .mgz"
+    found = (
+        f"images with other names ({listed(others)})"
+        if others
+        else "no NIfTI image, .nrrd, .mha or .mgz"
+    )
     deeper = folders_with_images(folder)
-    where = f" Images lie deeper, in {', '.join(deeper)}: give one of these folders." if deeper else ""
+    where = (
+        f" Images lie deeper, in {', '.join(deeper)}: give one of these folders." if deeper else ""
+    )
     return (
-        f"Case {case_id}: at least one modality must be found; got {found} in {folder}.{where} Name the files like "
-        "CASE-t1c.nii.gz (t1n, t1c, t2w, t2f; also T1, T1_post, T1ce, T2, FLAIR), or say what they are called with "
-        "--pattern t1c='*_T1_post.nii.gz'; nnU-Net and Decathlon folders need their dataset.json, other layouts a "
-        ".csv list."
+        f"Case {case_id}: at least one modality must be found; got {found} in {folder}.{where} Name"
+        " the files like CASE-t1c.nii.gz (t1n, t1c, t2w, t2f; also T1, T1_post, T1ce, T2, FLAIR),"
+        " or say what they are called with --pattern t1c='*_T1_post.nii.gz'; nnU-Net and Decathlon"
+        " folders need their dataset.json, other layouts a .csv list."
     )
 
 
@@ -65,7 +74,9 @@ def folders_with_images(folder: Path, *, n_folders: int = 3, n_visited: int = 50
             continue
         if here != folder and any(map(is_image, entries)):
             found.append(printable(str(here.relative_to(folder))))
-        waiting += [path for path in entries if not path.name.startswith(".") and _is_own_folder(path)]
+        waiting += [
+            path for path in entries if not path.name.startswith(".") and _is_own_folder(path)
+        ]
     return found
 
 

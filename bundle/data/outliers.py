@@ -1,6 +1,8 @@
-"""Finds voxels so far from all others that they are no signal, but a flipped bit or a number that wrapped around.
+"""Finds voxels so far from all others that they are no signal, but a flipped bit or a number that
+wrapped around.
 
-One such voxel stretches the mean and the standard deviation by which a scan is normalised, and so changes all others.
+One such voxel stretches the mean and the standard deviation by which a scan is normalised, and so
+changes all others.
 """
 
 import numpy as np
@@ -11,8 +13,9 @@ from bundle.errors import CaseError
 Voxels = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-# Outliers lie beyond a gap of twice of what all other voxels span. The widest gap in 60 real scans, with vessels and
-# contrast agent, was 0.14 of it; nearer voxels, such as a bright object, move the normalisation little.
+# Outliers lie beyond a gap of twice of what all other voxels span. The widest gap in 60 real scans,
+# with vessels and contrast agent, was 0.14 of it; nearer voxels, such as a bright object, move the
+# normalisation little.
 MIN_GAP = 2.0
 
 MAX_MENDED_SHARE = 1e-3
@@ -42,21 +45,26 @@ def mend_outliers(data: Voxels) -> tuple[str, ...]:
     if n_outliers > max(MAX_MENDED_SHARE * np.count_nonzero(data), MIN_MENDED):
         raise CaseError(
             "E_OUTLIERS",
-            f"voxels must not lie far outside of all others; got {found}. Numbers have wrapped around or the file is "
-            "damaged: export the scan again, as float32 or after clipping negative values to 0.",
+            f"voxels must not lie far outside of all others; got {found}. Numbers have wrapped"
+            " around or the file is damaged: export the scan again, as float32 or after clipping"
+            " negative values to 0.",
         )
     _replace(data, outliers)
     return (f"{found}: no signal, replaced by the median of the neighbours",)
 
 
 def _outliers(data: Voxels) -> Mask | None:
-    """Voxels beyond a gap that nothing in a scan explains, above or below all others; None if there are none."""
+    """Voxels beyond a gap that nothing in a scan explains, above or below all others; None if there
+    are none.
+    """
     flat = data.ravel(order="K")
     sample = flat[:: flat.size // _SAMPLE_SIZE + 1]
     signal = sample[sample != 0]
     if not signal.size:
         return None
-    low, high = (float(value) for value in np.percentile(signal, (100 * MAX_SHARE, 100 * (1 - MAX_SHARE))))
+    low, high = (
+        float(value) for value in np.percentile(signal, (100 * MAX_SHARE, 100 * (1 - MAX_SHARE)))
+    )
     reach = MIN_GAP * (high - low)  # closer than this no gap is wide enough
     found = [_above_gap(data, low, high + reach)] if data.max() > high + reach else []
     found += [_above_gap(-data, -high, reach - low)] if data.min() < low - reach else []
@@ -65,7 +73,9 @@ def _outliers(data: Voxels) -> Mask | None:
 
 
 def _above_gap(data: Voxels, low: float, bound: float) -> Mask:
-    """Voxels above the lowest gap beyond a bound that is as wide as `MIN_GAP` of the span from `low` to it."""
+    """Voxels above the lowest gap beyond a bound that is as wide as `MIN_GAP` of the span from
+    `low` to it.
+    """
     above = data > bound
     below = data.max(where=~above, initial=-np.inf)
     steps = np.concatenate([[below], np.sort(data[above])]).astype(np.float64)

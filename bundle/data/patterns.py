@@ -1,4 +1,6 @@
-"""Finds the files of a case by globs that the user gives, one per modality and one for the label."""
+"""Finds the files of a case by globs that the user gives, one per modality and one for the
+label.
+"""
 
 from collections import UserDict
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +14,8 @@ from bundle.plain_text import printable
 
 
 def match_patterns(folder: Path, case_id: str, patterns: Mapping[str, str]) -> dict[str, Path]:
-    """Find the modalities of one case by explicit globs; a pattern without a match is an absent modality.
+    """Find the modalities of one case by explicit globs; a pattern without a match is an absent
+    modality.
 
     Raises:
         CaseError: a pattern matches several files, or none of them matches anything.
@@ -43,13 +46,15 @@ def match_label(folder: Path, case_id: str, patterns: Mapping[str, str]) -> Path
 
 
 def matches(folder: Path, pattern: str) -> list[Path]:
-    """List the files that a glob finds; where some are images the others, such as their .json, are not meant."""
+    """List the files that a glob finds; where some are images the others, such as their .json, are
+    not meant.
+    """
     found = sorted(path for path in folder.glob(pattern) if not path.is_dir())
     return [path for path in found if is_image(path)] or found
 
 
 def image_patterns(patterns: Mapping[str, str] | None) -> dict[str, str]:
-    """Give the patterns of modalities, without the label's."""
+    """Return the patterns of modalities, without the label's."""
     return {name: glob for name, glob in (patterns or {}).items() if name != LABEL}
 
 
@@ -61,13 +66,16 @@ def check_patterns(folders: Sequence[Path], patterns: Mapping[str, str], source:
     """
     for name, pattern in patterns.items():
         if not any(matches(folder, pattern) for folder in folders):
-            there = next((found for folder in folders if (found := unused_files(folder, ())[0])), [])
+            there = next(
+                (found for folder in folders if (found := unused_files(folder, ())[0])), []
+            )
             raise UsageError(
                 "E_PATTERN",
-                f"--pattern {name}={printable(pattern)!s} must match a file of at least one case; got none in the "
-                f"{len(folders)} case folders of {printable(str(source))}"
-                f"{f', where there are {listed(there)}' if there else ''}. A pattern starts at the case folder; "
-                "correct it, or leave it out if the modality is not there.",
+                f"--pattern {name}={printable(pattern)!s} must match a file of at least one case;"
+                f" got none in the {len(folders)} case folders of"
+                f" {printable(str(source))}{f', where there are {listed(there)}' if there else ''}."
+                " A pattern starts at the case folder; correct it, or leave it out if the modality"
+                " is not there.",
             )
 
 
@@ -99,8 +107,8 @@ def parse_patterns(options: Iterable[str]) -> dict[str, str]:
         if not glob or key in patterns or not _is_glob(glob):
             raise UsageError(
                 "E_PATTERN",
-                f"--pattern must give one glob, relative to the case folder, per modality; got {option!r}. Write it "
-                "like --pattern t1c='*_T1_post.nii.gz'.",
+                "--pattern must give one glob, relative to the case folder, per modality; got"
+                f" {option!r}. Write it like --pattern t1c='*_T1_post.nii.gz'.",
             )
         patterns[key] = glob
     return patterns
@@ -110,7 +118,8 @@ def pattern_setting(options: Iterable[str]) -> Mapping[str, str] | None:
     """Read ``MODALITY=GLOB`` options as the setting ``patterns`` of the configs, None without any.
 
     Returns:
-        A mapping that is no ``dict``: into those MONAI's parser looks for references, such as ``@#`` in a glob.
+        A mapping that is no ``dict``: into those MONAI's parser looks for references, such as
+        ``@#`` in a glob.
 
     Raises:
         UsageError: as `parse_patterns`.
@@ -126,7 +135,8 @@ def _key(name: str, option: str) -> str:
         return canonical_modality(name)
     except ValueError as error:
         raise UsageError(
-            "E_PATTERN", f"--pattern must be MODALITY=GLOB, or seg=GLOB for the label; got {option!r}. {error}"
+            "E_PATTERN",
+            f"--pattern must be MODALITY=GLOB, or seg=GLOB for the label; got {option!r}. {error}",
         ) from error
 
 

@@ -1,6 +1,8 @@
-"""Shapes of a healthy brain as signed distances, in millimetres of an adult brain around the anterior commissure.
+"""Shapes of a healthy brain as signed distances, in millimetres of an adult brain around the
+anterior commissure.
 
-Coordinates follow MNI habit: x to the right, y to the front, z to the top. A distance is negative inside the shape.
+Coordinates follow MNI habit: x to the right, y to the front, z to the top. A distance is negative
+inside the shape.
 """
 
 from dataclasses import dataclass
@@ -16,8 +18,15 @@ EXTENT = (146.0, 184.0, 153.0)
 
 _HULL_CENTRE, _HULL_RADII = (0.0, -17.0, 12.0), (66.0, 86.0, 64.0)
 _CORTEX_MM = 3.0
-# x, y, z, radius of the right lateral ventricle from frontal to occipital horn, then of its temporal horn.
-_LATERAL = ((7, 31, 4, 2.0), (8, 20, 11, 4.0), (9, 2, 19, 4.2), (13, -18, 22, 4.4), (20, -32, 19, 5.2))
+# x, y, z, radius of the right lateral ventricle from frontal to occipital horn, then of its
+# temporal horn.
+_LATERAL = (
+    (7, 31, 4, 2.0),
+    (8, 20, 11, 4.0),
+    (9, 2, 19, 4.2),
+    (13, -18, 22, 4.4),
+    (20, -32, 19, 5.2),
+)
 _OCCIPITAL = ((20, -32, 19, 5.2), (25, -43, 12, 6.0), (25, -58, 8, 3.4), (23, -70, 6, 1.2))
 _TEMPORAL = ((25, -43, 12, 5.0), (32, -34, -2, 2.4), (33, -16, -17, 1.6))
 _DEEP_GREY = (  # centre and radii of thalamus, caudate head and body, putamen, pallidum; right side
@@ -47,9 +56,11 @@ class Brain:
 
 
 def cerebrum(points: Field) -> Field:
-    """Give the distance to the unfolded cerebral surface: hull, flat base and temporal lobes."""
+    """Return the distance to the unfolded cerebral surface: hull, flat base and temporal lobes."""
     across, y, z = np.abs(points[0]), points[1], points[2]
-    egg = np.stack([across * (1 + 0.0014 * np.maximum(y + 20, 0)), y, z + 0.0012 * (y + 17) ** 2 * (y > -17)])
+    egg = np.stack(
+        [across * (1 + 0.0014 * np.maximum(y + 20, 0)), y, z + 0.0012 * (y + 17) ** 2 * (y > -17)]
+    )
     back = np.clip((-y - 22) / 20, 0, 1)
     frontal = -20 + 0.10 * np.maximum(y - 20, 0)
     tentorium = -6 - 15 * np.clip(across / 45, 0, 1) + 0.12 * (y + 40)
@@ -64,11 +75,16 @@ def draw_brain(grid: Grid, rest: Field, rng: np.random.Generator) -> Brain:
 
     Args:
         grid: where each voxel lies; decides the outer surface.
-        rest: (3, H, W, D) mm, where its tissue would lie if no tumour had pushed it; decides all that is inside.
+        rest: (3, H, W, D) mm, where its tissue would lie if no tumour had pushed it; decides all
+        that is inside.
         rng: settles folding, ventricle size and atrophy.
     """
     soft, atrophy = grid.soft_mm, rng.uniform(0, 1)
-    surface, cerebellum, stem = cerebrum(grid.points), _cerebellum(grid.points), _brain_stem(grid.points)
+    surface, cerebellum, stem = (
+        cerebrum(grid.points),
+        _cerebellum(grid.points),
+        _brain_stem(grid.points),
+    )
     clefts = _clefts(grid, rest, -surface, rng) - np.float32(0.25 + 0.6 * atrophy)
     dented = surface + np.float32(1.2) * cover(clefts - 2, 2)
     outer = smooth_min(smooth_min(dented, cerebellum, 12), stem, 12) - 0.3 - 0.8 * atrophy
@@ -77,7 +93,10 @@ def draw_brain(grid: Grid, rest: Field, rng: np.random.Generator) -> Brain:
     cortex = _CORTEX_MM * (1 + 0.15 * grid.noise(12, rng))
     brain = cover(-inside, soft)
     layers = [("white", brain), ("grey", cover(inside - cortex, soft) * brain)]
-    layers += [("deep", cover(_deep_grey(rest), soft)), *_cerebellar_layers(grid.points, cerebellum, rng, soft)]
+    layers += [
+        ("deep", cover(_deep_grey(rest), soft)),
+        *_cerebellar_layers(grid.points, cerebellum, rng, soft),
+    ]
     layers += [("stem", cover(stem, soft)), ("fluid", cover(ventricles, soft))]
     white = brain.copy()
     for _, share in layers[1:]:
@@ -106,7 +125,16 @@ def _deep_grey(points: Field) -> Field:
 
 
 def _brain_stem(points: Field) -> Field:
-    stem = tube(points, ((0, -18, -4, 13), (0, -25, -22, 13), (0, -28, -36, 13), (0, -38, -55, 8), (0, -44, -80, 7)))
+    stem = tube(
+        points,
+        (
+            (0, -18, -4, 13),
+            (0, -25, -22, 13),
+            (0, -28, -36, 13),
+            (0, -38, -55, 8),
+            (0, -44, -80, 7),
+        ),
+    )
     return smooth_min(stem, ellipsoid(points, (0, -20, -31), (15, 11, 13)), 6)
 
 
@@ -134,23 +162,30 @@ def _cerebellar_layers(
 
 
 def _folds(points: Field, rng: np.random.Generator) -> Field:
-    """Give the distance to random sheets that stand upright on the surface, as sulci do."""
+    """Return the distance to random sheets that stand upright on the surface, as sulci do."""
     step, n = 3.0, 72
     white = rng.standard_normal((n, n, n)).astype(np.float32)
     noise = gaussian_filter(white, 4.0 / step) - 0.6 * gaussian_filter(white, 6.5 / step)
     slope = np.sqrt(sum(np.square(part) for part in np.gradient(noise, step)))
     sheets = noise / (slope + 0.5 * slope.mean())
     centred = points - np.asarray(_HULL_CENTRE, np.float32).reshape(3, 1, 1, 1)
-    norm = np.sqrt(((centred / np.asarray(_HULL_RADII, np.float32).reshape(3, 1, 1, 1)) ** 2).sum(0))
+    norm = np.sqrt(
+        ((centred / np.asarray(_HULL_RADII, np.float32).reshape(3, 1, 1, 1)) ** 2).sum(0)
+    )
     stretch = np.maximum(norm, np.float32(0.2)) ** np.float32(-0.75)
-    return np.abs(map_coordinates(sheets, centred * stretch / step + n / 2, order=1, mode="reflect")) / stretch
+    return (
+        np.abs(map_coordinates(sheets, centred * stretch / step + n / 2, order=1, mode="reflect"))
+        / stretch
+    )
 
 
 def _clefts(grid: Grid, rest: Field, depth: Field, rng: np.random.Generator) -> Field:
-    """Give the distance to the middle of sulci, Sylvian and interhemispheric fissures."""
+    """Return the distance to the middle of sulci, Sylvian and interhemispheric fissures."""
     bent = rest + np.stack([1.6 * grid.noise(13, rng) for _ in range(3)])
     across, y, z = np.abs(bent[0]), bent[1], bent[2]
-    sulci = outer_max(_folds(bent, rng), depth - 11.5 - 5.5 * np.clip(z / 20, 0, 1) - 3.5 * grid.noise(20, rng))
+    sulci = outer_max(
+        _folds(bent, rng), depth - 11.5 - 5.5 * np.clip(z / 20, 0, 1) - 3.5 * grid.noise(20, rng)
+    )
     arch = 30 * (np.hypot((y + 4) / 38, (z - 2) / 26) - 1)
     midline = outer_max(np.abs(rest[0] + 0.2 * (bent[0] - rest[0])), -arch)
     cingulate = outer_max(np.abs(arch - 10), across - 6)
@@ -164,12 +199,18 @@ def _clefts(grid: Grid, rest: Field, depth: Field, rng: np.random.Generator) -> 
 def _vessels(
     grid: Grid, rest: Field, clefts: Field, surface: Field, rng: np.random.Generator
 ) -> list[tuple[str, Field]]:
-    """Give what takes up contrast agent without being a tumour: sinuses, surface veins, choroid plexus."""
+    """Return what takes up contrast agent without being a tumour: sinuses, surface veins, choroid
+    plexus.
+    """
     turn = np.linspace(0.5, 3.25, 24)
-    sagittal = np.stack([0 * turn, -17 + 86 * np.cos(turn), 12 + 64 * np.sin(turn), 0.8 + 0.6 * turn], 1)
+    sagittal = np.stack(
+        [0 * turn, -17 + 86 * np.cos(turn), 12 + 64 * np.sin(turn), 0.8 + 0.6 * turn], 1
+    )
     straight = ((0, -34, 8, 1.4), (0, -48, 6, 1.8), (0, -62, 0, 1.6), (0, -98, -8, 2.0))
     right = _mirror(rest)
-    arteries = tube(right, ((2, -2, -22, 1.2), (20, 4, -17, 1.2), (36, 6, -12, 1.1), (42, -8, -2, 0.9)))
+    arteries = tube(
+        right, ((2, -2, -22, 1.2), (20, 4, -17, 1.2), (36, 6, -12, 1.1), (42, -8, -2, 0.9))
+    )
     lines = 4 * np.abs(grid.noise(10, rng)) + 2 * np.maximum(grid.noise(18, rng) + 0.4, 0)
     twigs = np.hypot(lines, np.maximum(np.maximum(clefts, 0), np.abs(surface + 4) - 5)) - 0.9
     plexus = tube(right, ((14, -22, 19, 1.0), (22, -38, 15, 1.9), (25, -46, 10, 1.4)))

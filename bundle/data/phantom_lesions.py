@@ -17,9 +17,11 @@ class Lesion:
 
     Attributes:
         centre: x, y, z.
-        stretch: (3, 3), turns an offset from the centre into one whose length is compared with the radius.
+        stretch: (3, 3), turns an offset from the centre into one whose length is compared with the
+        radius.
         radius_mm: of the core.
-        rim_mm: mean thickness of what enhances; 0 for a tumour that does not, above radius_mm for a solid one.
+        rim_mm: mean thickness of what enhances; 0 for a tumour that does not, above radius_mm for a
+        solid one.
         patchiness: 0 for a rim of even thickness; around 1 it is interrupted.
         oedema_mm: reach of the oedema beyond the core.
     """
@@ -41,7 +43,7 @@ class Tumour:
     enhancing: Field
 
     def label(self) -> NDArray[np.uint8]:
-        """Give exclusive labels, by the tissue that fills most of the voxel."""
+        """Return exclusive labels, by the tissue that fills most of the voxel."""
         label = np.where(self.oedema > 0.5, np.uint8(2), np.uint8(0))
         label[self.core > 0.5] = 1
         label[(self.core > 0.5) & (self.enhancing > 0.5)] = 3
@@ -60,7 +62,7 @@ def random_lesions(rng: np.random.Generator) -> list[Lesion]:
 
 
 def push_aside(points: Field, lesions: list[Lesion]) -> Field:
-    """Give the place (3, H, W, D) that the tissue of each voxel had before the cores grew."""
+    """Return the place (3, H, W, D) that the tissue of each voxel had before the cores grew."""
     rest = points
     for lesion in lesions:
         offset = rest - lesion.centre.reshape(3, 1, 1, 1)
@@ -69,7 +71,9 @@ def push_aside(points: Field, lesions: list[Lesion]) -> Field:
     return rest
 
 
-def draw_tumour(grid: Grid, rest: Field, brain: Brain, lesions: list[Lesion], rng: np.random.Generator) -> Tumour:
+def draw_tumour(
+    grid: Grid, rest: Field, brain: Brain, lesions: list[Lesion], rng: np.random.Generator
+) -> Tumour:
     """Draw all lesions of a case.
 
     Args:
@@ -84,12 +88,16 @@ def draw_tumour(grid: Grid, rest: Field, brain: Brain, lesions: list[Lesion], rn
     oedema, core, enhancing = (np.zeros_like(brain.depth) for _ in range(3))
     for lesion in lesions:
         side = np.float32(np.sign(lesion.centre[0]))
-        forbidden = np.maximum.reduce([2.5 - brain.depth, 1.5 - side * rest[0], 0.8 - brain.ventricles])
+        forbidden = np.maximum.reduce(
+            [2.5 - brain.depth, 1.5 - side * rest[0], 0.8 - brain.ventricles]
+        )
         edge = _core_distance(grid.points, lesion, noises)
         bounded = np.maximum(edge, forbidden)
         core = np.maximum(core, cover(bounded, grid.soft_mm))
         enhancing = np.maximum(enhancing, _rim(bounded, lesion, noises, grid.soft_mm))
-        reach = edge - lesion.oedema_mm * np.clip(0.7 + 0.45 * noises[0] + 0.12 * noises[1], 0.15, 1.4)
+        reach = edge - lesion.oedema_mm * np.clip(
+            0.7 + 0.45 * noises[0] + 0.12 * noises[1], 0.15, 1.4
+        )
         oedema = np.maximum(oedema, cover(np.maximum(reach, forbidden), 3 * grid.soft_mm) * tracts)
     return Tumour(oedema, core, enhancing)
 
@@ -110,7 +118,9 @@ def _random_lesion(rng: np.random.Generator, radius_mm: float, rim_mm: float) ->
         radius_mm=radius_mm,
         rim_mm=rim_mm,
         patchiness=rng.uniform(0.15, 0.85) if rim_mm < radius_mm else 0.0,
-        oedema_mm=rng.triangular(3, 5, min(5 + 2 * radius_mm, 14) if rim_mm == 0 else min(8 + 3 * radius_mm, 38)),
+        oedema_mm=rng.triangular(
+            3, 5, min(5 + 2 * radius_mm, 14) if rim_mm == 0 else min(8 + 3 * radius_mm, 38)
+        ),
     )
 
 

@@ -1,4 +1,6 @@
-"""Signed distances and smooth noise, from which phantoms are shaped; a distance is negative inside."""
+"""Signed distances and smooth noise, from which phantoms are shaped; a distance is negative
+inside.
+"""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -50,7 +52,7 @@ def ellipsoid(points: Field, centre: ArrayLike, radii: ArrayLike) -> Field:
 
 
 def tube(points: Field, knots: ArrayLike) -> Field:
-    """Give the distance to a chain of rods; knots are rows of x, y, z, radius."""
+    """Return the distance to a chain of rods; knots are rows of x, y, z, radius."""
     chain = np.asarray(knots, np.float32)
     distance = np.full(points.shape[1:], np.inf, np.float32)
     for start, end in pairwise(chain):
@@ -83,7 +85,8 @@ def cover(distance: Field, soft_mm: float) -> Field:
 def smooth_noise(shape: tuple[int, ...], size_vox: float, rng: np.random.Generator) -> Field:
     """Draw a Gaussian random field of unit variance whose blobs measure about size_vox.
 
-    No matrix product, because BLAS threads cost more than they save here and round differently on another machine.
+    No matrix product, because BLAS threads cost more than they save here and round differently on
+    another machine.
     """
     sigma = max(size_vox / 2.5, 0.6)
     field = rng.standard_normal([int(np.ceil(n / sigma)) + _TAPS for n in shape], dtype=np.float32)
@@ -93,11 +96,16 @@ def smooth_noise(shape: tuple[int, ...], size_vox: float, rng: np.random.Generat
 
 
 def _spread(field: Field, axis: int, places: NDArray[np.float64]) -> Field:
-    """Evaluate at places, in steps of the field's own lattice, Gaussian bells that stand on its points."""
+    """Evaluate at places, in steps of the field's own lattice, Gaussian bells that stand on its
+    points.
+    """
     below = places.astype(int)
     offsets = (places - below)[:, None] - (np.arange(_TAPS) - _TAPS // 2 + 1)
     bells = np.exp(-0.5 * offsets**2)
     bells /= np.sqrt((bells**2).sum(1, keepdims=True))
     column = [1] * field.ndim
     column[axis] = -1
-    return sum(field.take(below + tap, axis) * bells[:, tap].astype(np.float32).reshape(column) for tap in range(_TAPS))
+    return sum(
+        field.take(below + tap, axis) * bells[:, tap].astype(np.float32).reshape(column)
+        for tap in range(_TAPS)
+    )

@@ -1,4 +1,6 @@
-"""Exams of brains that never lived: drawn from a seed, so that nothing need be downloaded to train or test."""
+"""Exams of brains that never lived: drawn from a seed, so that nothing need be downloaded to train
+or test.
+"""
 
 import gzip
 from collections.abc import Collection, Mapping, Sequence
@@ -33,11 +35,14 @@ class _Year(NamedTuple):
 
 
 _YEARS = {
-    "brats2021": _Year("phantom_{:05d}", "_", {"t1n": "t1", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}),
+    "brats2021": _Year(
+        "phantom_{:05d}", "_", {"t1n": "t1", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}
+    ),
     "brats2023": _Year("phantom-{:05d}-000", "-", {modality: modality for modality in MODALITIES}),
 }
 
-# Signal of each tissue, relative to the brain's mean, in MODALITIES order; fitted to z-scores of BraTS exams.
+# Signal of each tissue, relative to the brain's mean, in MODALITIES order; fitted to z-scores of
+# BraTS exams.
 _SIGNAL: dict[str, tuple[float, float, float, float]] = {
     "fluid": (0.52, 0.48, 2.40, 0.38),
     "white": (1.16, 1.12, 0.93, 0.97),
@@ -90,9 +95,13 @@ def draw_phantom(seed: int | Sequence[int], shape: tuple[int, int, int] = SHAPE)
     brain = draw_brain(grid, rest, rng)
     tumour = draw_tumour(grid, rest, brain, lesions, rng)
     inside = brain.depth > 0
-    images = _acquire(_paint(grid, brain, _hyperintensities(grid, brain, rng), tumour, rng), inside, grid, rng)
+    images = _acquire(
+        _paint(grid, brain, _hyperintensities(grid, brain, rng), tumour, rng), inside, grid, rng
+    )
     return Phantom(
-        images={name: _embed(image, shape, box) for name, image in zip(MODALITIES, images, strict=True)},
+        images={
+            name: _embed(image, shape, box) for name, image in zip(MODALITIES, images, strict=True)
+        },
         label=_embed(np.where(inside, tumour.label(), np.uint8(0)), shape, box),
         affine=_brats_affine(shape),
     )
@@ -110,7 +119,8 @@ def write_phantoms(
 ) -> list[Path]:
     """Write exams in the folders, names and label values of a BraTS year.
 
-    Case i depends on seed and i alone, so a longer run extends a shorter one. Each file appears whole or not at all.
+    Case i depends on seed and i alone, so a longer run extends a shorter one. Each file appears
+    whole or not at all.
 
     Args:
         folder: made if it is not there; files of the same names are replaced.
@@ -126,12 +136,15 @@ def write_phantoms(
 
     Raises:
         UsageError: an argument is out of its range.
-        OutputError: the folder cannot be made, before anything is drawn, or a file cannot be written.
+        OutputError: the folder cannot be made, before anything is drawn, or a file cannot be
+        written.
     """
     _check_request(n_cases, seed, shape, naming, modalities)
     make_folder(folder)
     return [
-        _write_case(folder, number, draw_phantom((seed, number), shape), naming, modalities, with_label)
+        _write_case(
+            folder, number, draw_phantom((seed, number), shape), naming, modalities, with_label
+        )
         for number in range(1, n_cases + 1)
     ]
 
@@ -139,7 +152,9 @@ def write_phantoms(
 def _check_shape(shape: tuple[int, int, int]) -> None:
     if len(shape) != 3 or min(shape) < _SMALLEST:
         raise UsageError(
-            "E_PHANTOM", f"shape must be three numbers of at least {_SMALLEST} voxels; got {shape}. Use a larger grid."
+            "E_PHANTOM",
+            f"shape must be three numbers of at least {_SMALLEST} voxels; got {shape}. Use a larger"
+            " grid.",
         )
 
 
@@ -148,15 +163,22 @@ def _check_request(
 ) -> None:
     _check_shape(shape)
     if n_cases < 1:
-        raise UsageError("E_PHANTOM", f"n_cases must be at least 1; got {n_cases}. Ask for one case or more.")
+        raise UsageError(
+            "E_PHANTOM", f"n_cases must be at least 1; got {n_cases}. Ask for one case or more."
+        )
     if seed < 0:
-        raise UsageError("E_PHANTOM", f"seed must not be negative; got {seed}. Use 0 or a larger number.")
+        raise UsageError(
+            "E_PHANTOM", f"seed must not be negative; got {seed}. Use 0 or a larger number."
+        )
     if naming not in _YEARS:
-        raise UsageError("E_PHANTOM", f"naming must be one of {', '.join(_YEARS)}; got {naming!r}. Choose one.")
+        raise UsageError(
+            "E_PHANTOM", f"naming must be one of {', '.join(_YEARS)}; got {naming!r}. Choose one."
+        )
     if not modalities or not set(modalities) <= set(MODALITIES):
         raise UsageError(
             "E_PHANTOM",
-            f"modalities must be among {', '.join(MODALITIES)}; got {sorted(modalities)}. Name at least one.",
+            f"modalities must be among {', '.join(MODALITIES)}; got {sorted(modalities)}. Name at"
+            " least one.",
         )
 
 
@@ -166,10 +188,15 @@ def _brain_span(n: int, length: float) -> slice:
     return slice(max(middle - half, 0), min(middle + half, n))
 
 
-def _brain_grid(shape: tuple[int, int, int], box: tuple[slice, ...], scale: float, rng: np.random.Generator) -> Grid:
-    """Place each voxel of the box in the adult brain, for a head slightly turned and of its own build."""
+def _brain_grid(
+    shape: tuple[int, int, int], box: tuple[slice, ...], scale: float, rng: np.random.Generator
+) -> Grid:
+    """Place each voxel of the box in the adult brain, for a head slightly turned and of its own
+    build.
+    """
     axes = [
-        (np.arange(n)[span] - (n - 1) / 2) * sign / scale for n, span, sign in zip(shape, box, (-1, -1, 1), strict=True)
+        (np.arange(n)[span] - (n - 1) / 2) * sign / scale
+        for n, span, sign in zip(shape, box, (-1, -1, 1), strict=True)
     ]
     grid = np.stack(np.meshgrid(*axes, indexing="ij")).astype(np.float32)
     a, b, c = np.radians(rng.normal(0, 2.5, 3))
@@ -181,7 +208,9 @@ def _brain_grid(shape: tuple[int, int, int], box: tuple[slice, ...], scale: floa
 
 
 def _hyperintensities(grid: Grid, brain: Brain, rng: np.random.Generator) -> Field:
-    """Give the coverage of harmless bright FLAIR spots: caps on the ventricles, small foci in white matter."""
+    """Return the coverage of harmless bright FLAIR spots: caps on the ventricles, small foci in
+    white matter.
+    """
     age = rng.beta(1.2, 2.0)
     reach = (0.5 + 7 * age) * np.clip(1 + 0.5 * grid.noise(9, rng), 0, 2)
     caps = cover(brain.ventricles - reach.astype(np.float32), 3 * grid.soft_mm)
@@ -192,10 +221,17 @@ def _hyperintensities(grid: Grid, brain: Brain, rng: np.random.Generator) -> Fie
     return np.maximum((0.7 + 0.3 * age) * caps, cover(foci, 2 * grid.soft_mm)) * brain.white
 
 
-def _paint(grid: Grid, brain: Brain, spots: Field, tumour: Tumour, rng: np.random.Generator) -> Field:
+def _paint(
+    grid: Grid, brain: Brain, spots: Field, tumour: Tumour, rng: np.random.Generator
+) -> Field:
     """Mix the signals of all tissues into images (M, H, W, D)."""
     signal = {name: np.asarray(values) * rng.normal(1, 0.02, 4) for name, values in _SIGNAL.items()}
-    signal["core"] = signal["core"] * (rng.uniform(0.85, 1.1), rng.uniform(0.9, 1.1), 1, rng.uniform(0.55, 1.15))
+    signal["core"] = signal["core"] * (
+        rng.uniform(0.85, 1.1),
+        rng.uniform(0.9, 1.1),
+        1,
+        rng.uniform(0.55, 1.15),
+    )
     signal["enhancing"] = signal["enhancing"] * (1, rng.uniform(0.82, 1.28), 1, 1)
     signal["fluid"] = signal["fluid"] * (1, 1, rng.uniform(0.85, 1.3), rng.uniform(0.8, 1.3))
     images = np.empty((len(MODALITIES), *brain.depth.shape), np.float32)
@@ -204,14 +240,20 @@ def _paint(grid: Grid, brain: Brain, spots: Field, tumour: Tumour, rng: np.rando
     for name, share in [*brain.layers, ("lesion", spots)]:
         for image, value in zip(images, signal[name], strict=True):
             image += share * (np.float32(value) - image)
-    for name, share in (("oedema", tumour.oedema), ("core", tumour.core), ("enhancing", tumour.enhancing)):
+    for name, share in (
+        ("oedema", tumour.oedema),
+        ("core", tumour.core),
+        ("enhancing", tumour.enhancing),
+    ):
         for image, value in zip(images, signal[name], strict=True):
             mottle = 1 + rng.uniform(0.02, 0.10) * grid.noise(7, rng)
             image += share * (np.float32(value) * mottle - image)
     return images
 
 
-def _acquire(images: Field, inside: NDArray[np.bool_], grid: Grid, rng: np.random.Generator) -> list[NDArray[np.int16]]:
+def _acquire(
+    images: Field, inside: NDArray[np.bool_], grid: Grid, rng: np.random.Generator
+) -> list[NDArray[np.int16]]:
     """Add what a scanner adds: blur, coil shading, texture, Rician noise, arbitrary units."""
     scanned = []
     for image in images:
@@ -223,7 +265,9 @@ def _acquire(images: Field, inside: NDArray[np.bool_], grid: Grid, rng: np.rando
         noise = rng.uniform(0.01, 0.04) * rng.standard_normal((2, *image.shape), dtype=np.float32)
         signal = np.hypot(blurred + noise[0], noise[1])
         units = float(np.exp(rng.uniform(np.log(200), np.log(1500))))
-        scanned.append(np.where(inside, np.clip(np.rint(signal * units), 1, 32767), 0).astype(np.int16))
+        scanned.append(
+            np.where(inside, np.clip(np.rint(signal * units), 1, 32767), 0).astype(np.int16)
+        )
     return scanned
 
 
@@ -234,20 +278,26 @@ def _embed(part: NDArray, shape: tuple[int, int, int], box: tuple[slice, ...]) -
 
 
 def _brats_affine(shape: tuple[int, int, int]) -> NDArray[np.float64]:
-    """Give the affine of BraTS: first axis to the left, second to the back, third to the top."""
+    """Return the affine of BraTS: first axis to the left, second to the back, third to the top."""
     affine = np.diag((-1.0, -1.0, 1.0, 1.0))
     affine[1, 3] = shape[1] - 1
     return affine
 
 
 def _write_case(
-    folder: Path, number: int, phantom: Phantom, naming: str, modalities: Collection[str], with_label: bool
+    folder: Path,
+    number: int,
+    phantom: Phantom,
+    naming: str,
+    modalities: Collection[str],
+    with_label: bool,
 ) -> Path:
     year = _YEARS[naming]
     name = year.case.format(number)
     case = make_folder(folder / name)
     volumes: dict[str, NDArray | None] = {
-        year.names[modality]: phantom.images[modality] if modality in modalities else None for modality in MODALITIES
+        year.names[modality]: phantom.images[modality] if modality in modalities else None
+        for modality in MODALITIES
     }
     volumes["seg"] = to_convention(phantom.label, naming) if with_label else None
     for suffix, values in volumes.items():
@@ -264,5 +314,8 @@ def _write_volume(path: Path, values: NDArray, affine: NDArray[np.float64]) -> N
     image.header.set_xyzt_units("mm")
     image.set_sform(affine, 1)
     image.set_qform(affine, 1)
-    with appearing_at_once(path) as file, gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) as stream:
+    with (
+        appearing_at_once(path) as file,
+        gzip.GzipFile("", "wb", _GZIP_LEVEL, file, mtime=0) as stream,
+    ):
         image.to_stream(stream)

@@ -11,10 +11,12 @@ from monai.transforms import Randomizable, Transform
 
 
 def seed_transforms(transforms: Sequence[Callable], seeds: np.random.SeedSequence) -> None:
-    """Give every generator in the transforms a seed of its own, also those of transforms inside other transforms.
+    """Return every generator in the transforms a seed of its own, also those of transforms inside
+    other transforms.
 
-    MONAI's own ways reach less: ``Compose`` passes over transforms that are not random themselves but hold
-    random ones, and ``set_rnd`` gives all transforms of a list the same seed, so that flips fall together.
+    MONAI's own ways reach less: ``Compose`` passes over transforms that are not random themselves
+    but hold random ones, and ``set_rnd`` gives all transforms of a list the same seed, so that
+    flips fall together.
     """
     found = find_randomizable(transforms)
     for randomizable, seed in zip(found, seeds.generate_state(len(found)), strict=True):
@@ -24,8 +26,8 @@ def seed_transforms(transforms: Sequence[Callable], seeds: np.random.SeedSequenc
 def find_randomizable(transforms: Sequence[Callable]) -> list[Randomizable]:
     """List everything with a generator of its own, outer transforms before those inside them.
 
-    In that order, because an outer transform's ``set_random_state`` often seeds the inner ones with its own seed.
-    Transforms that only a closure holds are not found.
+    In that order, because an outer transform's ``set_random_state`` often seeds the inner ones with
+    its own seed. Transforms that only a closure holds are not found.
     """
     found: list[Randomizable] = []
     seen: set[int] = set()
@@ -53,8 +55,8 @@ def _parts(value: Any) -> list[Any]:
 def global_generators(seed: int) -> Iterator[None]:
     """Seed the CPU generators that all code shares, and put them back afterwards as they were.
 
-    For transforms that draw from them, as MONAI's signal transforms and torchvision's do. Generators of GPUs are
-    left alone.
+    For transforms that draw from them, as MONAI's signal transforms and torchvision's do.
+    Generators of GPUs are left alone.
     """
     python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002 the shared one is meant
     with torch.random.fork_rng(devices=[]):
@@ -70,7 +72,9 @@ def global_generators(seed: int) -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute with one thread, as loaders' workers do: with several, sums differ in their last bits."""
+    """Let torch compute with one thread, as loaders' workers do: with several, sums differ in their
+    last bits.
+    """
     n_threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

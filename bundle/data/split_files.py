@@ -1,4 +1,6 @@
-"""Which case is in which part of a data set, as a JSON file that people can read, check and publish."""
+"""Which case is in which part of a data set, as a JSON file that people can read, check and
+publish.
+"""
 
 import json
 import logging
@@ -27,7 +29,8 @@ class Split:
     Attributes:
         seed: drew the patients.
         shares: wanted share of the patients per drawn part.
-        parts: part to case ids; ``training``, ``validation`` and ``test``, or ``fold-0`` and so on and ``test``.
+        parts: part to case ids; ``training``, ``validation`` and ``test``, or ``fold-0`` and so on
+        and ``test``.
     """
 
     seed: int
@@ -44,23 +47,32 @@ def write_split(path: Path, split: Split) -> None:
     """Write a split; the same split may be written again.
 
     Raises:
-        UsageError: E_OUTPUT, there is a file with another content: a split that results depend on is never replaced.
+        UsageError: E_OUTPUT, there is a file with another content: a split that results depend on
+        is never replaced.
         OutputError: the file cannot be written.
     """
-    content = {"seed": split.seed, "n_folds": split.n_folds, "shares": dict(split.shares), "parts": split.parts}
+    content = {
+        "seed": split.seed,
+        "n_folds": split.n_folds,
+        "shares": dict(split.shares),
+        "parts": split.parts,
+    }
     text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     if path.exists():
         if path.is_file() and path.read_bytes() == text.encode():
             return
         raise UsageError(
-            "E_OUTPUT", f"A split file must not be replaced; got {path} with another content. Choose another name."
+            "E_OUTPUT",
+            f"A split file must not be replaced; got {path} with another content. Choose another"
+            " name.",
         )
     with appearing_at_once(path) as file:
         file.write(text.encode())
 
 
 def read_split(path: Path | str) -> Split:
-    """Read a split and check that it can be one: known parts, none of the needed ones empty, no case in two parts.
+    """Read a split and check that it can be one: known parts, none of the needed ones empty, no
+    case in two parts.
 
     Raises:
         UsageError: it cannot; the message names the part or the case.
@@ -69,17 +81,24 @@ def read_split(path: Path | str) -> Split:
     content = read_json(path)
     parts = content.get("parts") if isinstance(content, dict) else None
     if not isinstance(parts, dict) or not all(_is_list_of_text(ids) for ids in parts.values()):
-        raise _error(path, "must hold 'parts', each with a list of case ids", type(content).__name__)
+        raise _error(
+            path, "must hold 'parts', each with a list of case ids", type(content).__name__
+        )
     _check_parts(path, parts)
     _check_once(path, parts)
     seed, shares = content.get("seed", 0), content.get("shares", {})
     if type(seed) is not int or not isinstance(shares, dict):
-        raise _error(path, "must hold a whole number as 'seed' and an object as 'shares'", f"{seed!r}, {shares!r}")
+        raise _error(
+            path,
+            "must hold a whole number as 'seed' and an object as 'shares'",
+            f"{seed!r}, {shares!r}",
+        )
     return Split(seed, shares, {name: tuple(ids) for name, ids in parts.items()})
 
 
 def assign_parts(cases: Sequence[Item], split: Split, name: str) -> dict[str, tuple[Item, ...]]:
-    """Sort cases into the parts of a split; cases that it does not name are left out with a logged warning.
+    """Sort cases into the parts of a split; cases that it does not name are left out with a logged
+    warning.
 
     Args:
         cases: dictionaries with ``case_id`` and, where known, ``patient``.
@@ -95,11 +114,16 @@ def assign_parts(cases: Sequence[Item], split: Split, name: str) -> dict[str, tu
     part_of = {case_id: part for part, ids in split.parts.items() for case_id in ids}
     missing = sorted(set(part_of) - {case["case_id"] for case in cases})
     if missing:
-        raise _error(name, "must name cases of the data only", f"{_some(missing)} that the data lack")
+        raise _error(
+            name, "must name cases of the data only", f"{_some(missing)} that the data lack"
+        )
     left_out = sorted(case["case_id"] for case in cases if case["case_id"] not in part_of)
     if left_out:
         LOGGER.warning("%s names no part for %s; left out", name, _some(left_out))
-    parts = {part: tuple(case for case in cases if part_of.get(case["case_id"]) == part) for part in split.parts}
+    parts = {
+        part: tuple(case for case in cases if part_of.get(case["case_id"]) == part)
+        for part in split.parts
+    }
     check_patients(parts, name)
     return parts
 
@@ -115,7 +139,11 @@ def check_patients(parts: Mapping[str, Iterable[Item]], name: str) -> None:
         for case in cases:
             other = seen.setdefault(case_patient(case), part)
             if other != part:
-                raise _error(name, "must keep a patient in one part", f"{case_patient(case)} in {other} and {part}")
+                raise _error(
+                    name,
+                    "must keep a patient in one part",
+                    f"{case_patient(case)} in {other} and {part}",
+                )
 
 
 def _check_parts(path: Path, parts: Mapping[str, list[str]]) -> None:
@@ -123,7 +151,9 @@ def _check_parts(path: Path, parts: Mapping[str, list[str]]) -> None:
     needed = {f"{FOLD}{fold}" for fold in range(n_folds)} if n_folds else {TRAINING, VALIDATION}
     if n_folds == 1 or not needed <= set(parts) <= needed | {TEST}:
         raise _error(
-            path, "must have training and validation, or fold-0, fold-1 and so on, and maybe test", sorted(parts)
+            path,
+            "must have training and validation, or fold-0, fold-1 and so on, and maybe test",
+            sorted(parts),
         )
     empty = sorted(part for part in needed if not parts[part])
     if empty:
@@ -135,7 +165,9 @@ def _check_once(path: Path, parts: Mapping[str, list[str]]) -> None:
     for part, ids in parts.items():
         for case_id in ids:
             if case_id in seen:
-                raise _error(path, "must name a case once", f"{case_id} in {seen[case_id]} and {part}")
+                raise _error(
+                    path, "must name a case once", f"{case_id} in {seen[case_id]} and {part}"
+                )
             seen[case_id] = part
 
 
@@ -148,4 +180,6 @@ def _some(names: Sequence[str], most: int = 5) -> str:
 
 
 def _error(name: Path | str, rule: str, got: Any) -> UsageError:
-    return UsageError("E_SPLIT", f"{name} {rule}; got {got}. Correct the split, or draw one with simmlm split.")
+    return UsageError(
+        "E_SPLIT", f"{name} {rule}; got {got}. Correct the split, or draw one with simmlm split."
+    )

@@ -1,4 +1,6 @@
-"""One volume as it stands in a file of any format: where its voxels are, and how they are read without belief."""
+"""One volume as it stands in a file of any format: where its voxels are, and how they are read
+without belief.
+"""
 
 import io
 import math
@@ -62,31 +64,34 @@ class StoredVolume:
 
 
 def check_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """Give back the lengths of three axes, before anything of that size is allocated.
+    """Return the lengths of three axes, before anything of that size is allocated.
 
     Raises:
-        CaseError: E_2D for no volume, E_4D for several, E_HEADER for a length that is none, E_TOO_LARGE.
+        CaseError: E_2D for no volume, E_4D for several, E_HEADER for a length that is none,
+        E_TOO_LARGE.
     """
     if shape and min(shape) < 1:
-        raise CaseError("E_HEADER", f"every axis must be positive; got {list(shape)}. Export the image again.")
+        raise CaseError(
+            "E_HEADER", f"every axis must be positive; got {list(shape)}. Export the image again."
+        )
     if len(shape) < 3 or min(shape[:3]) < 2:
         raise CaseError(
             "E_2D",
-            f"an image must have at least 2 voxels along each of three axes; got {list(shape)}. Use the whole volume, "
-            "not one slice.",
+            f"an image must have at least 2 voxels along each of three axes; got {list(shape)}. Use"
+            " the whole volume, not one slice.",
         )
     if len(shape) > 3:
         raise CaseError(
             "E_4D",
-            f"one file must hold one volume; got {list(shape)}. Split it and give each modality its own file: "
-            "python -c \"import SimpleITK as s; i = s.ReadImage('in.nrrd'); "
-            "[s.WriteImage(i[:, :, :, k], f'{k}.nii.gz') for k in range(i.GetSize()[3])]\".",
+            f"one file must hold one volume; got {list(shape)}. Split it and give each modality its"
+            " own file: python -c \"import SimpleITK as s; i = s.ReadImage('in.nrrd');"
+            " [s.WriteImage(i[:, :, :, k], f'{k}.nii.gz') for k in range(i.GetSize()[3])]\".",
         )
     if math.prod(shape) > MAX_VOXELS:
         raise CaseError(
             "E_TOO_LARGE",
-            f"a volume must have at most {MAX_VOXELS} voxels; got {list(shape)}. If the header is right, resample the "
-            "image to 1 mm; else download it again.",
+            f"a volume must have at most {MAX_VOXELS} voxels; got {list(shape)}. If the header is"
+            " right, resample the image to 1 mm; else download it again.",
         )
     return shape[0], shape[1], shape[2]
 
@@ -119,6 +124,6 @@ def _check_length(layout: VoxelLayout, n_bytes: int, got: str) -> None:
         shape = " x ".join(str(size) for size in layout.shape)
         raise CaseError(
             "E_TRUNCATED",
-            f"{shape} voxels of {layout.dtype.name} must have {layout.n_bytes} bytes; got {got}. Copy or download the "
-            "file again.",
+            f"{shape} voxels of {layout.dtype.name} must have {layout.n_bytes} bytes; got {got}."
+            " Copy or download the file again.",
         )

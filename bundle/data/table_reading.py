@@ -17,11 +17,13 @@ _EXCEL_HINT = re.compile(r'"?sep=(.)"?', re.I)
 
 
 def read_table(path: Path, is_known: Callable[[str], bool]) -> Iterator[tuple[int, list[str]]]:
-    """Give the rows of a table that are not blank, each with the line where it begins; the first names the columns.
+    """Return the rows of a table that are not blank, each with the line where it begins; the first
+    names the columns.
 
     Args:
         path: a CSV or TSV file.
-        is_known: tells the name of a column. What separates them is what gives the most known names in the first
+        is_known: tells the name of a column. What separates them is what gives the most known names
+        in the first
             row: to guess it from all characters fails where paths hold commas or texts semicolons.
 
     Raises:
@@ -40,7 +42,9 @@ def read_table(path: Path, is_known: Callable[[str], bool]) -> Iterator[tuple[in
     except csv.Error as error:
         place = f"{error} in line {line}"
         raise UsageError(
-            "E_DATALIST", f"{shown(path)} must be a CSV table in UTF-8; got: {place}. Correct it, or export it again."
+            "E_DATALIST",
+            f"{shown(path)} must be a CSV table in UTF-8; got: {place}. Correct it, or export it"
+            " again.",
         ) from None
 
 
@@ -58,7 +62,9 @@ def _separator(text: str, is_known: Callable[[str], bool]) -> tuple[int, str]:
 
 
 def _lines(text: str) -> Iterator[str]:
-    """Cut a text after its line ends, where ``splitlines`` would also cut after characters that paths may hold."""
+    """Cut a text after its line ends, where ``splitlines`` would also cut after characters that
+    paths may hold.
+    """
     end = "\n" if "\n" in text else "\r"
     start = 0
     while start < len(text):

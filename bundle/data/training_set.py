@@ -1,4 +1,6 @@
-"""The cases of a training run: preprocessed once, augmented anew in every epoch, the same way in every run."""
+"""The cases of a training run: preprocessed once, augmented anew in every epoch, the same way in
+every run.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,15 +25,19 @@ Sample = dict[str, Any]
 
 
 class CachedCases(Dataset):
-    """Cases with their deterministic transforms done once and their random ones seeded by seed, epoch and case.
+    """Cases with their deterministic transforms done once and their random ones seeded by seed,
+    epoch and case.
 
-    What a case looks like in an epoch depends on nothing else: not on the number of workers, the order, or where
-    an interrupted run was resumed. With several processes use a sampler over the whole data set, such as
-    ``DistributedSampler``: in parts of it the numbers of the cases would repeat. The order is the sampler's affair.
+    What a case looks like in an epoch depends on nothing else: not on the number of workers, the
+    order, or where an interrupted run was resumed. With several processes use a sampler over the
+    whole data set, such as
+    ``DistributedSampler``: in parts of it the numbers of the cases would repeat. The order is the
+    sampler's affair.
 
-    The transforms up to the first random one, by the rule of MONAI's ``CacheDataset``, are done when the data set
-    is made. Images keep their affine as only metadata. With ``cache_dir``, nothing that depends on the place of the
-    files, such as the ``record`` of ``LoadExamd``, should be among their results.
+    The transforms up to the first random one, by the rule of MONAI's ``CacheDataset``, are done
+    when the data set is made. Images keep their affine as only metadata. With ``cache_dir``,
+    nothing that depends on the place of the files, such as the ``record`` of ``LoadExamd``, should
+    be among their results.
 
     As MONAI's random transforms, not for several threads at once.
 
@@ -42,7 +48,8 @@ class CachedCases(Dataset):
         cache_rate: share of the preprocessed cases kept in memory, the first ones.
         cache_dir: folder that keeps preprocessed cases from run to run; None for none.
         max_cache_gb: bound on that folder, in 1e9 bytes.
-        mixing_share: share of the samples that get another case under ``donor``, for ``RandLesionMixd``.
+        mixing_share: share of the samples that get another case under ``donor``, for
+        ``RandLesionMixd``.
         num_workers: threads that preprocess at the start.
 
     Raises:
@@ -85,17 +92,23 @@ class CachedCases(Dataset):
         return int(self._epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the samples of an epoch, 0 or more, from now on; call it before the loader is iterated."""
+        """Draw the samples of an epoch, 0 or more, from now on; call it before the loader is
+        iterated.
+        """
         self._epoch.fill_(epoch)
 
     def _transform(self, index: int) -> Any:
         index = range(len(self))[index]
         mixing, own, shared = np.random.SeedSequence([self.seed, self.epoch, index]).spawn(3)
         with case_errors_leave_workers(), one_thread():
-            sample = deepcopy(self._memory[index]) if index < len(self._memory) else self._prepare(index)
+            sample = (
+                deepcopy(self._memory[index]) if index < len(self._memory) else self._prepare(index)
+            )
             donor = self._draw_donor(index, np.random.default_rng(mixing))
             if donor is not None:
-                sample[DONOR] = self._memory[donor] if donor < len(self._memory) else self._prepare(donor)
+                sample[DONOR] = (
+                    self._memory[donor] if donor < len(self._memory) else self._prepare(donor)
+                )
             seed_transforms(self.transform.transforms[self._n_fixed :], own)
             with global_generators(int(shared.generate_state(1)[0])):
                 return self.transform(sample, start=self._n_fixed)
@@ -116,13 +129,17 @@ class CachedCases(Dataset):
         kept = self._disk.load(key) if self._disk and key else None
         if kept is not None:
             return kept
-        sample: Sample = keep_affine_only(self.transform(self.data[index], end=self._n_fixed, threading=True))
+        sample: Sample = keep_affine_only(
+            self.transform(self.data[index], end=self._n_fixed, threading=True)
+        )
         if self._disk and key and key == self._key(index):  # else a file was changed meanwhile
             self._disk.store(key, sample)
         return sample
 
     def _find_keys(self, n_threads: int) -> list[str | None]:
-        """Read and digest all files here, once: what the workers of an epoch find out is lost with them."""
+        """Read and digest all files here, once: what the workers of an epoch find out is lost with
+        them.
+        """
         if self._disk is None:
             return [None] * len(self)
         composed = self.transform
@@ -140,12 +157,15 @@ class CachedCases(Dataset):
             return None
 
     def _check_mixing(self) -> None:
-        mixes = any(isinstance(part, RandLesionMixd) for part in find_randomizable(self.transform.transforms))
+        mixes = any(
+            isinstance(part, RandLesionMixd)
+            for part in find_randomizable(self.transform.transforms)
+        )
         if self.mixing_share > 0 and not mixes:
             raise UsageError(
                 "E_SETTING",
-                f"mixing_share must be 0 where no transform mixes; got {self.mixing_share}. Put RandLesionMixd "
-                "first among the random transforms.",
+                f"mixing_share must be 0 where no transform mixes; got {self.mixing_share}. Put"
+                " RandLesionMixd first among the random transforms.",
             )
 
 

@@ -11,8 +11,8 @@ from bundle.errors import CaseError, find_user_error
 class WorkerCaseError(CaseError):
     """A case's error that survives the way out of a worker.
 
-    torch passes on only the type and the text of the traceback, and calls the type with that text; the
-    exceptions that the error was wrapped in, and so its code, would be lost.
+    torch passes on only the type and the text of the traceback, and calls the type with that text;
+    the exceptions that the error was wrapped in, and so its code, would be lost.
 
     Args:
         code: as in ``CaseError``; without a message, the text that torch passes on.
@@ -29,7 +29,9 @@ class WorkerCaseError(CaseError):
 
 @contextmanager
 def case_errors_leave_workers() -> Iterator[None]:
-    """Raise what a user can mend in a form that reaches the main process; outside workers do nothing."""
+    """Raise what a user can mend in a form that reaches the main process; outside workers do
+    nothing.
+    """
     try:
         yield
     except Exception as error:

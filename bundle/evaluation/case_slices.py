@@ -6,11 +6,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.data.plane_views import grey_window, patient_spacing_mm, plane_picture, tight_span, to_patient_axes
+from bundle.data.plane_views import (
+    grey_window,
+    patient_spacing_mm,
+    plane_picture,
+    tight_span,
+    to_patient_axes,
+)
 from bundle.modalities import MODALITIES
 
 SHOWN_FIRST = ("t2f", "t1c", "t2w", "t1n")
-"""Modalities in the order in which one is chosen to be shown: where most of a tumour is seen first."""
+"""Modalities in the order in which one is chosen to be shown: where most of a tumour is
+seen first.
+"""
 
 _MARGIN = 3  # voxels around the brain
 
@@ -21,7 +29,8 @@ class CaseSlice:
 
     Attributes:
         case: name.
-        score: mean Dice over the regions that the truth has, of the whole case; without any 1 if nothing was found.
+        score: mean Dice over the regions that the truth has, of the whole case; without any 1 if
+        nothing was found.
         image: (rows, columns), greys in [0, 1]; black outside the brain.
         truth: (R, rows, columns).
         predicted: (R, rows, columns).
@@ -45,7 +54,8 @@ def worst_slice(
     score: float,
     affine: NDArray[Any],
 ) -> CaseSlice:
-    """Cut the slice with most wrong voxels; without any the one with most truth, and without truth the middle one.
+    """Cut the slice with most wrong voxels; without any the one with most truth, and without truth
+    the middle one.
 
     Args:
         case: name.
@@ -57,18 +67,26 @@ def worst_slice(
     """
     grey = to_patient_axes(_shown(image), affine)
     regions = [
-        np.stack([to_patient_axes(region, affine) for region in part.astype(bool)]) for part in (truth, predicted)
+        np.stack([to_patient_axes(region, affine) for region in part.astype(bool)])
+        for part in (truth, predicted)
     ]
     index = _worst_index(*regions)
-    brain = plane_picture(grey != 0, "axial", index) | np.any([_cut(part, index).any(axis=0) for part in regions], 0)
-    rows, columns = (_widened(tight_span(brain.any(axis=other)), brain.shape[axis]) for axis, other in ((0, 1), (1, 0)))
+    brain = plane_picture(grey != 0, "axial", index) | np.any(
+        [_cut(part, index).any(axis=0) for part in regions], 0
+    )
+    rows, columns = (
+        _widened(tight_span(brain.any(axis=other)), brain.shape[axis])
+        for axis, other in ((0, 1), (1, 0))
+    )
     low, width = grey_window(grey)
     cut = plane_picture(grey, "axial", index)[rows, columns]
     # Normalised intensities are also negative: 0, which is outside the brain, would be grey.
     picture = np.where(cut != 0, np.clip((cut - low) / width, 0, 1), 0).astype(np.float32)
     ours, theirs = (_cut(part, index)[:, rows, columns].copy() for part in regions)
     across, up, _ = patient_spacing_mm(affine).tolist()
-    return CaseSlice(case, score, picture, ours, theirs, (picture.shape[1] * across, picture.shape[0] * up))
+    return CaseSlice(
+        case, score, picture, ours, theirs, (picture.shape[1] * across, picture.shape[0] * up)
+    )
 
 
 def _shown(image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -77,7 +95,7 @@ def _shown(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _worst_index(truth: NDArray[np.bool_], predicted: NDArray[np.bool_]) -> int:
-    """Give the place along the third axis of (R, X, Y, Z)."""
+    """Return the place along the third axis of (R, X, Y, Z)."""
     for marked in (truth ^ predicted, truth):
         counts = marked.sum(axis=(0, 1, 2))
         if counts.any():

@@ -15,10 +15,14 @@ Floats = NDArray[np.float64]
 PERFORMANCES = ("dice", "confidence")
 
 SMALLEST_SAMPLE = 10
-"""Cases below which there is no interval: a resample of two distinct cases is always a perfect correlation."""
+"""Cases below which there is no interval: a resample of two distinct cases is always a perfect
+correlation.
+"""
 
 SMALLEST_SPREAD = 1e-6
-"""Standard deviation of weights or scores, all in [0, 1], below which they are constant: the rest is rounding."""
+"""Standard deviation of weights or scores, all in [0, 1], below which they are constant: the rest
+is rounding.
+"""
 
 
 @dataclass(frozen=True)
@@ -26,8 +30,8 @@ class Correlation:
     """Pearson correlation over cases.
 
     Attributes:
-        r: NaN with fewer than three cases or without variance.
-        low, high: 95 % percentile bootstrap over cases; NaN with fewer than ten cases, and where r is.
+        r: NaN with fewer than three cases or without variance. low, high: 95 % percentile bootstrap
+        over cases; NaN with fewer than ten cases, and where r is.
         n: cases.
     """
 
@@ -37,7 +41,7 @@ class Correlation:
     n: int
 
     def to_json(self) -> dict[str, Any]:
-        """Give plain JSON; NaN becomes None."""
+        """Return plain JSON; NaN becomes None."""
         return without_nan(asdict(self))
 
 
@@ -58,8 +62,8 @@ def weights_and_performance(
 ) -> dict[str, dict[str, dict[str, Correlation]]]:
     """Correlate the mean gate weight of a modality with what its expert achieves alone, over cases.
 
-    The weight is that of the largest set of the case. Where cases differ in what was acquired, part of the correlation
-    is that weights are larger among fewer modalities.
+    The weight is that of the largest set of the case. Where cases differ in what was acquired, part
+    of the correlation is that weights are larger among fewer modalities.
 
     Args:
         table: scores of a run.
@@ -67,17 +71,24 @@ def weights_and_performance(
         seed: of the bootstrap.
 
     Returns:
-        Modality, region and ``dice`` or ``confidence`` to correlation; nothing for modalities without weights.
+        Modality, region and ``dice`` or ``confidence`` to correlation; nothing for modalities
+        without weights.
 
     Source: Li et al., SimMLM, arXiv:2507.19264, supplement, discussion of the gate.
     """
-    singles = [name for name in table.sets if len(set_members(name)) == 1 and f"weight_{name}" in table.metrics]
+    singles = [
+        name
+        for name in table.sets
+        if len(set_members(name)) == 1 and f"weight_{name}" in table.metrics
+    ]
     known = [metric for metric in PERFORMANCES if metric in table.metrics]
     alone = {metric: table.values(metric, empty=empty) for metric in known}
     return {
         name: {
             region: {
-                metric: correlate(weights[:, index], alone[metric][:, table.sets.index(name), index], seed)
+                metric: correlate(
+                    weights[:, index], alone[metric][:, table.sets.index(name), index], seed
+                )
                 for metric in known
             }
             for index, region in enumerate(table.regions)
@@ -87,7 +98,9 @@ def weights_and_performance(
 
 
 def _of_largest_set(table: ScoreTable, metric: str) -> Floats:
-    """Give (C, R) values from the largest set of each case; sets are in order of size, so it is the last known."""
+    """Return (C, R) values from the largest set of each case; sets are in order of size, so it is
+    the last known.
+    """
     values = table.values(metric, empty="one")
     known = np.isfinite(values)
     last = values.shape[1] - 1 - known[:, ::-1].argmax(axis=1)

@@ -34,7 +34,7 @@ class Interval:
     n: int
 
     def to_json(self) -> dict[str, Any]:
-        """Give plain JSON; NaN becomes None."""
+        """Return plain JSON; NaN becomes None."""
         return without_nan(asdict(self))
 
 
@@ -43,7 +43,8 @@ class Difference(Interval):
     """An average difference of paired values, over the pairs of which both are known.
 
     Attributes:
-        p: of the two-sided permutation test that swaps pairs, which flips the sign of their difference; exact for up
+        p: of the two-sided permutation test that swaps pairs, which flips the sign of their
+        difference; exact for up
             to 13 pairs, NaN with fewer than two.
     """
 
@@ -51,13 +52,17 @@ class Difference(Interval):
 
 
 def resampled_counts(n_cases: int, seed: int, n_resamples: int = N_RESAMPLES) -> Floats:
-    """Draw how often each case is in each bootstrap sample: (n_resamples, n_cases), rows summing to ``n_cases``."""
+    """Draw how often each case is in each bootstrap sample: (n_resamples, n_cases), rows summing to
+    ``n_cases``.
+    """
     generator = np.random.default_rng(seed)
     share = np.full(n_cases, 1 / n_cases)
     return generator.multinomial(n_cases, share, n_resamples).astype(np.float64)
 
 
-def bootstrap_ratio(numerator: Floats, denominator: Floats, seed: int) -> tuple[Floats, Floats, Floats]:
+def bootstrap_ratio(
+    numerator: Floats, denominator: Floats, seed: int
+) -> tuple[Floats, Floats, Floats]:
     """Bootstrap over cases the ratio of two sums over cases, column by column.
 
     Args:
@@ -66,7 +71,8 @@ def bootstrap_ratio(numerator: Floats, denominator: Floats, seed: int) -> tuple[
         seed: of the resampling; cases are drawn once for all columns.
 
     Returns:
-        Ratio, low and high, each (K,); NaN where nothing is known, and low and high also where one case knows.
+        Ratio, low and high, each (K,); NaN where nothing is known, and low and high also where one
+        case knows.
     """
     counts = resampled_counts(len(numerator), seed)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -91,7 +97,9 @@ def bootstrap_means(values: Floats, seed: int) -> NDArray[np.object_]:
     known = np.isfinite(flat)
     columns = bootstrap_ratio(np.where(known, flat, 0.0), known.astype(np.float64), seed)
     intervals = np.empty(flat.shape[1], object)
-    for index, (mean, low, high) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+    for index, (mean, low, high) in enumerate(
+        zip(*(column.tolist() for column in columns), strict=True)
+    ):
         intervals[index] = Interval(mean, low, high, int(known[:, index].sum()))
     return intervals.reshape(values.shape[1:])
 
@@ -117,7 +125,9 @@ def paired_difference(a: Floats, b: Floats, seed: int) -> Difference:
 
 
 def percentiles(drawn: Floats) -> tuple[Floats, Floats]:
-    """Give the ends of the interval that holds the middle 95 % of resamples (B, K), leaving NaN out: (K,) each."""
+    """Return the ends of the interval that holds the middle 95 % of resamples (B, K), leaving NaN
+    out: (K,) each.
+    """
     tail = (100 - CONFIDENCE_PERCENT) / 2
     known = np.isfinite(drawn).any(axis=0)
     ends = np.full((2, drawn.shape[1]), np.nan)
@@ -128,7 +138,8 @@ def percentiles(drawn: Floats) -> tuple[Floats, Floats]:
 def without_nan(facts: dict[str, Any]) -> dict[str, Any]:
     """Replace NaN by None, which JSON has."""
     return {
-        key: None if isinstance(value, float) and not math.isfinite(value) else value for key, value in facts.items()
+        key: None if isinstance(value, float) and not math.isfinite(value) else value
+        for key, value in facts.items()
     }
 
 
@@ -142,6 +153,8 @@ def _permutation_p(a: Floats, b: Floats, seed: int) -> float:
         vectorized=True,
         n_resamples=N_PERMUTATIONS,
         batch=PERMUTATION_BATCH,
-        random_state=np.random.default_rng(seed),  # ``rng``, the new name, is not known to SciPy before 1.15
+        random_state=np.random.default_rng(
+            seed
+        ),  # ``rng``, the new name, is not known to SciPy before 1.15
     )
     return float(test.pvalue)

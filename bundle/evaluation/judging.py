@@ -32,7 +32,8 @@ class JudgedCase:
     Attributes:
         case: name of the case.
         scores: per modality set, region and metric.
-        histograms: of the probabilities in the brain, by set and region; none for a bare segmentation.
+        histograms: of the probabilities in the brain, by set and region; none for a bare
+        segmentation.
         worst: the slice with most errors, from the largest set.
     """
 
@@ -43,7 +44,8 @@ class JudgedCase:
 
 
 class JudgeSetsd(Transform):
-    """Judge every modality set of a case; ``pred`` is replaced by ``judged``, and ``result`` is added.
+    """Judge every modality set of a case; ``pred`` is replaced by ``judged``, and ``result`` is
+    added.
 
     Set by set, so that no more than one of them is ever on the larger grid of the files.
 
@@ -58,34 +60,51 @@ class JudgeSetsd(Transform):
         """Judge one case.
 
         Args:
-            data: ``pred``, what ``SetInferer`` gives, for one case; ``image`` (M, H, W, D), preprocessed; ``label``
+            data: ``pred``, what ``SetInferer`` gives, for one case; ``image`` (M, H, W, D),
+            preprocessed; ``label``
                 (R, H, W, D) and ``record`` on the grid of the files.
 
         Returns:
-            ``judged``, a `JudgedCase`, and ``result``, plain JSON facts, instead of ``pred``, ``image`` and ``label``.
+            ``judged``, a `JudgedCase`, and ``result``, plain JSON facts, instead of ``pred``,
+            ``image`` and ``label``.
         """
         case = dict(data)
-        predictions, image, truth = case.pop("pred"), case.pop("image"), _numpy(case.pop("label")).astype(bool)
+        predictions, image, truth = (
+            case.pop("pred"),
+            case.pop("image"),
+            _numpy(case.pop("label")).astype(bool),
+        )
         record = ExamRecord.from_json(case["record"])
         voxels = _numpy(self._restored(image, image))
         brain = (voxels != 0).any(axis=0)
         scores: list[Score] = []
         histograms: Histograms = {}
-        for chosen, logits, weights in zip(*(predictions[key] for key in ("sets", "logits", "weights")), strict=True):
+        for chosen, logits, weights in zip(
+            *(predictions[key] for key in ("sets", "logits", "weights")), strict=True
+        ):
             probabilities = _numpy(self._restored(torch.sigmoid(plain_tensor(logits)), image))
             predicted = nested_regions(probabilities > THRESHOLD)
             judged = _Judged(record, set_name(_names(chosen)), predicted, truth)
             scores += judged.overlaps() + judged.weights(weights, _names(chosen))
-            found = {r: ProbabilityHistogram.of(probabilities[i], truth[i], brain) for i, r in enumerate(REGIONS)}
+            found = {
+                r: ProbabilityHistogram.of(probabilities[i], truth[i], brain)
+                for i, r in enumerate(REGIONS)
+            }
             scores += judged.calibration(found)
-            histograms |= {(judged.modality_set, region): histogram for region, histogram in found.items()}
-        case["judged"] = JudgedCase(record.case_id, tuple(scores), histograms, judged.worst(voxels, scores))
+            histograms |= {
+                (judged.modality_set, region): histogram for region, histogram in found.items()
+            }
+        case["judged"] = JudgedCase(
+            record.case_id, tuple(scores), histograms, judged.worst(voxels, scores)
+        )
         case["result"] = _facts(record, scores, judged.modality_set)
         return case
 
     def _restored(self, values: Tensor, image: MetaTensor) -> Tensor:
         """Bring values from the network's grid to that of the files."""
-        restored: Tensor = self.to_input_grid({"pred": convert_to_dst_type(values, image)[0], "image": image})["pred"]
+        restored: Tensor = self.to_input_grid(
+            {"pred": convert_to_dst_type(values, image)[0], "image": image}
+        )["pred"]
         return restored
 
 
@@ -103,14 +122,23 @@ def judge_segmentation(
         The judgement, and plain JSON facts.
     """
     record = ExamRecord.from_json(case["record"])
-    judged = _Judged(record, modality_set, labels_to_regions(values).astype(bool), _numpy(case["label"]).astype(bool))
+    judged = _Judged(
+        record,
+        modality_set,
+        labels_to_regions(values).astype(bool),
+        _numpy(case["label"]).astype(bool),
+    )
     scores = judged.overlaps()
     worst = judged.worst(_numpy(case["image"]), scores)
-    return JudgedCase(record.case_id, tuple(scores), {}, worst), _facts(record, scores, modality_set)
+    return JudgedCase(record.case_id, tuple(scores), {}, worst), _facts(
+        record, scores, modality_set
+    )
 
 
 def nested_regions(regions: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Make regions (R, H, W, D) what they are once they were written as a label map: ET within TC within WT."""
+    """Make regions (R, H, W, D) what they are once they were written as a label map: ET within TC
+    within WT.
+    """
     return labels_to_regions(regions_to_labels(regions)).astype(bool)
 
 
@@ -126,7 +154,11 @@ class _Judged:
     def overlaps(self) -> list[Score]:
         spacing = spacing_mm(self.record.grid.affine)
         metrics = region_metrics(self.predicted, self.truth, (spacing[0], spacing[1], spacing[2]))
-        return [self._score(r, metric, value) for r, found in metrics.items() for metric, value in found.items()]
+        return [
+            self._score(r, metric, value)
+            for r, found in metrics.items()
+            for metric, value in found.items()
+        ]
 
     def calibration(self, histograms: Mapping[str, ProbabilityHistogram]) -> list[Score]:
         return [
@@ -141,7 +173,7 @@ class _Judged:
         ]
 
     def weights(self, weights: Tensor, present: Sequence[str]) -> list[Score]:
-        """Give the gate's mean weights (M, R) of the modalities of the set."""
+        """Return the gate's mean weights (M, R) of the modalities of the set."""
         return [
             self._score(region, f"weight_{name}", float(weights[MODALITIES.index(name), index]))
             for name in present
@@ -167,7 +199,7 @@ def _facts(record: ExamRecord, scores: Sequence[Score], modality_set: str) -> di
 
 
 def _dice(scores: Sequence[Score], modality_set: str) -> dict[str, float]:
-    """Give the Dice of the regions that the truth has."""
+    """Return the Dice of the regions that the truth has."""
     of_set = [score for score in scores if score.modality_set == modality_set]
     there = {score.region for score in of_set if score.metric == "truth_ml" and score.value > 0}
     return {s.region: round(s.value, 4) for s in of_set if s.metric == "dice" and s.region in there}

@@ -1,4 +1,6 @@
-"""Reads segmentations that are stored as one map per class, where that is what they are beyond doubt."""
+"""Reads segmentations that are stored as one map per class, where that is what they are beyond
+doubt.
+"""
 
 from pathlib import Path
 
@@ -18,8 +20,9 @@ _MOST_CLASSES = max(max(table) for table in CONVENTIONS.values()) + 1
 def read_one_hot(path: Path, *, case_id: str, convention: str) -> tuple[NDArray[np.uint8], Grid]:
     """Read a 4D file of one map per value of a numbering, 1 where a voxel has the value.
 
-    Certain are maps of 0 and 1 of which exactly one is 1 in every voxel, with the background, the largest, first.
-    Regions overlap and leave the background empty, and probabilities lie between 0 and 1: neither is taken for classes.
+    Certain are maps of 0 and 1 of which exactly one is 1 in every voxel, with the background, the
+    largest, first. Regions overlap and leave the background empty, and probabilities lie between 0
+    and 1: neither is taken for classes.
 
     Args:
         path: a NIfTI file with several volumes.
@@ -30,7 +33,8 @@ def read_one_hot(path: Path, *, case_id: str, convention: str) -> tuple[NDArray[
         (H, W, D) values of this project, and where they lie.
 
     Raises:
-        CaseError: E_4D, the volumes are no classes; E_LABELS, the numbering lacks one; or the file is damaged.
+        CaseError: E_4D, the volumes are no classes; E_LABELS, the numbering lacks one; or the file
+        is damaged.
     """
     try:
         stored = _volumes(path)
@@ -47,7 +51,9 @@ def _volumes(path: Path) -> tuple[StoredVolume, ...]:
     try:
         shape = nib.load(path).shape  # type: ignore[attr-defined]
     except Exception as error:  # nibabel raises many kinds for what is no image
-        raise CaseError("E_4D", f"the file must be an image that nibabel reads; got: {error}") from error
+        raise CaseError(
+            "E_4D", f"the file must be an image that nibabel reads; got: {error}"
+        ) from error
     if len(shape) != 4 or not 2 <= shape[3] <= _MOST_CLASSES:
         raise _no_classes(f"an array of {' x '.join(map(str, shape))}")
     return read_stored_series(path, shape[3])
@@ -56,14 +62,14 @@ def _volumes(path: Path) -> tuple[StoredVolume, ...]:
 def _no_classes(got: str) -> CaseError:
     return CaseError(
         "E_4D",
-        f"a segmentation must be one label map, or one map of 0 and 1 per class, background first; got {got}. Make one "
-        "label map: of classes or their probabilities, background first, numpy.argmax(data, axis=-1); of regions "
-        "numpy.select([et, tc, wt], [3, 1, 2], 0).",
+        "a segmentation must be one label map, or one map of 0 and 1 per class, background first;"
+        f" got {got}. Make one label map: of classes or their probabilities, background first,"
+        " numpy.argmax(data, axis=-1); of regions numpy.select([et, tc, wt], [3, 1, 2], 0).",
     )
 
 
 def _classes(volumes: tuple[StoredVolume, ...]) -> NDArray[np.uint8]:
-    """Give the class of every voxel, where exactly one volume has it.
+    """Return the class of every voxel, where exactly one volume has it.
 
     Raises:
         CaseError: E_4D, the volumes are no classes.
@@ -79,5 +85,7 @@ def _classes(volumes: tuple[StoredVolume, ...]) -> NDArray[np.uint8]:
         total += is_there
         sizes.append(int(is_there.sum()))
     if not (total == 1).all() or sizes[0] < max(sizes):
-        raise _no_classes(f"{len(volumes)} volumes that overlap, leave voxels out or have no background first")
+        raise _no_classes(
+            f"{len(volumes)} volumes that overlap, leave voxels out or have no background first"
+        )
     return found

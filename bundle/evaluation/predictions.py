@@ -17,41 +17,55 @@ _WORD = re.compile(r"[-_]seg$", re.I)
 
 
 def check_predictions(folder: Path) -> Path:
-    """Give back a folder of segmentations.
+    """Return a folder of segmentations.
 
     Raises:
         UsageError: it is none.
     """
     if not folder.is_dir():
-        raise UsageError("E_FOLDER", f"The predictions must be a folder; got {folder}. Give the folder of the files.")
+        raise UsageError(
+            "E_FOLDER",
+            f"The predictions must be a folder; got {folder}. Give the folder of the files.",
+        )
     return folder
 
 
 def case_of(file: Path) -> str:
-    """Name the case of a segmentation: its file's name without ending, and without ``_seg`` or ``-seg``."""
+    """Name the case of a segmentation: its file's name without ending, and without ``_seg`` or
+    ``-seg``.
+    """
     return _WORD.sub("", _ENDING.sub("", file.name))
 
 
 def find_prediction(folder: Path, case_id: str) -> Path:
-    """Find the one segmentation of a case: ``CASE``, ``CASE_seg`` or ``CASE-seg``, there or in the folder ``CASE``.
+    """Find the one segmentation of a case: ``CASE``, ``CASE_seg`` or ``CASE-seg``, there or in the
+    folder ``CASE``.
 
-    Capitals do not matter, as no two cases of a data set differ in them alone; of two files the one that has those of
-    the case is taken.
+    Capitals do not matter, as no two cases of a data set differ in them alone; of two files the one
+    that has those of the case is taken.
 
     Raises:
         CaseError: there is none, or more than one.
     """
-    found = [path for place in (folder, folder / case_id) for path in _segmentations(place) if _is_of(path, case_id)]
+    found = [
+        path
+        for place in (folder, folder / case_id)
+        for path in _segmentations(place)
+        if _is_of(path, case_id)
+    ]
     found = [path for path in found if case_id in path.name] or found
     if not found:
         raise CaseError(
             "E_MISSING",
-            f"Case {case_id}: a segmentation must be in {folder}; got none of {case_id}_seg.nii.gz, "
-            f"{case_id}-seg.nii.gz, {case_id}.nii.gz. Add it, or leave the case out of the data.",
+            f"Case {case_id}: a segmentation must be in {folder}; got none of {case_id}_seg.nii.gz,"
+            f" {case_id}-seg.nii.gz, {case_id}.nii.gz. Add it, or leave the case out of the data.",
         )
     if len(found) > 1:
         both = " and ".join(str(path.relative_to(folder)) for path in found[:2])
-        raise CaseError("E_AMBIGUOUS", f"Case {case_id}: the segmentation must be one file; got {both}. Remove one.")
+        raise CaseError(
+            "E_AMBIGUOUS",
+            f"Case {case_id}: the segmentation must be one file; got {both}. Remove one.",
+        )
     return found[0]
 
 
@@ -71,13 +85,16 @@ def read_prediction(path: Path, *, case_id: str, grid: Grid, convention: str) ->
     """Read a segmentation in this project's numbering.
 
     Args:
-        path: a label map of any format that is read, or a 4D file of one-hot classes, background first.
+        path: a label map of any format that is read, or a 4D file of one-hot classes, background
+        first.
         case_id: for messages.
-        grid: of the truth; the segmentation must lie on it voxel by voxel, however it orders its axes.
+        grid: of the truth; the segmentation must lie on it voxel by voxel, however it orders its
+        axes.
         convention: the numbering in the file, a key of ``regions.CONVENTIONS``.
 
     Raises:
-        CaseError: the file cannot be read, lies elsewhere, or holds a value that its numbering does not have.
+        CaseError: the file cannot be read, lies elsewhere, or holds a value that its numbering does
+        not have.
     """
     try:
         predicted = read_label_map(path, case_id=case_id, declared=convention)

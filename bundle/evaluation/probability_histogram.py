@@ -1,9 +1,10 @@
-"""All that is asked about calibration and uncertainty, from one histogram of a region's probabilities.
+"""All that is asked about calibration and uncertainty, from one histogram of a region's
+probabilities.
 
-Kept per modality set and region instead of the voxels, and added over cases. Bins are 3e-5 wide, and where networks are
-sure, within 3e-5 of 0 and 1, 32 to each halving of what is left: most of a brain lies there, and the order of its
-voxels decides the AUROC. Calibration errors differ from exact ones by less than 1e-4 unless voxels pile up at an edge
-of the 15 wide bins.
+Kept per modality set and region instead of the voxels, and added over cases. Bins are 3e-5 wide,
+and where networks are sure, within 3e-5 of 0 and 1, 32 to each halving of what is left: most of a
+brain lies there, and the order of its voxels decides the AUROC. Calibration errors differ from
+exact ones by less than 1e-4 unless voxels pile up at an edge of the 15 wide bins.
 """
 
 import math
@@ -29,14 +30,17 @@ class ProbabilityHistogram:
     """How often voxels of and outside a region got which probability.
 
     Attributes:
-        counts: (2, N_BINS), voxels outside and of the region by their probability, in rising order. The bins of p and
+        counts: (2, N_BINS), voxels outside and of the region by their probability, in rising order.
+        The bins of p and
             1 - p are mirror images; 0.5, which is no decision for the region, is in the lower half.
     """
 
     counts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, probabilities: ArrayLike, truth: ArrayLike, inside: ArrayLike) -> "ProbabilityHistogram":
+    def of(
+        cls, probabilities: ArrayLike, truth: ArrayLike, inside: ArrayLike
+    ) -> "ProbabilityHistogram":
         """Count voxels.
 
         Args:
@@ -50,7 +54,9 @@ class ProbabilityHistogram:
         chosen = np.asarray(inside, bool)
         values, region = np.asarray(probabilities)[chosen], np.asarray(truth, bool)[chosen]
         if values.size and not (values.min() >= 0 and values.max() <= 1):
-            raise ValueError(f"probabilities must lie in [0, 1]; got {values.min()} to {values.max()}.")
+            raise ValueError(
+                f"probabilities must lie in [0, 1]; got {values.min()} to {values.max()}."
+            )
         counts = np.bincount(region * N_BINS + _bin_of(values), minlength=2 * N_BINS)
         return cls(counts.reshape(2, N_BINS))
 
@@ -58,9 +64,11 @@ class ProbabilityHistogram:
         return ProbabilityHistogram(self.counts + other.counts)
 
     def expected_calibration_error(self, n_bins: int = N_CALIBRATION_BINS) -> float:
-        """Mean gap between the confidence of the decision and how often it is right; NaN without voxels.
+        """Mean gap between the confidence of the decision and how often it is right; NaN without
+        voxels.
 
-        Source: Guo et al. 2017, arXiv:1706.04599, equal-width bins over [0, 1]. The decision is p > 0.5.
+        Source: Guo et al. 2017, arXiv:1706.04599, equal-width bins over [0, 1]. The decision is p >
+        0.5.
         """
         outside, region = self.counts
         upper = slice(N_BINS // 2, None)
@@ -70,9 +78,11 @@ class ProbabilityHistogram:
         return _calibration_gap(right, wrong, _centres()[upper], n_bins)
 
     def static_calibration_error(self, n_bins: int = N_CALIBRATION_BINS) -> float:
-        """Mean over both classes of the gap between their probability and frequency; NaN without voxels.
+        """Mean over both classes of the gap between their probability and frequency; NaN without
+        voxels.
 
-        Source: Nixon et al. 2019, arXiv:1904.01685, two classes: the region, and what is not the region.
+        Source: Nixon et al. 2019, arXiv:1904.01685, two classes: the region, and what is not the
+        region.
         """
         outside, region = self.counts
         gaps = (
@@ -82,7 +92,8 @@ class ProbabilityHistogram:
         return sum(gaps) / 2
 
     def reliability(self, n_bins: int = N_CALIBRATION_BINS) -> list[Bin]:
-        """List for bins of the region's probability: low, high, voxels, mean probability, frequency of the region.
+        """List for bins of the region's probability: low, high, voxels, mean probability, frequency
+        of the region.
 
         Without voxels in a bin the last two are NaN.
         """
@@ -93,13 +104,16 @@ class ProbabilityHistogram:
         return list(zip(*columns, strict=True))
 
     def entropy_auroc(self) -> float:
-        """Area under the ROC curve of the entropy for finding voxels whose decision is wrong; 0.5 is chance.
+        """Area under the ROC curve of the entropy for finding voxels whose decision is wrong; 0.5
+        is chance.
 
         Equal entropies count half. NaN if no voxel is wrong, or none right.
         """
         outside, region = self.counts
         upper, lower = slice(N_BINS // 2, None), slice(N_BINS // 2 - 1, None, -1)
-        right = (region[upper] + outside[lower])[::-1]  # entropy falls with confidence: now in order of rising entropy
+        right = (region[upper] + outside[lower])[
+            ::-1
+        ]  # entropy falls with confidence: now in order of rising entropy
         wrong = (outside[upper] + region[lower])[::-1]
         n_right, n_wrong = int(right.sum()), int(wrong.sum())
         if not n_right or not n_wrong:
@@ -132,7 +146,9 @@ def _centres() -> Floats:
 def _binned(
     hits: NDArray, misses: NDArray, probability: Floats, n_bins: int
 ) -> tuple[NDArray[np.int64], Floats, Floats]:
-    """Merge narrow bins into wide ones: voxels, mean probability and share of hits of each, NaN where it is empty."""
+    """Merge narrow bins into wide ones: voxels, mean probability and share of hits of each, NaN
+    where it is empty.
+    """
     wide = np.minimum((probability * n_bins).astype(np.int64), n_bins - 1)
     total = hits + misses
     n = np.bincount(wide, total, n_bins)

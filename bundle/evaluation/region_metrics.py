@@ -1,9 +1,9 @@
 """Compares one case's regions with the truth: overlap, surfaces, volumes.
 
-A region that is empty in truth and prediction is right: Dice and surface Dice 1, distance 0. One that is empty in only
-one of them is missed or invented: Dice and surface Dice 0, distance the diagonal of the grid (373.1 mm on the grid of
-the BraTS challenge, which takes 374 mm). ``truth_ml`` is 0 where the truth has no such region, so that an average can
-leave it out.
+A region that is empty in truth and prediction is right: Dice and surface Dice 1, distance 0. One
+that is empty in only one of them is missed or invented: Dice and surface Dice 0, distance the
+diagonal of the grid (373.1 mm on the grid of the BraTS challenge, which takes 374 mm). ``truth_ml``
+is 0 where the truth has no such region, so that an average can leave it out.
 """
 
 import math
@@ -31,7 +31,9 @@ METRICS = (
 
 TOLERANCE_MM = 1.0
 _SPACING_DIGITS = 4
-"""Of the spacing in mm: at 1.0000002, as headers have it, surfaces one voxel apart would be beyond the tolerance."""
+"""Of the spacing in mm: at 1.0000002, as headers have it, surfaces one voxel apart would be beyond
+the tolerance.
+"""
 
 
 def region_metrics(
@@ -45,9 +47,9 @@ def region_metrics(
         spacing_mm: of the voxels, three numbers.
 
     Returns:
-        Region to metric to value: mm, ml, shares in [0, 1]; ``volume_error_ml`` is predicted less true.
-        ``sensitivity`` is NaN for an empty truth, ``precision`` for an empty prediction. What touches the border of the
-        grid has a surface there.
+        Region to metric to value: mm, ml, shares in [0, 1]; ``volume_error_ml`` is predicted less
+        true. ``sensitivity`` is NaN for an empty truth, ``precision`` for an empty prediction. What
+        touches the border of the grid has a surface there.
 
     Raises:
         ValueError: the shapes differ, or are not those of regions.
@@ -57,11 +59,15 @@ def region_metrics(
             f"prediction and truth must both have the shape ({len(REGIONS)}, H, W, D); "
             f"got {predicted.shape} and {truth.shape}."
         )
-    pairs = zip(REGIONS, predicted.astype(bool, copy=False), truth.astype(bool, copy=False), strict=True)
+    pairs = zip(
+        REGIONS, predicted.astype(bool, copy=False), truth.astype(bool, copy=False), strict=True
+    )
     return {region: _compare(ours, theirs, spacing_mm) for region, ours, theirs in pairs}
 
 
-def _compare(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: Sequence[float]) -> dict[str, float]:
+def _compare(
+    predicted: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: Sequence[float]
+) -> dict[str, float]:
     voxel_ml = math.prod(spacing_mm) / 1000
     n_predicted, n_truth = int(predicted.sum()), int(truth.sum())
     n_both = int((predicted & truth).sum())
@@ -79,7 +85,9 @@ def _compare(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm:
     }
 
 
-def _surfaces(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: Sequence[float]) -> dict[str, float]:
+def _surfaces(
+    predicted: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm: Sequence[float]
+) -> dict[str, float]:
     if not predicted.any() or not truth.any():
         if predicted.any() == truth.any():
             return {"hd95_mm": 0.0, "surface_dice_1mm": 1.0}
@@ -90,17 +98,29 @@ def _surfaces(predicted: NDArray[np.bool_], truth: NDArray[np.bool_], spacing_mm
     spacing = [round(float(value), _SPACING_DIGITS) for value in spacing_mm]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MONAI calls its own deprecated arguments
-        hd95 = compute_hausdorff_distance(ours, theirs, include_background=True, percentile=95, spacing=spacing)
+        hd95 = compute_hausdorff_distance(
+            ours, theirs, include_background=True, percentile=95, spacing=spacing
+        )
         share = compute_surface_dice(
-            ours, theirs, [TOLERANCE_MM], include_background=True, spacing=spacing, use_subvoxels=True
+            ours,
+            theirs,
+            [TOLERANCE_MM],
+            include_background=True,
+            spacing=spacing,
+            use_subvoxels=True,
         )
     return {"hd95_mm": float(hd95), "surface_dice_1mm": float(share)}
 
 
 def _box(mask: NDArray[np.bool_]) -> tuple[slice, ...]:
-    """Give the smallest box around what is True; MONAI adds a margin to what it gets, at the grid's border too."""
+    """Return the smallest box around what is True; MONAI adds a margin to what it gets, at the
+    grid's border too.
+    """
     axes = range(mask.ndim)
-    spans = (np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis))) for axis in axes)
+    spans = (
+        np.flatnonzero(mask.any(axis=tuple(other for other in axes if other != axis)))
+        for axis in axes
+    )
     return tuple(slice(int(span[0]), int(span[-1]) + 1) for span in spans)
 
 

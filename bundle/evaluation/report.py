@@ -1,4 +1,6 @@
-"""Gathers judged cases and writes what people read: tables, numbers for other programs, pictures."""
+"""Gathers judged cases and writes what people read: tables, numbers for other programs,
+pictures.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -26,25 +28,34 @@ from bundle.figures import save_figure
 
 N_WORST = 6
 RELIABILITY_COLUMNS = ("set", "region", "low", "high", "n_voxels", "mean_probability", "frequency")
-TABLES = {"dice": "Dice", "hd95_mm": "95th percentile of the surface distance", "ece": "Expected calibration error"}
+TABLES = {
+    "dice": "Dice",
+    "hd95_mm": "95th percentile of the surface distance",
+    "ece": "Expected calibration error",
+}
 
 _PICTURES = {
     "dice_per_set.png": "Dice of each modality set, with 95 % intervals over cases.",
-    "reliability.png": "How often voxels of a probability belong to the region; from the largest set, {largest}.",
+    "reliability.png": (
+        "How often voxels of a probability belong to the region; from the largest set, {largest}."
+    ),
     "gate_weights.png": "Mean weight of each modality in the brain; blank where it is absent.",
-    "worst_cases.png": "The cases with the lowest Dice (mean over regions, from all modalities of a case), where most "
-    "voxels are wrong: truth solid, prediction dashed. For research, not for diagnosis.",
+    "worst_cases.png": (
+        "The cases with the lowest Dice (mean over regions, from all modalities of a case), where"
+        " most voxels are wrong: truth solid, prediction dashed. For research, not for diagnosis."
+    ),
 }
 
 
 class EvaluationReport:
-    """Keeps the scores of judged cases and writes the report when all are done; also an ignite handler.
+    """Keeps the scores of judged cases and writes the report when all are done; also an ignite
+    handler.
 
     | file | content |
     | --- | --- |
     | ``scores.csv`` | case, set, region, metric, value |
     | ``reliability.csv`` | per set and region, voxels of all cases by probability |
-    | ``summary.json`` | means with intervals, counter-intuitive rate, correlations, conventions, versions |
+    | ``summary.json`` | means with intervals, counter-intuitive rate, correlations, versions |
     | ``report.md``, ``tables.tex`` | the same for people; 15 rows with filled and hollow dots |
     | ``*.png`` | pictures |
 
@@ -56,7 +67,12 @@ class EvaluationReport:
     """
 
     def __init__(
-        self, output_dir: Path | str, *, empty: str = "skip", seed: int = 0, facts: Mapping[str, Any] | None = None
+        self,
+        output_dir: Path | str,
+        *,
+        empty: str = "skip",
+        seed: int = 0,
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.empty = empty
@@ -68,13 +84,17 @@ class EvaluationReport:
 
     def attach(self, engine: Engine) -> None:
         """Take the judged case of every iteration of an evaluator."""
-        engine.add_event_handler(Events.ITERATION_COMPLETED, lambda engine: self.add(engine.state.output[0]["judged"]))
+        engine.add_event_handler(
+            Events.ITERATION_COMPLETED, lambda engine: self.add(engine.state.output[0]["judged"])
+        )
 
     def add(self, judged: JudgedCase) -> None:
         """Add a case; of its voxels only counts are kept, and of the worst cases a slice."""
         self._scores += judged.scores
         for key, histogram in judged.histograms.items():
-            self._histograms[key] = self._histograms[key] + histogram if key in self._histograms else histogram
+            self._histograms[key] = (
+                self._histograms[key] + histogram if key in self._histograms else histogram
+            )
         self._worst = sorted([*self._worst, judged.worst], key=lambda worst: worst.score)[:N_WORST]
 
     def write(self) -> dict[str, Any]:
@@ -86,19 +106,35 @@ class EvaluationReport:
         """
         table = ScoreTable(self._scores)
         summary = summarise(table, empty=self.empty, seed=self.seed)
-        summary |= {"versions": {"simmlm": __version__, "monai": monai.__version__, "torch": torch.__version__}}
+        summary |= {
+            "versions": {
+                "simmlm": __version__,
+                "monai": monai.__version__,
+                "torch": torch.__version__,
+            }
+        }
         summary |= self.facts
         table.write(self.output_dir / "scores.csv")
-        write_csv(self.output_dir / "reliability.csv", RELIABILITY_COLUMNS, self._reliability_rows())
-        self._write_text("summary.json", json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        write_csv(
+            self.output_dir / "reliability.csv", RELIABILITY_COLUMNS, self._reliability_rows()
+        )
+        self._write_text(
+            "summary.json",
+            json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
+        )
         pictures = self._draw(summary)
         self._write_text("report.md", _markdown(summary, pictures))
-        latex = [latex_sets_table(summary, metric) for metric in TABLES if metric in summary["means"]]
+        latex = [
+            latex_sets_table(summary, metric) for metric in TABLES if metric in summary["means"]
+        ]
         self._write_text("tables.tex", "\n\n".join(latex) + "\n")
         return summary
 
     def _draw(self, summary: Mapping[str, Any]) -> list[str]:
-        figures = {"dice_per_set.png": draw_dice_per_set(summary), "worst_cases.png": draw_worst_cases(self._worst)}
+        figures = {
+            "dice_per_set.png": draw_dice_per_set(summary),
+            "worst_cases.png": draw_worst_cases(self._worst),
+        }
         if self._histograms:
             figures["reliability.png"] = draw_reliability(self._reliability(summary["sets"][-1]))
         if any(metric.startswith("weight_") for metric in summary["means"]):
@@ -107,8 +143,14 @@ class EvaluationReport:
             save_figure(figure, self.output_dir / name)
         return [name for name in _PICTURES if name in figures]
 
-    def _reliability(self, modality_set: str) -> dict[str, Sequence[tuple[float, float, int, float, float]]]:
-        return {region: h.reliability() for (name, region), h in self._histograms.items() if name == modality_set}
+    def _reliability(
+        self, modality_set: str
+    ) -> dict[str, Sequence[tuple[float, float, int, float, float]]]:
+        return {
+            region: h.reliability()
+            for (name, region), h in self._histograms.items()
+            if name == modality_set
+        }
 
     def _reliability_rows(self) -> list[dict[str, Any]]:
         return [
@@ -123,7 +165,10 @@ class EvaluationReport:
 
 
 def _markdown(summary: Mapping[str, Any], pictures: Sequence[str]) -> str:
-    parts = ["# Evaluation", f"{summary['n_cases']} cases. Made by `simmlm evaluate` {__version__}."]
+    parts = [
+        "# Evaluation",
+        f"{summary['n_cases']} cases. Made by `simmlm evaluate` {__version__}.",
+    ]
     parts.append(markdown_overview(summary))
     parts += [
         f"## {title}\n\n{markdown_sets_table(summary, metric)}"
@@ -131,5 +176,8 @@ def _markdown(summary: Mapping[str, Any], pictures: Sequence[str]) -> str:
         if metric in summary["means"]
     ]
     captions = {name: _PICTURES[name].format(largest=summary["sets"][-1]) for name in pictures}
-    parts += [f"![{name.removesuffix('.png')}]({name})\n\n*{caption}*" for name, caption in captions.items()]
+    parts += [
+        f"![{name.removesuffix('.png')}]({name})\n\n*{caption}*"
+        for name, caption in captions.items()
+    ]
     return "\n\n".join(part.strip() for part in parts) + "\n"

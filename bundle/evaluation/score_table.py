@@ -45,7 +45,7 @@ def set_name(names: Iterable[str]) -> str:
 
 
 def set_members(name: str) -> tuple[str, ...]:
-    """Give the modalities of a set by its name; none for ``GIVEN``."""
+    """Return the modalities of a set by its name; none for ``GIVEN``."""
     return () if name == GIVEN else tuple(name.split(_SEPARATOR))
 
 
@@ -66,7 +66,8 @@ class ScoreTable:
         metrics: in the order of their first score.
 
     Raises:
-        UsageError: E_SCORES, there are none, a set or a region is unknown, a value is infinite, or a row comes twice.
+        UsageError: E_SCORES, there are none, a set or a region is unknown, a value is infinite, or
+        a row comes twice.
     """
 
     def __init__(self, scores: Iterable[Score]) -> None:
@@ -74,30 +75,38 @@ class ScoreTable:
         for score in scores:
             self._add(score)
         if not self._scores:
-            raise UsageError("E_SCORES", "Scores must have at least one row; got none. Judge at least one case.")
-        cases, sets, regions, metrics = (dict.fromkeys(part) for part in zip(*self._scores, strict=True))
+            raise UsageError(
+                "E_SCORES", "Scores must have at least one row; got none. Judge at least one case."
+            )
+        cases, sets, regions, metrics = (
+            dict.fromkeys(part) for part in zip(*self._scores, strict=True)
+        )
         self.cases = tuple(sorted(cases))
         self.sets = tuple(name for name in ALL_SETS if name in sets)
         self.regions = tuple(region for region in REGIONS if region in regions)
         self.metrics = tuple(metrics)
 
     def values(self, metric: str, *, empty: str = "skip") -> Floats:
-        """Give the values of a metric as an array.
+        """Return the values of a metric as an array.
 
         Args:
             metric: one of ``metrics``.
-            empty: ``skip`` leaves out (case, region) of which ``truth_ml`` is 0, from all metrics that compare with the
+            empty: ``skip`` leaves out (case, region) of which ``truth_ml`` is 0, from all metrics
+            that compare with the
                 truth; ``one`` keeps the values of the table.
 
         Returns:
             (cases, sets, regions), NaN where there is none.
 
         Raises:
-            UsageError: E_SCORES, the table has no such metric, or nothing tells which regions the truth has.
+            UsageError: E_SCORES, the table has no such metric, or nothing tells which regions the
+            truth has.
         """
         if metric not in self.metrics:
             known = ", ".join(self.metrics)
-            raise UsageError("E_SCORES", f"metric must be one of {known}; got {metric!r}. Choose one of them.")
+            raise UsageError(
+                "E_SCORES", f"metric must be one of {known}; got {metric!r}. Choose one of them."
+            )
         if empty not in EMPTY:
             raise ValueError(f"empty must be one of {', '.join(EMPTY)}; got {empty!r}.")
         values = self._array(metric)
@@ -105,22 +114,24 @@ class ScoreTable:
             if "truth_ml" not in self.metrics:
                 raise UsageError(
                     "E_SCORES",
-                    "Scores must have truth_ml to leave out regions that the truth does not have; got only "
-                    f"{', '.join(self.metrics)}. Add it, or choose the convention one.",
+                    "Scores must have truth_ml to leave out regions that the truth does not have;"
+                    f" got only {', '.join(self.metrics)}. Add it, or choose the convention one.",
                 )
             absent = (self._array("truth_ml") == 0).any(axis=1, keepdims=True)
             values = np.where(absent, np.nan, values)
         return values
 
     def as_given(self, chosen: str) -> "ScoreTable":
-        """Take the scores of one set for ``GIVEN``, so that they stand beside those of anybody's label maps.
+        """Take the scores of one set for ``GIVEN``, so that they stand beside those of anybody's
+        label maps.
 
         Raises:
             UsageError: E_SCORES, the table has no such set.
         """
         if chosen not in self.sets:
             raise UsageError(
-                "E_SCORES", f"set must be one of {', '.join(self.sets)}; got {chosen!r}. Choose one of them."
+                "E_SCORES",
+                f"set must be one of {', '.join(self.sets)}; got {chosen!r}. Choose one of them.",
             )
         return ScoreTable(
             Score(case, GIVEN, region, metric, value)
@@ -135,25 +146,36 @@ class ScoreTable:
             OutputError: the file cannot be written.
         """
         rows = (
-            dict(zip(COLUMNS, (*key, "" if math.isnan(value) else f"{value:.{_SIGNIFICANT_DIGITS}g}"), strict=True))
+            dict(
+                zip(
+                    COLUMNS,
+                    (*key, "" if math.isnan(value) else f"{value:.{_SIGNIFICANT_DIGITS}g}"),
+                    strict=True,
+                )
+            )
             for key, value in self._scores.items()
         )
         write_csv(path, COLUMNS, rows)
 
     @classmethod
     def read(cls, path: Path) -> "ScoreTable":
-        """Read a table that ``write`` wrote; an empty value is NaN, and other columns are left alone.
+        """Read a table that ``write`` wrote; an empty value is NaN, and other columns are left
+        alone.
 
         Raises:
-            UsageError: E_SCORES, the file cannot be read or is no such table; the message names it and what is wrong.
+            UsageError: E_SCORES, the file cannot be read or is no such table; the message names it
+            and what is wrong.
         """
         try:
-            with path.open(newline="", encoding="utf-8-sig") as file:  # spreadsheets add a byte order mark
+            with path.open(
+                newline="", encoding="utf-8-sig"
+            ) as file:  # spreadsheets add a byte order mark
                 table = csv.DictReader(file)
                 if set(COLUMNS) - set(table.fieldnames or ()):
                     found = ",".join(table.fieldnames or ()) or "an empty file"
                     raise ValueError(
-                        f"columns must be {','.join(COLUMNS)}; got {found}. Give a scores.csv of `simmlm evaluate`."
+                        f"columns must be {','.join(COLUMNS)}; got {found}. Give a scores.csv of"
+                        " `simmlm evaluate`."
                     )
                 return cls([_score(row, table.line_num) for row in table])
         except (OSError, ValueError, csv.Error) as error:
@@ -171,14 +193,18 @@ class ScoreTable:
             )
         if score.region not in REGIONS:
             raise UsageError(
-                "E_SCORES", f"region must be one of {', '.join(REGIONS)}; got {score.region!r}. Rename it."
+                "E_SCORES",
+                f"region must be one of {', '.join(REGIONS)}; got {score.region!r}. Rename it.",
             )
         if math.isinf(score.value):
             raise UsageError(
-                "E_SCORES", f"A value must be finite; got {score.value} for {', '.join(key)}. Leave it empty."
+                "E_SCORES",
+                f"A value must be finite; got {score.value} for {', '.join(key)}. Leave it empty.",
             )
         if key in self._scores:
-            raise UsageError("E_SCORES", f"A row must come once; got {', '.join(key)} twice. Remove one.")
+            raise UsageError(
+                "E_SCORES", f"A row must come once; got {', '.join(key)} twice. Remove one."
+            )
         self._scores[key] = float(score.value)
 
     def _array(self, metric: str) -> Floats:
@@ -188,18 +214,24 @@ class ScoreTable:
             for chosen in self.sets
             for region in self.regions
         ]
-        return np.array(values, np.float64).reshape(len(self.cases), len(self.sets), len(self.regions))
+        return np.array(values, np.float64).reshape(
+            len(self.cases), len(self.sets), len(self.regions)
+        )
 
 
 def skips_empty(metric: str) -> bool:
-    """Say whether the convention ``skip`` matters: volumes and weights mean something without a region in the truth."""
+    """Say whether the convention ``skip`` matters: volumes and weights mean something without a
+    region in the truth.
+    """
     return not metric.endswith("_ml") and not metric.startswith("weight_")
 
 
 def _score(row: dict[str, str], line: int) -> Score:
     if None in row or None in row.values():  # too many fields, as with a decimal comma, or too few
         found = "fewer" if None in row.values() else "more"
-        raise ValueError(f"line {line} must have as many fields as the first line; got {found}. Mend the line.")
+        raise ValueError(
+            f"line {line} must have as many fields as the first line; got {found}. Mend the line."
+        )
     try:
         value = float(row["value"]) if row["value"] else math.nan
     except ValueError:

@@ -30,12 +30,14 @@ class PairRate:
     n_pairs: int
 
     def to_json(self) -> dict[str, Any]:
-        """Give plain JSON; NaN becomes None."""
+        """Return plain JSON; NaN becomes None."""
         return without_nan(asdict(self))
 
 
 def nested_pairs(sets: Sequence[str]) -> list[tuple[int, int]]:
-    """List the positions of (set, larger set that contains it); 50 pairs for the 15 sets of four modalities."""
+    """List the positions of (set, larger set that contains it); 50 pairs for the 15 sets of four
+    modalities.
+    """
     members = [frozenset(set_members(name)) for name in sets]
     return [
         (small, large)
@@ -45,7 +47,9 @@ def nested_pairs(sets: Sequence[str]) -> list[tuple[int, int]]:
     ]
 
 
-def counter_intuitive_rates(dice: NDArray[np.float64], sets: Sequence[str], seed: int) -> list[PairRate]:
+def counter_intuitive_rates(
+    dice: NDArray[np.float64], sets: Sequence[str], seed: int
+) -> list[PairRate]:
     """Compute the counter-intuitive rate of each region.
 
     Args:

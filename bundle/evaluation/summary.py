@@ -24,20 +24,34 @@ def summarise(table: ScoreTable, *, empty: str = "skip", seed: int = 0) -> dict[
         seed: of the bootstrap.
 
     Returns:
-        ``n_cases``, ``sets``, ``regions``, ``empty``; ``means``: metric, set or ``mean``, region to mean, low, high, n;
-        ``dice_other_convention``: the same for Dice under the other convention; ``counter_intuitive``: region to rate,
-        low, high, n_pairs; ``weights_and_performance``: modality, region, ``dice`` or ``confidence`` to r, low, high,
-        n. What is not defined is None.
+        ``n_cases``, ``sets``, ``regions``, ``empty``; ``means``: metric, set or ``mean``, region to
+        mean, low, high, n;
+        ``dice_other_convention``: the same for Dice under the other convention;
+        ``counter_intuitive``: region to rate, low, high, n_pairs; ``weights_and_performance``:
+        modality, region, ``dice`` or ``confidence`` to r, low, high, n. What is not defined is
+        None.
     """
     other = next(convention for convention in EMPTY if convention != empty)
-    facts = {"n_cases": len(table.cases), "sets": list(table.sets), "regions": list(table.regions), "empty": empty}
-    facts |= {"means": {metric: _means(table, table.values(metric, empty=empty), seed) for metric in table.metrics}}
+    facts = {
+        "n_cases": len(table.cases),
+        "sets": list(table.sets),
+        "regions": list(table.regions),
+        "empty": empty,
+    }
+    facts |= {
+        "means": {
+            metric: _means(table, table.values(metric, empty=empty), seed)
+            for metric in table.metrics
+        }
+    }
     correlations = weights_and_performance(table, empty=empty, seed=seed)
     facts["weights_and_performance"] = _plain(correlations)
     if "dice" in table.metrics:
         facts["dice_other_convention"] = _means(table, table.values("dice", empty=other), seed)
         rates = counter_intuitive_rates(table.values("dice", empty=empty), table.sets, seed)
-        facts["counter_intuitive"] = {r: rate.to_json() for r, rate in zip(table.regions, rates, strict=True)}
+        facts["counter_intuitive"] = {
+            r: rate.to_json() for r, rate in zip(table.regions, rates, strict=True)
+        }
     return facts
 
 
@@ -49,7 +63,9 @@ def mean_over_sets(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(n > 0, total / np.maximum(n, 1), np.nan)
 
 
-def _means(table: ScoreTable, values: NDArray[np.float64], seed: int) -> dict[str, dict[str, dict[str, Any]]]:
+def _means(
+    table: ScoreTable, values: NDArray[np.float64], seed: int
+) -> dict[str, dict[str, dict[str, Any]]]:
     rows = np.concatenate([values, mean_over_sets(values)[:, None]], axis=1)
     intervals = bootstrap_means(rows, seed)
     return {
@@ -59,4 +75,7 @@ def _means(table: ScoreTable, values: NDArray[np.float64], seed: int) -> dict[st
 
 
 def _plain(nested: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _plain(value) if isinstance(value, Mapping) else value.to_json() for key, value in nested.items()}
+    return {
+        key: _plain(value) if isinstance(value, Mapping) else value.to_json()
+        for key, value in nested.items()
+    }

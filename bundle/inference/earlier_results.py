@@ -1,9 +1,10 @@
-"""What lies in a case's folder from before: a result, of which input, and files that somebody else put there.
+"""What lies in a case's folder from before: a result, of which input, and files that somebody else
+put there.
 
-A result is a folder with this program's ``CASE.json``. It is replaced by a new result of the same bytes, by that of
-others only if the user says so, also where they stand in a file of the same name: a script may copy one patient after
-the other into it. Files of somebody else are never replaced. A result whose input can no longer be segmented goes into
-the subfolder ``outdated``.
+A result is a folder with this program's ``CASE.json``. It is replaced by a new result of the same
+bytes, by that of others only if the user says so, also where they stand in a file of the same name:
+a script may copy one patient after the other into it. Files of somebody else are never replaced. A
+result whose input can no longer be segmented goes into the subfolder ``outdated``.
 """
 
 import errno
@@ -26,13 +27,21 @@ EXISTS = "E_EXISTS"
 OUTDATED = "outdated"
 
 _UNFINISHED = ".simmlm.unfinished"
-"""Lists the files of this program in a folder while they are replaced, and after a kill in the middle of it."""
+"""Lists the files of this program in a folder while they are replaced, and after a kill in the
+middle of it.
+"""
 
 Inputs = Mapping[str, Mapping[str, Any]]
 
 
 def check_free(
-    folder: Path, case_id: str, inputs: Inputs, *, needed: Iterable[str], possible: Collection[str], overwrite: bool
+    folder: Path,
+    case_id: str,
+    inputs: Inputs,
+    *,
+    needed: Iterable[str],
+    possible: Collection[str],
+    overwrite: bool,
 ) -> None:
     """Refuse to write a case's results where they would replace what is not theirs to replace.
 
@@ -55,15 +64,20 @@ def check_free(
     if foreign:
         raise CaseError(
             EXISTS,
-            f"Case {case_id}: {folder / foreign[0]} must be a result of this program, to be replaced; no JSON of it "
-            "says so. Choose another output folder, or move the file away.",
+            f"Case {case_id}: {folder / foreign[0]} must be a result of this program, to be"
+            " replaced; no JSON of it says so. Choose another output folder, or move the file"
+            " away.",
         )
-    if earlier is not None and not overwrite and not _have_same_bytes(earlier.get("inputs", {}), inputs):
+    if (
+        earlier is not None
+        and not overwrite
+        and not _have_same_bytes(earlier.get("inputs", {}), inputs)
+    ):
         raise CaseError(
             EXISTS,
-            f"Case {case_id}: {folder} holds the result of another input or of an older content of the same files, "
-            f"{_listed(earlier.get('inputs', {}))}; got {_listed(inputs)}. Choose another output folder or case name, "
-            "or replace it with --overwrite.",
+            f"Case {case_id}: {folder} holds the result of another input or of an older content of"
+            f" the same files, {_listed(earlier.get('inputs', {}))}; got {_listed(inputs)}. Choose"
+            " another output folder or case name, or replace it with --overwrite.",
         )
 
 
@@ -76,22 +90,34 @@ def read_result(folder: Path, case_id: str) -> dict[str, Any] | None:
     if not isinstance(facts, dict) or not isinstance(facts.get("inputs", {}), dict):
         return None
     versions = facts.get("versions")
-    return facts if "server" in facts or (isinstance(versions, dict) and "simmlm" in versions) else None
+    return (
+        facts
+        if "server" in facts or (isinstance(versions, dict) and "simmlm" in versions)
+        else None
+    )
 
 
 def is_same_input(earlier: Inputs, now: Inputs) -> bool:
-    """Tell whether two records are of one input: each modality of both is the same file, or has the same bytes."""
+    """Whether two records are of one input: each modality of both is the same file, or has the
+    same bytes.
+    """
     common = earlier.keys() & now.keys()
-    return bool(common) and all(_is_same_file(earlier[modality], now[modality]) for modality in common)
+    return bool(common) and all(
+        _is_same_file(earlier[modality], now[modality]) for modality in common
+    )
 
 
 def _have_same_bytes(earlier: Inputs, now: Inputs) -> bool:
     """Whether each modality that two records share has the same bytes in both."""
     common = earlier.keys() & now.keys()
-    return bool(common) and all(_are_same_bytes(earlier[modality], now[modality]) for modality in common)
+    return bool(common) and all(
+        _are_same_bytes(earlier[modality], now[modality]) for modality in common
+    )
 
 
-def mark_unfinished(folder: Path, case_id: str, new: Iterable[str], possible: Collection[str]) -> None:
+def mark_unfinished(
+    folder: Path, case_id: str, new: Iterable[str], possible: Collection[str]
+) -> None:
     """Note which files are this program's, before the JSON that says so goes."""
     mine = _owned(folder, case_id, read_result(folder, case_id), possible)
     # Not at once: as long as this cannot be read, nothing has changed yet.
@@ -109,18 +135,28 @@ def mark_finished(folder: Path, case_id: str, inputs: Inputs) -> None:
 
 
 def set_aside(case: Mapping[str, Any], error: BaseException, output_dir: Path | str) -> None:
-    """Move the older result of a case that failed into its subfolder ``outdated``, unless it is of another input."""
+    """Move the older result of a case that failed into its subfolder ``outdated``, unless it is of
+    another input.
+    """
     case_id = str(case["case_id"])
     folder = Path(output_dir) / case_id
     known = find_user_error(error)
-    earlier = None if known is not None and known.code in (EXISTS, "E_CASE_ID") else read_result(folder, case_id)
+    earlier = (
+        None
+        if known is not None and known.code in (EXISTS, "E_CASE_ID")
+        else read_result(folder, case_id)
+    )
     if earlier is None or _is_certainly_other(case, earlier.get("inputs", {})):
         return
     try:
         _move(folder, case_id, earlier)
-        LOGGER.warning("%s: its older result is outdated and was moved to %s", printable(case_id), OUTDATED)
+        LOGGER.warning(
+            "%s: its older result is outdated and was moved to %s", printable(case_id), OUTDATED
+        )
     except OSError as problem:
-        LOGGER.warning("%s: its older result is outdated, and stays: %s", printable(case_id), problem.strerror)
+        LOGGER.warning(
+            "%s: its older result is outdated, and stays: %s", printable(case_id), problem.strerror
+        )
 
 
 def _move(folder: Path, case_id: str, earlier: Mapping[str, Any]) -> None:
@@ -136,24 +172,32 @@ def _move(folder: Path, case_id: str, earlier: Mapping[str, Any]) -> None:
 
 
 def _place_for(folder: Path, case_id: str, inputs: Inputs) -> Path:
-    """Choose where an outdated result goes: never over one of another input, nor into a folder of somebody else."""
+    """Choose where an outdated result goes: never over one of another input, nor into a folder of
+    somebody else.
+    """
     number = 1
     while True:
         place = folder / (OUTDATED if number == 1 else f"{OUTDATED}-{number}")
         there = read_result(place, case_id)
-        if not _is_there(place) or (there is not None and is_same_input(there.get("inputs", {}), inputs)):
+        if not _is_there(place) or (
+            there is not None and is_same_input(there.get("inputs", {}), inputs)
+        ):
             return place
         number += 1
 
 
 def _is_certainly_other(case: Mapping[str, Any], inputs: Inputs) -> bool:
-    """Tell whether a case that could not be read is another one than that of a result; in doubt it is not."""
+    """Whether a case that could not be read is another one than that of a result; in doubt it
+    is not.
+    """
     try:
         files = case_files(case)
     except Exception:  # why the case failed, most often
         return False
     common = files.keys() & inputs.keys()
-    return bool(common) and not all(inputs[name].get("file") == _file(files[name]) for name in common)
+    return bool(common) and not all(
+        inputs[name].get("file") == _file(files[name]) for name in common
+    )
 
 
 def _file(value: Any) -> str:
@@ -172,13 +216,24 @@ def _are_same_bytes(one: Any, other: Mapping[str, Any]) -> bool:
     return is_entry and one.get("sha256") == other["sha256"]
 
 
-def _owned(folder: Path, case_id: str, earlier: Mapping[str, Any] | None, possible: Iterable[str]) -> frozenset[str]:
-    """Name the files that a JSON, or else the note of a run that was killed, calls this program's."""
+def _owned(
+    folder: Path, case_id: str, earlier: Mapping[str, Any] | None, possible: Iterable[str]
+) -> frozenset[str]:
+    """Name the files that a JSON, or else the note of a run that was killed, calls this
+    program's.
+    """
     if earlier is None:
         return frozenset(_names_in(_read_note(folder)))
-    beside = [name for name in possible if not name.endswith(".nii.gz")]  # pictures and the like, whoever drew them
+    beside = [
+        name for name in possible if not name.endswith(".nii.gz")
+    ]  # pictures and the like, whoever drew them
     return frozenset(
-        [f"{case_id}.json", *_names_in(earlier.get("maps")), *_names_in(earlier.get("companions")), *beside]
+        [
+            f"{case_id}.json",
+            *_names_in(earlier.get("maps")),
+            *_names_in(earlier.get("companions")),
+            *beside,
+        ]
     )
 
 
@@ -192,11 +247,17 @@ def _read_note(folder: Path) -> Any:
 def _names_in(listed: Any) -> list[str]:
     """Take plain file names out of what stands in a file."""
     names = listed if isinstance(listed, list) else []
-    return [name for name in names if isinstance(name, str) and name == Path(name).name and "\0" not in name]
+    return [
+        name
+        for name in names
+        if isinstance(name, str) and name == Path(name).name and "\0" not in name
+    ]
 
 
 def _check_names(folder: Path, case_id: str, needed: Iterable[str]) -> None:
-    """Ask the file system for names as long as those to come, in the nearest folder that is there already."""
+    """Ask the file system for names as long as those to come, in the nearest folder that is there
+    already.
+    """
     longest = max(needed, key=_n_bytes)
     there = next((parent for parent in folder.parents if parent.exists()), Path())
     for path in (there / longest, folder / longest):
@@ -208,12 +269,14 @@ def _check_names(folder: Path, case_id: str, needed: Iterable[str]) -> None:
             if error.errno == errno.ENAMETOOLONG:
                 raise CaseError(
                     "E_CASE_ID",
-                    f"Case {case_id}: the name must leave room for those of its files, such as "
-                    f"{longest.removeprefix(case_id)}; got {_n_bytes(case_id)} bytes, too many for this disk. Give a "
-                    "shorter name, or another output folder.",
+                    f"Case {case_id}: the name must leave room for those of its files, such as"
+                    f" {longest.removeprefix(case_id)}; got {_n_bytes(case_id)} bytes, too many for"
+                    " this disk. Give a shorter name, or another output folder.",
                 ) from None
             raise OutputError(
-                "E_WRITE", f"{folder} must be writable; got: {cause_of(error)}. Mend that and run the case again."
+                "E_WRITE",
+                f"{folder} must be writable; got: {cause_of(error)}. Mend that and run the case"
+                " again.",
             ) from None
 
 

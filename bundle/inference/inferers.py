@@ -22,7 +22,8 @@ class MixtureInferer(SlidingWindowInferer):
 
     Args:
         amp: compute in bfloat16 where that is safe.
-        options: as MONAI's ``SlidingWindowInferer``: ``roi_size``, ``overlap``, ``sw_batch_size``, ``mode``.
+        options: as MONAI's ``SlidingWindowInferer``: ``roi_size``, ``overlap``, ``sw_batch_size``,
+        ``mode``.
     """
 
     def __init__(self, amp: bool = False, **options: Any) -> None:
@@ -35,21 +36,26 @@ class MixtureInferer(SlidingWindowInferer):
         """Predict whole exams.
 
         Args:
-            inputs: (B, M, H, W, D), preprocessed; of any size, also smaller than the window. ``overlap`` in its
+            inputs: (B, M, H, W, D), preprocessed; of any size, also smaller than the window.
+            ``overlap`` in its
                 metadata counts instead of this object's.
             network: the mixture.
             presence: (B, M) bool; left out, a channel that is zero everywhere counts as absent.
 
         Returns:
-            (B, R + M * R, H, W, D) float32: mixed logits, then gate weights with modalities outermost.
+            (B, R + M * R, H, W, D) float32: mixed logits, then gate weights with modalities
+            outermost.
         """
         overlap = inputs.meta.get("overlap") if isinstance(inputs, MetaTensor) else None
         if overlap is not None and overlap != self.overlap:
             return self._overlapping(overlap)(inputs, network, presence)
         image = plain_tensor(inputs)
         presence = derive_presence(image) if presence is None else presence.bool().cpu()
-        cases = [self._one(image[i : i + 1], presence[i : i + 1], network) for i in range(len(image))]
-        # With the metadata of the input: without it MONAI's Invertd would skip the way back, with a warning only.
+        cases = [
+            self._one(image[i : i + 1], presence[i : i + 1], network) for i in range(len(image))
+        ]
+        # With the metadata of the input: without it MONAI's Invertd would skip the way back, with a
+        # warning only.
         blended: Tensor = convert_to_dst_type(torch.cat(cases), inputs, dtype=torch.float32)[0]
         return blended
 
@@ -59,7 +65,9 @@ class MixtureInferer(SlidingWindowInferer):
         return other
 
     def _one(self, image: Tensor, presence: Tensor, network: ModalityNetwork) -> Tensor:
-        """Blend one case; weights of absent modalities are 0 everywhere, so they need no blending."""
+        """Blend one case; weights of absent modalities are 0 everywhere, so they need no
+        blending.
+        """
 
         def predict(window: Tensor) -> tuple[Tensor, Tensor]:
             return _logits_and_weights(network, window, presence, self.amp)
@@ -85,7 +93,9 @@ class ModalitySetsInferer(SlidingWindowInferer):
         self.sets = torch.tensor(modality_sets, dtype=torch.bool)
         self.amp = amp
 
-    def __call__(self, inputs: Tensor, network: ModalityNetwork, presence: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def __call__(  # type: ignore[override]
+        self, inputs: Tensor, network: ModalityNetwork, presence: Tensor | None = None
+    ) -> Tensor:
         """Predict one case from every set, restricted to the modalities that it has.
 
         Args:
@@ -111,8 +121,12 @@ class ModalitySetsInferer(SlidingWindowInferer):
         return blended
 
 
-def _logits_and_weights(network: ModalityNetwork, window: Tensor, presence: Tensor, amp: bool) -> tuple[Tensor, Tensor]:
-    """Give logits (B, R, ...) of windows of one case, and the weights of its P modalities as maps (B, P * R, ...)."""
+def _logits_and_weights(
+    network: ModalityNetwork, window: Tensor, presence: Tensor, amp: bool
+) -> tuple[Tensor, Tensor]:
+    """Return logits (B, R, ...) of windows of one case, and the weights of its P modalities as maps
+    (B, P * R, ...).
+    """
     with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=amp):
         flags = presence.expand(len(window), -1)
         logits, weights = network.mix(network.expert_logits(window, flags), window, flags)

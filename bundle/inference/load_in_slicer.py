@@ -1,4 +1,5 @@
-"""Opens a case in 3D Slicer: images, segmentation, entropy and modality weights, with names, windows and colours.
+"""Opens a case in 3D Slicer: images, segmentation, entropy and modality weights, with names,
+windows and colours.
 
 It runs inside Slicer, from a copy of this file that lies among the results of the case::
 
@@ -8,8 +9,9 @@ or, in Slicer's Python console::
 
     import runpy; runpy.run_path(r"OUT/CASE/load_in_slicer.py")
 
-The text is the same for every case; what is to be opened stands in ``CASE.json`` beside it. Slicer reads scripts in the
-system's encoding, and Python 3.9 runs them in its older versions: this file is plain ASCII and uses nothing newer.
+The text is the same for every case; what is to be opened stands in ``CASE.json`` beside it. Slicer
+reads scripts in the system's encoding, and Python 3.9 runs them in its older versions: this file is
+plain ASCII and uses nothing newer.
 """
 
 from __future__ import annotations
@@ -51,7 +53,9 @@ def read_case(folder: Path) -> tuple[str, dict[str, Any]]:
     named = folder / f"{folder.name}.json"
     found = [named] if named.is_file() else sorted(folder.glob("*.json"))
     if len(found) != 1:
-        raise FileNotFoundError(f"{folder} must hold the case's JSON; got {len(found)} files *.json. Copy it there.")
+        raise FileNotFoundError(
+            f"{folder} must hold the case's JSON; got {len(found)} files *.json. Copy it there."
+        )
     return found[0].stem, json.loads(found[0].read_text(encoding="utf-8"))
 
 
@@ -61,7 +65,10 @@ def load_images(folder: Path, case: str, inputs: dict[str, dict[str, Any]]) -> d
     for modality, entry in inputs.items():
         path = find_image(folder, entry["file"])
         if path is None:
-            say(f"{modality} is left out: neither {entry['file']!r} nor a file of that name beside the results exists.")
+            say(
+                f"{modality} is left out: neither {entry['file']!r} nor a file of that name beside"
+                " the results exists."
+            )
             continue
         try:
             images[modality] = load_image(path, f"{case} {modality}", entry)
@@ -71,8 +78,11 @@ def load_images(folder: Path, case: str, inputs: dict[str, dict[str, Any]]) -> d
 
 
 def find_image(folder: Path, recorded: str) -> Path | None:
-    """Give the recorded file if it is still there, or else its namesake among the results."""
-    path, beside = Path(recorded), folder / PureWindowsPath(recorded).name  # which splits at / and at \
+    """Return the recorded file if it is still there, or else its namesake among the results."""
+    path, beside = (
+        Path(recorded),
+        folder / PureWindowsPath(recorded).name,
+    )  # which splits at / and at \
     if path.is_absolute() and path.is_file():
         return path
     return beside if beside.is_file() else None
@@ -97,12 +107,16 @@ def load_volume(path: Path, name: str) -> Any:
 
 
 def load_channel(path: Path, name: str, entry: dict[str, Any]) -> Any:
-    """Open one volume of a 4D file, which Slicer only opens as a sequence, as a volume of its own."""
+    """Open one volume of a 4D file, which Slicer only opens as a sequence, as a volume of
+    its own.
+    """
     sequence = slicer.util.loadSequence(str(path), properties={"show": False})
     try:
         count = sequence.GetNumberOfDataNodes()
         if count != entry["n_channels"]:
-            raise RuntimeError(f"{str(path)!r} must hold {entry['n_channels']} volumes; got {count}.")
+            raise RuntimeError(
+                f"{str(path)!r} must hold {entry['n_channels']} volumes; got {count}."
+            )
         source = sequence.GetNthDataNode(entry["channel"])
         volume = slicer.util.addVolumeFromArray(slicer.util.arrayFromVolume(source), name=name)
         volume.CopyOrientation(source)
@@ -121,7 +135,9 @@ def load_segmentation(path: Path, case: str) -> None:
 
 
 def load_maps(folder: Path, case: str, names: list[str]) -> dict[str, Any]:
-    """Open entropy and weights, which are both in [0, 1]; kind, for example ``weight-t1c``, to volume node."""
+    """Open entropy and weights, which are both in [0, 1]; kind, for example ``weight-t1c``, to
+    volume node.
+    """
     maps = {}
     for name in names:
         kind = name[len(case) + 1 : -len(".nii.gz")]
@@ -140,7 +156,7 @@ def load_maps(folder: Path, case: str, names: list[str]) -> dict[str, Any]:
 
 
 def set_window(volume: Any, low: float, high: float) -> None:
-    """Give a volume a fixed window, so that Slicer does not choose one."""
+    """Return a volume a fixed window, so that Slicer does not choose one."""
     display = volume.GetDisplayNode()
     display.AutoWindowLevelOff()
     display.SetWindowLevelMinMax(low, high)
@@ -150,10 +166,16 @@ def explain(case: str, shown: str | None, kinds: list[str]) -> None:
     """Tell the user what is shown and how to see the rest."""
     say(f"{case}: the segmentation is shown{f' on {shown}' if shown else '; no image was found'}.")
     if shown and "entropy" in kinds:
-        say("The entropy is the foreground with opacity 0: raise it with the slider in the bar of a slice view.")
+        say(
+            "The entropy is the foreground with opacity 0: raise it with the slider in the bar of a"
+            " slice view."
+        )
     if kinds:
         say(f"Choose what is in front in the same bar: {', '.join(kinds)}.")
-    say("Entropy is in bits, weights are shares; both colour scales go from 0 to 1. Research use only.")
+    say(
+        "Entropy is in bits, weights are shares; both colour scales go from 0 to 1. Research use"
+        " only."
+    )
 
 
 def say(text: str) -> None:

@@ -1,4 +1,6 @@
-"""The maps of a case and the files that they become: which there may be, and what they are called."""
+"""The maps of a case and the files that they become: which there may be, and what they are
+called.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,7 +29,8 @@ _OPTIONAL_MAPS = (
 
 
 def collect_maps(case: Mapping[str, Any], record: ExamRecord, label_convention: str) -> Maps:
-    """Name the maps of a case as their files are named: ``seg``, ``entropy``, ``weight-t1c`` and so on.
+    """Name the maps of a case as their files are named: ``seg``, ``entropy``, ``weight-t1c`` and so
+    on.
 
     Args:
         case: after post-processing, see ``maps.SplitMapsd``.
@@ -38,10 +41,15 @@ def collect_maps(case: Mapping[str, Any], record: ExamRecord, label_convention: 
         Name to (H, W, D): ``seg`` uint8, the others float32.
     """
     entropy, weights = _array(case["entropy"]), _array(case["weights"])
-    maps: Maps = {"seg": to_convention(label_map(case), label_convention), "entropy": entropy[0].astype(np.float32)}
+    maps: Maps = {
+        "seg": to_convention(label_map(case), label_convention),
+        "entropy": entropy[0].astype(np.float32),
+    }
     for region, values in zip(REGIONS, entropy[1:], strict=False):
         maps[f"entropy-{region}"] = values.astype(np.float32)
-    for name, modality, values in zip(_weight_names(len(weights)), _repeated(len(weights)), weights, strict=True):
+    for name, modality, values in zip(
+        _weight_names(len(weights)), _repeated(len(weights)), weights, strict=True
+    ):
         if modality in record.modalities:
             maps[name] = values.astype(np.float32)
     return maps
@@ -58,8 +66,8 @@ def check_finite(maps: Mapping[str, NDArray[Any]], case_id: str) -> None:
         if n_bad:
             raise CaseError(
                 "E_NOT_FINITE",
-                f"Case {case_id}: every voxel of the map {name} must be a number; got {n_bad} that are not. Look at "
-                "the intensities of the images; on a GPU try --device cpu.",
+                f"Case {case_id}: every voxel of the map {name} must be a number; got {n_bad} that"
+                " are not. Look at the intensities of the images; on a GPU try --device cpu.",
             )
 
 
@@ -80,7 +88,7 @@ def preview_name(case_id: str) -> str:
 
 
 def label_map(case: Mapping[str, Any]) -> NDArray[np.uint8]:
-    """Give the label map (H, W, D) of a case after post-processing."""
+    """Return the label map (H, W, D) of a case after post-processing."""
     return _array(case["pred"])[0].astype(np.uint8)
 
 

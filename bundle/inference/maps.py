@@ -1,4 +1,6 @@
-"""Turns blended logits and gate weights into what a radiologist can read, on the patient's own grid."""
+"""Turns blended logits and gate weights into what a radiologist can read, on the patient's own
+grid.
+"""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -24,8 +26,8 @@ _COVERED = 0.5  # blended weights sum to 1 where a window was, and to 0 outside 
 class ActivateMixtured(Transform):
     """Turn logits into probabilities and sum up the gate weights, still on the network's grid.
 
-    Before the way back to the patient's grid, so that what is interpolated there is a probability, and
-    what is padded is background.
+    Before the way back to the patient's grid, so that what is interpolated there is a probability,
+    and what is padded is background.
 
     Args:
         weights_per_region: keep one weight map per modality and region instead of their mean.
@@ -35,7 +37,9 @@ class ActivateMixtured(Transform):
         self.weights_per_region = weights_per_region
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Change ``pred`` from (R + M * R, ...) to (R + M, ...) or (R + M * R, ...); add ``mean_weights`` (M, R)."""
+        """Change ``pred`` from (R + M * R, ...) to (R + M, ...) or (R + M * R, ...); add
+        ``mean_weights`` (M, R).
+        """
         case = dict(data)
         pred: Tensor = case["pred"]  # keeps its metadata, by which it finds the way back
         n_regions = len(REGIONS)
@@ -49,7 +53,8 @@ class ActivateMixtured(Transform):
 
 
 class SplitMapsd(Transform):
-    """Make label map, entropy and weight maps of the probabilities that are back on the patient's grid.
+    """Make label map, entropy and weight maps of the probabilities that are back on the patient's
+    grid.
 
     ``pred`` becomes the label map, the one output that MONAI Label and viewers take; ``entropy``,
     ``weights`` and ``result`` are added.
@@ -68,9 +73,9 @@ class SplitMapsd(Transform):
             data: ``pred`` (R + M, H, W, D) or (R + M * R, H, W, D), ``mean_weights``, ``record``.
 
         Returns:
-            ``pred`` (1, H, W, D) uint8; ``entropy`` (1, H, W, D) or (1 + R, H, W, D) float32, bits, the largest
-            over regions first; ``weights`` (M, H, W, D) or (M * R, H, W, D) float32, summing to 1 over the
-            acquired modalities in every voxel; ``result``, plain JSON facts.
+            ``pred`` (1, H, W, D) uint8; ``entropy`` (1, H, W, D) or (1 + R, H, W, D) float32, bits,
+            the largest over regions first; ``weights`` (M, H, W, D) or (M * R, H, W, D) float32,
+            summing to 1 over the acquired modalities in every voxel; ``result``, plain JSON facts.
 
         Raises:
             CaseError: E_NOT_FINITE, the network gave something that is no number.
@@ -86,7 +91,9 @@ class SplitMapsd(Transform):
         case["weights"] = _complete(maps[len(REGIONS) :], mean_weights, box)
         case["entropy"] = _embed(self._entropy(probabilities), maps.shape[1:], box)
         case["pred"] = convert_to_dst_type(label, case["pred"], dtype=torch.uint8)[0]
-        case["result"] = _result(record, label[0].numpy(force=True), mean_weights, case["entropy"][0])
+        case["result"] = _result(
+            record, label[0].numpy(force=True), mean_weights, case["entropy"][0]
+        )
         return case
 
     def _entropy(self, probabilities: Tensor) -> Tensor:
@@ -100,8 +107,8 @@ def _check_finite(maps: Tensor, mean_weights: Tensor, case_id: str) -> None:
     if not (torch.isfinite(maps).all() and torch.isfinite(mean_weights).all()):
         raise CaseError(
             "E_NOT_FINITE",
-            f"Case {case_id}: the network must give a number for every voxel; it did not. Look at the intensities of "
-            "the images; with amp=true try amp=false, on a GPU --device cpu.",
+            f"Case {case_id}: the network must give a number for every voxel; it did not. Look at"
+            " the intensities of the images; with amp=true try amp=false, on a GPU --device cpu.",
         )
 
 
@@ -116,7 +123,9 @@ def _mean_over(weights: Tensor, brain: Tensor) -> Tensor:
 
 
 def _covered_box(weights: Tensor) -> Box:
-    """Give the box in which windows were: a third of a BraTS exam, and outside of it all maps are known."""
+    """Return the box in which windows were: a third of a BraTS exam, and outside of it all maps are
+    known.
+    """
     covered = weights.sum(dim=0) > _COVERED
     spans = [slice(None)]
     for axis in range(3):
@@ -145,10 +154,16 @@ def _complete(weights: Tensor, mean_weights: Tensor, box: Box) -> Tensor:
     return whole
 
 
-def _result(record: ExamRecord, label: np.ndarray, mean_weights: Tensor, entropy: Tensor) -> dict[str, Any]:
+def _result(
+    record: ExamRecord, label: np.ndarray, mean_weights: Tensor, entropy: Tensor
+) -> dict[str, Any]:
     voxel_ml = abs(float(np.linalg.det(record.grid.affine[:3, :3]))) / 1000
     counts = np.bincount(label.ravel(), minlength=len(LABEL_NAMES))
-    volumes = {name: round(float(counts[value] * voxel_ml), 3) for value, name in LABEL_NAMES.items() if value}
+    volumes = {
+        name: round(float(counts[value] * voxel_ml), 3)
+        for value, name in LABEL_NAMES.items()
+        if value
+    }
     means = {
         modality: {region: round(float(mean_weights[m, r]), 4) for r, region in enumerate(REGIONS)}
         for m, modality in enumerate(MODALITIES)

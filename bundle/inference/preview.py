@@ -17,8 +17,8 @@ from bundle.figures import printable, save_figure
 from bundle.modalities import MODALITIES
 from bundle.regions import LABEL_NAMES
 
-# Near Okabe and Ito's yellow, sky blue and vermilion: told apart with every kind of colour blindness, and on grey.
-# Outer labels first: where two lines coincide, the inner label's is seen.
+# Near Okabe and Ito's yellow, sky blue and vermilion: told apart with every kind of colour
+# blindness, and on grey. Outer labels first: where two lines coincide, the inner label's is seen.
 LABEL_COLOURS = {2: "#f0e442", 3: "#56c4ff", 1: "#ff5a1f"}
 
 _LETTERS = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}  # left, right, top, bottom
@@ -38,20 +38,30 @@ class _Page:
     inches_per_mm: float
     height: float
 
-    def place(self, left: float, top: float, width: float = 0, height: float = 0) -> tuple[float, float, float, float]:
-        """Turn inches into the shares that matplotlib wants, which count from the lower left corner."""
+    def place(
+        self, left: float, top: float, width: float = 0, height: float = 0
+    ) -> tuple[float, float, float, float]:
+        """Turn inches into the shares that matplotlib wants, which count from the lower left
+        corner.
+        """
         return left / _WIDTH, 1 - (top + height) / self.height, width / _WIDTH, height / self.height
 
 
 def draw_preview(
-    path: Path, images: Mapping[str, Volume], maps: Mapping[str, Volume], affine: NDArray[Any], *, title: str
+    path: Path,
+    images: Mapping[str, Volume],
+    maps: Mapping[str, Volume],
+    affine: NDArray[Any],
+    *,
+    title: str,
 ) -> None:
     """Write the picture of an exam as PNG, 2112 pixels wide, whole or not at all.
 
     Args:
         path: of the PNG; a file of that name is replaced.
         images: acquired modality to (H, W, D) raw intensities, 0 outside the brain.
-        maps: (H, W, D) each: ``seg`` with the values of ``regions.LABEL_NAMES``, ``entropy`` in bits,
+        maps: (H, W, D) each: ``seg`` with the values of ``regions.LABEL_NAMES``, ``entropy`` in
+        bits,
             ``weight-MODALITY`` in [0, 1]; ``truth``, if there is one, is drawn dashed.
         affine: (4, 4), voxel to world, RAS+ mm; any orientation.
         title: usually the case; the acquired modalities are added.
@@ -65,7 +75,9 @@ def draw_preview(
 def preview_figure(
     images: Mapping[str, Volume], maps: Mapping[str, Volume], affine: NDArray[Any], *, title: str
 ) -> Figure:
-    """Draw what ``draw_preview`` writes; every panel's label is ``PLANE COLUMN``, for example ``axial t1c``."""
+    """Draw what ``draw_preview`` writes; every panel's label is ``PLANE COLUMN``, for example
+    ``axial t1c``.
+    """
     views = plane_views(images, maps, affine)
     page = _page(views, [f"weight-{m}" for m in MODALITIES if f"weight-{m}" in maps])
     figure = Figure(figsize=(_WIDTH, page.height), dpi=_DPI, facecolor=_PAPER)
@@ -73,14 +85,16 @@ def preview_figure(
         for column in page.columns:
             _draw_panel(_panel(figure, page, plane, column), view, column, _LETTERS[plane])
     _write_headings(
-        figure, page, f"{printable(title, _TITLE_LENGTH)}   {', '.join(m for m in MODALITIES if m in images)}"
+        figure,
+        page,
+        f"{printable(title, _TITLE_LENGTH)}   {', '.join(m for m in MODALITIES if m in images)}",
     )
     _draw_keys(figure, page, with_truth="truth" in maps)
     return figure
 
 
 def _page(views: Mapping[str, PlaneView], weights: list[str]) -> _Page:
-    """Give all panels one scale: the largest at which they fit the width."""
+    """Return all panels one scale: the largest at which they fit the width."""
     groups = [group for group in (list(MODALITIES), ["entropy"], weights) if group]
     n_columns = sum(map(len, groups))
     spare = _LEFT + _RIGHT + _GROUP_GAP * (len(groups) - 1) + _GAP * (n_columns - len(groups))
@@ -99,9 +113,13 @@ def _page(views: Mapping[str, PlaneView], weights: list[str]) -> _Page:
 
 
 def _panel(figure: Figure, page: _Page, plane: str, column: str) -> Axes:
-    """Add axes in mm with the origin in the middle, so that any picture keeps its true proportions."""
+    """Add axes in mm with the origin in the middle, so that any picture keeps its true
+    proportions.
+    """
     top, height = page.rows[plane]
-    axes = figure.add_axes(page.place(page.columns[column], top, page.column_width, height), label=f"{plane} {column}")
+    axes = figure.add_axes(
+        page.place(page.columns[column], top, page.column_width, height), label=f"{plane} {column}"
+    )
     x, y = page.column_width / page.inches_per_mm / 2, height / page.inches_per_mm / 2
     axes.set(xlim=(-x, x), ylim=(-y, y), xticks=[], yticks=[], facecolor=_PANEL, autoscale_on=False)
     axes.spines[:].set_visible(False)
@@ -116,20 +134,38 @@ def _draw_panel(axes: Axes, view: PlaneView, column: str, letters: str) -> None:
     colours = {**dict.fromkeys(MODALITIES, "gray"), "entropy": "inferno"}.get(column, "viridis")
     x, y = (length / 2 for length in view.size_mm)
     shown = np.ma.masked_where(~view.brain, view.pictures[column])
-    axes.imshow(shown, cmap=colours, vmin=0, vmax=1, extent=(-x, x, -y, y), aspect="auto", interpolation="nearest")
+    axes.imshow(
+        shown,
+        cmap=colours,
+        vmin=0,
+        vmax=1,
+        extent=(-x, x, -y, y),
+        aspect="auto",
+        interpolation="nearest",
+    )
     if column in MODALITIES:
         for name, style in (("seg", "solid"), ("truth", "dashed")):
             for value, colour in LABEL_COLOURS.items():
-                _outline(axes, view, view.pictures.get(name, np.zeros((1, 1))) == value, colour, style)
+                _outline(
+                    axes, view, view.pictures.get(name, np.zeros((1, 1))) == value, colour, style
+                )
     elif column == "entropy":
         _outline(axes, view, view.brain, _DIM, "solid")
-    places = ((0.02, 0.5, "left", "center"), (0.98, 0.5, "right", "center"), (0.5, 0.985, "center", "top"))
-    for letter, (across, up, ha, va) in zip(letters, (*places, (0.5, 0.015, "center", "bottom")), strict=True):
+    places = (
+        (0.02, 0.5, "left", "center"),
+        (0.98, 0.5, "right", "center"),
+        (0.5, 0.985, "center", "top"),
+    )
+    for letter, (across, up, ha, va) in zip(
+        letters, (*places, (0.5, 0.015, "center", "bottom")), strict=True
+    ):
         axes.text(across, up, letter, transform=axes.transAxes, ha=ha, va=va, color=_DIM, size=4.5)
 
 
 def _outline(axes: Axes, view: PlaneView, inside: Mask, colour: str, style: str) -> None:
-    """Draw where a mask ends; one voxel is added around, so that lines close at the picture's edge."""
+    """Draw where a mask ends; one voxel is added around, so that lines close at the
+    picture's edge.
+    """
     if not inside.any():
         return
     (rows, columns), (width, height) = inside.shape, view.size_mm
@@ -140,7 +176,14 @@ def _outline(axes: Axes, view: PlaneView, inside: Mask, colour: str, style: str)
 
 def _write_headings(figure: Figure, page: _Page, title: str) -> None:
     def write(left: float, top: float, text: str, **style: Any) -> None:
-        style = {"color": _TEXT, "ha": "center", "va": "center", "size": 6.5, "parse_math": False, **style}
+        style = {
+            "color": _TEXT,
+            "ha": "center",
+            "va": "center",
+            "size": 6.5,
+            "parse_math": False,
+            **style,
+        }
         figure.text(*page.place(left, top)[:2], text, **style)
 
     write(_LEFT, 0.17, title, size=8, weight="bold", ha="left")
@@ -154,13 +197,25 @@ def _write_headings(figure: Figure, page: _Page, title: str) -> None:
 def _draw_keys(figure: Figure, page: _Page, *, with_truth: bool) -> None:
     """Explain colours and lines below the columns where they occur."""
     top = page.height - _BOTTOM + 0.08
-    keys = [Line2D([], [], color=colour, label=LABEL_NAMES[value]) for value, colour in LABEL_COLOURS.items()]
+    keys = [
+        Line2D([], [], color=colour, label=LABEL_NAMES[value])
+        for value, colour in LABEL_COLOURS.items()
+    ]
     if with_truth:  # a legend fills its columns downwards
         keys.insert(1, Line2D([], [], color=_TEXT, label="segmentation"))
         keys.insert(3, Line2D([], [], color=_TEXT, label="truth", linestyle="dashed"))
-    place, tight = page.place(_LEFT, top)[:2], {"borderpad": 0, "borderaxespad": 0, "frameon": False}
+    place, tight = (
+        page.place(_LEFT, top)[:2],
+        {"borderpad": 0, "borderaxespad": 0, "frameon": False},
+    )
     figure.legend(
-        handles=keys, loc="upper left", bbox_to_anchor=place, ncols=3, fontsize=6.5, labelcolor=_TEXT, **tight
+        handles=keys,
+        loc="upper left",
+        bbox_to_anchor=place,
+        ncols=3,
+        fontsize=6.5,
+        labelcolor=_TEXT,
+        **tight,
     )
     weights = [left for name, left in page.columns.items() if name.startswith("weight-")]
     _draw_scale(figure, page, page.columns["entropy"], "inferno", "entropy (bit)")
@@ -171,7 +226,9 @@ def _draw_keys(figure: Figure, page: _Page, *, with_truth: bool) -> None:
 def _draw_scale(figure: Figure, page: _Page, left: float, colours: str, name: str) -> None:
     place = page.place(left + 0.05, page.height - _BOTTOM + 0.08, page.column_width - 0.1, 0.08)
     axes = figure.add_axes(place, label=f"scale {name}")
-    bar = figure.colorbar(ScalarMappable(cmap=colours), cax=axes, orientation="horizontal", ticks=[0, 0.5, 1])
+    bar = figure.colorbar(
+        ScalarMappable(cmap=colours), cax=axes, orientation="horizontal", ticks=[0, 0.5, 1]
+    )
     axes.tick_params(labelsize=5.5, colors=_TEXT, length=2, pad=1.5)
     bar.outline.set_visible(False)
     bar.set_label(name, color=_TEXT, size=6.5, labelpad=1.5)

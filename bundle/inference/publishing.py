@@ -1,4 +1,6 @@
-"""Puts the finished files of a case in place of those of before: nothing incomplete ever looks complete."""
+"""Puts the finished files of a case in place of those of before: nothing incomplete ever looks
+complete.
+"""
 
 import contextlib
 import os
@@ -15,7 +17,7 @@ from bundle.inference.map_files import possible_names
 
 @contextmanager
 def staged(folder: Path) -> Iterator[Path]:
-    """Give a folder beside the results to fill; it is gone afterwards, whatever happens."""
+    """Return a folder beside the results to fill; it is gone afterwards, whatever happens."""
     is_new = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -23,7 +25,8 @@ def staged(folder: Path) -> Iterator[Path]:
             yield stage
     except OSError as error:
         raise OutputError(
-            "E_WRITE", f"{folder} must be writable; got: {cause_of(error)}. Mend that and run the case again."
+            "E_WRITE",
+            f"{folder} must be writable; got: {cause_of(error)}. Mend that and run the case again.",
         ) from error
     finally:
         if is_new:
@@ -38,7 +41,8 @@ def publish(stage: Path, folder: Path, record: ExamRecord) -> None:
     new = {path.name for path in stage.iterdir()}
     mark_unfinished(folder, case_id, new, possible_names(case_id))
     done.unlink(missing_ok=True)
-    # Of an earlier run with other modalities or settings; pictures show the old maps, also if none are new.
+    # Of an earlier run with other modalities or settings; pictures show the old maps, also if none
+    # are new.
     for name in sorted(possible_names(case_id) - new):
         if os.path.lexists(folder / name):  # also False for a name that is too long to be there
             (folder / name).unlink()

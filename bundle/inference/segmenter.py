@@ -22,7 +22,8 @@ class SegmentedExam:
     """The maps of one exam, on its own grid.
 
     Attributes:
-        maps: ``seg`` (H, W, D) uint8 with the values of ``regions.LABEL_NAMES``, ``entropy`` (H, W, D)
+        maps: ``seg`` (H, W, D) uint8 with the values of ``regions.LABEL_NAMES``, ``entropy`` (H, W,
+        D)
             float32 in bits, and ``weight-MODALITY`` (H, W, D) float32 for every acquired modality.
         affine: (4, 4), voxel to world, RAS+ mm.
         result: modalities, volumes in ml, mean weights, warnings; plain JSON.
@@ -37,7 +38,8 @@ class Segmenter:
     """Loads the network once and segments any number of exams.
 
     Args:
-        settings: settings of ``configs/inference.yaml`` to replace, for example ``device_name`` or ``overlap``.
+        settings: settings of ``configs/inference.yaml`` to replace, for example ``device_name`` or
+        ``overlap``.
 
     Raises:
         SetupError: weights or settings are unusable.
@@ -62,7 +64,8 @@ class Segmenter:
         """Segment one exam.
 
         Args:
-            images: modality to file or to array (H, W, D), or a case folder. ``t1``, ``t1ce``, ``t2`` and
+            images: modality to file or to array (H, W, D), or a case folder. ``t1``, ``t1ce``,
+            ``t2`` and
                 ``flair`` are understood too. Leave a modality out that was not acquired.
             affine: (4, 4), voxel to world in RAS+ mm; needed with arrays.
             case_id: name for messages and the result.
@@ -76,7 +79,9 @@ class Segmenter:
             case["pred"] = self.inferer(batch, self.network, case["presence"][None])[0]
         case = self.postprocessing(case)
         record = ExamRecord.from_json(case["record"])
-        return SegmentedExam(collect_maps(case, record, self.label_convention), record.grid.affine, case["result"])
+        return SegmentedExam(
+            collect_maps(case, record, self.label_convention), record.grid.affine, case["result"]
+        )
 
     def _read(self, source: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -99,7 +104,8 @@ def segment_exam(
     """Segment one exam from files, arrays or a case folder; see ``Segmenter`` to do so for many.
 
     Example:
-        >>> exam = segment_exam({"t1c": "case-t1c.nii.gz", "t2f": "case-t2f.nii.gz"})  # doctest: +SKIP
+        >>> files = {"t1c": "case-t1c.nii.gz", "t2f": "case-t2f.nii.gz"}
+        >>> exam = segment_exam(files)  # doctest: +SKIP
         >>> exam.maps["seg"], exam.result["volumes_ml"]  # doctest: +SKIP
     """
     return Segmenter(**settings)(images, affine=affine, case_id=case_id)

@@ -22,13 +22,15 @@ Window = tuple[tuple[slice, ...], Tensor]
 class SetInferer(SlidingWindowInferer):
     """Evaluation: all modality sets of an exam at the cost of the experts once.
 
-    Each set gives what ``MixtureInferer`` gives on an exam that has only these files, also where these alone would
-    be cropped to another box: sets with different boxes are run apart, one after the other.
+    Each set gives what ``MixtureInferer`` gives on an exam that has only these files, also where
+    these alone would be cropped to another box: sets with different boxes are run apart, one after
+    the other.
 
     Args:
         modality_sets: sets as presence flags.
         amp: compute in bfloat16 where that is safe.
-        options: as MONAI's ``SlidingWindowInferer``: ``roi_size``, ``overlap``, ``sw_batch_size``, ``mode``.
+        options: as MONAI's ``SlidingWindowInferer``: ``roi_size``, ``overlap``, ``sw_batch_size``,
+        ``mode``.
     """
 
     def __init__(self, modality_sets: list[list[bool]], amp: bool = False, **options: Any) -> None:
@@ -47,8 +49,9 @@ class SetInferer(SlidingWindowInferer):
             presence: (1, M) bool; left out, a channel that is zero everywhere counts as absent.
 
         Returns:
-            ``sets`` (1, S, M) bool, those wanted that the exam has; ``logits`` (1, S, R, H, W, D), -inf where
-            the set has no brain; ``weights`` (1, S, M, R), the gate's mean over the set's brain.
+            ``sets`` (1, S, M) bool, those wanted that the exam has; ``logits`` (1, S, R, H, W, D),
+            -inf where the set has no brain; ``weights`` (1, S, M, R), the gate's mean over the
+            set's brain.
         """
         image = plain_tensor(inputs)
         if len(image) != 1:
@@ -56,12 +59,20 @@ class SetInferer(SlidingWindowInferer):
         acquired = (derive_presence(image) if presence is None else presence.bool().cpu())[0]
         sets = self.sets[~(self.sets & ~acquired).any(dim=1)]
         boxes = _boxes(image[0], sets)
-        parts = {box: [i for i, other in enumerate(boxes) if other == box] for box in dict.fromkeys(boxes)}
-        outputs = [(places, box, *self._predict(image, box, sets[places], network)) for box, places in parts.items()]
+        parts = {
+            box: [i for i, other in enumerate(boxes) if other == box]
+            for box in dict.fromkeys(boxes)
+        }
+        outputs = [
+            (places, box, *self._predict(image, box, sets[places], network))
+            for box, places in parts.items()
+        ]
         logits, weights = _join(outputs, len(sets), image.shape[2:])
         return {"sets": sets[None], "logits": logits[None], "weights": weights[None]}
 
-    def _predict(self, image: Tensor, box: Box, sets: Tensor, network: ModalityNetwork) -> tuple[Tensor, Tensor]:
+    def _predict(
+        self, image: Tensor, box: Box, sets: Tensor, network: ModalityNetwork
+    ) -> tuple[Tensor, Tensor]:
         """Predict from sets that share a box: logits (S, R, h, w, d) and mean weights (S, M, R)."""
         present = sets.any(dim=0, keepdim=True)
         windows: list[Window] = []
@@ -69,9 +80,14 @@ class SetInferer(SlidingWindowInferer):
         def predict(window: Tensor, places: list[list[slice]]) -> Tensor:
             with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=self.amp):
                 expert_logits = network.expert_logits(window, present.expand(len(window), -1))
-                mixed = [network.mix(expert_logits, window, chosen.expand(len(window), -1)) for chosen in sets]
+                mixed = [
+                    network.mix(expert_logits, window, chosen.expand(len(window), -1))
+                    for chosen in sets
+                ]
             weights = torch.stack([weight for _, weight in mixed], dim=1).float()
-            windows.extend((tuple(place[2:]), weight) for place, weight in zip(places, weights, strict=True))
+            windows.extend(
+                (tuple(place[2:]), weight) for place, weight in zip(places, weights, strict=True)
+            )
             return torch.stack([logits.float() for logits, _ in mixed], dim=1).flatten(1, 2)
 
         rows, columns, planes = _slices(box)
@@ -79,10 +95,14 @@ class SetInferer(SlidingWindowInferer):
         blended = super().__call__(part, predict)
         assert isinstance(blended, Tensor)
         brains = torch.stack([is_not_zero(part[0, chosen]).any(dim=0) for chosen in sets])
-        return blended[0].reshape(len(sets), -1, *blended.shape[2:]), self._mean_weights(windows, brains)
+        return blended[0].reshape(len(sets), -1, *blended.shape[2:]), self._mean_weights(
+            windows, brains
+        )
 
     def _mean_weights(self, windows: Sequence[Window], brains: Tensor) -> Tensor:
-        """Average the gate's weights over brains (S, h, w, d) as blending would, without a map per weight."""
+        """Average the gate's weights over brains (S, h, w, d) as blending would, without a map per
+        weight.
+        """
         roi_size = ensure_tuple_rep(self.roi_size, 3)
         brains = functional.pad(brains, _padding(brains.shape[1:], roi_size))
         importance = compute_importance_map(
@@ -94,12 +114,16 @@ class SetInferer(SlidingWindowInferer):
         total = torch.zeros_like(windows[0][1])
         for place, weights in windows:
             share = importance / count[place]
-            total += (brains[(slice(None), *place)] * share).sum(dim=(1, 2, 3))[:, None, None] * weights
+            total += (brains[(slice(None), *place)] * share).sum(dim=(1, 2, 3))[
+                :, None, None
+            ] * weights
         return total / brains.sum(dim=(1, 2, 3)).clamp(min=1)[:, None, None]
 
 
 def _boxes(image: Tensor, sets: Tensor) -> list[Box]:
-    """Give, for every set, the box of the voxels that are not zero in one of its modalities (M, H, W, D)."""
+    """Give, for every set, the box of the voxels that are not zero in one of its modalities (M, H,
+    W, D).
+    """
     ends = [_ends(image[m : m + 1]) for m in range(len(image))]
     boxes = []
     for chosen in sets:
@@ -137,6 +161,6 @@ def _join(
 
 
 def _padding(shape: Sequence[int], roi_size: Sequence[int]) -> list[int]:
-    """Give what MONAI pads when a volume is smaller than the window, last axis first."""
+    """Return what MONAI pads when a volume is smaller than the window, last axis first."""
     missing = [max(window - size, 0) for size, window in zip(shape, roi_size, strict=True)]
     return [part for gap in reversed(missing) for part in (gap // 2, gap - gap // 2)]

@@ -1,4 +1,6 @@
-"""Writes what 3D Slicer needs to show a case with names and colours: a segmentation, a colour table, a script."""
+"""Writes what 3D Slicer needs to show a case with names and colours: a segmentation, a colour
+table, a script.
+"""
 
 import io
 from pathlib import Path
@@ -19,9 +21,13 @@ SCRIPT = "load_in_slicer.py"
 Code = tuple[str, str, str]
 
 # SNOMED CT, worded as in Slicer's own lists: SegmentationCategoryTypeModifier-DICOM-Master.json and
-# AnatomicRegionAndModifier-DICOM-Master.json in Modules/Loadable/Terminologies/Resources of github.com/Slicer/Slicer.
-# There is no code for enhancing tumour; Slicer's BraTS models use the one for a primary neoplasm, too.
-TYPE_LIST, REGION_LIST = "Segmentation category and type - DICOM master list", "Anatomic codes - DICOM master list"
+# AnatomicRegionAndModifier-DICOM-Master.json in Modules/Loadable/Terminologies/Resources of
+# github.com/Slicer/Slicer. There is no code for enhancing tumour; Slicer's BraTS models use the one
+# for a primary neoplasm, too.
+TYPE_LIST, REGION_LIST = (
+    "Segmentation category and type - DICOM master list",
+    "Anatomic codes - DICOM master list",
+)
 CATEGORY: Code = ("SCT", "49755003", "Morphologically Altered Structure")
 BRAIN: Code = ("SCT", "12738006", "Brain")
 TYPES: dict[int, Code] = {
@@ -30,7 +36,9 @@ TYPES: dict[int, Code] = {
     3: ("SCT", "86049000", "Neoplasm, Primary"),
 }
 
-_COMPRESSION = 6  # level 1 makes label maps twice as large, level 9 takes twice as long for little more
+_COMPRESSION = (
+    6  # level 1 makes label maps twice as large, level 9 takes twice as long for little more
+)
 _DATE = b"# on "
 
 
@@ -39,12 +47,15 @@ def slicer_file_names(case_id: str) -> tuple[str, str, str]:
     return f"{case_id}.seg.nrrd", f"{case_id}_seg.ctbl", SCRIPT
 
 
-def write_slicer_files(folder: Path, label: NDArray[np.uint8], grid: Grid, *, case_id: str, convention: str) -> None:
+def write_slicer_files(
+    folder: Path, label: NDArray[np.uint8], grid: Grid, *, case_id: str, convention: str
+) -> None:
     """Write the three files of a case; the same arguments give the same bytes.
 
     Args:
         folder: exists.
-        label: (H, W, D), the values of ``regions.LABEL_NAMES``; the ``.seg.nrrd`` keeps them, because its segments
+        label: (H, W, D), the values of ``regions.LABEL_NAMES``; the ``.seg.nrrd`` keeps them,
+        because its segments
             carry their names with them.
         grid: of the case.
         case_id: for the files' names.
@@ -63,12 +74,18 @@ def write_slicer_files(folder: Path, label: NDArray[np.uint8], grid: Grid, *, ca
 
 
 def colour_table(convention: str) -> str:
-    """Give Slicer's classic colour table (``.ctbl``) for label maps numbered by a convention."""
+    """Return Slicer's classic colour table (``.ctbl``) for label maps numbered by a convention."""
     values = written_values(convention)
-    lines = [f"# Color table file for label maps numbered as {convention}", f"# {len(values)} values"]
+    lines = [
+        f"# Color table file for label maps numbered as {convention}",
+        f"# {len(values)} values",
+    ]
     for disk, here in values.items():
         red, green, blue = (round(255 * part) for part in _rgb(here))
-        lines.append(f"{disk} {LABEL_NAMES[here].replace(' ', '_')} {red} {green} {blue} {255 if here else 0}")
+        lines.append(
+            f"{disk} {LABEL_NAMES[here].replace(' ', '_')} {red} {green} {blue}"
+            f" {255 if here else 0}"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -96,10 +113,11 @@ def _segmentation(label: NDArray[np.uint8], grid: Grid) -> dict[str, Any]:
 
 
 def _lps_affine(grid: Grid) -> Affine:
-    """Give the place where Slicer shows the NIfTI files of a case.
+    """Return the place where Slicer shows the NIfTI files of a case.
 
-    Of a file without position and orientation every reader makes its own: ITK, with which Slicer reads, takes its axes
-    for those of the patient, L, P and S, and puts the first voxel at the origin.
+    Of a file without position and orientation every reader makes its own: ITK, with which Slicer
+    reads, takes its axes for those of the patient, L, P and S, and puts the first voxel at the
+    origin.
     """
     if not grid.is_anchored:
         return np.diag([*spacing_mm(grid.affine), 1.0])

@@ -1,4 +1,6 @@
-"""Writes the maps of a case as NIfTI on the patient's grid, and a JSON that says how they came about."""
+"""Writes the maps of a case as NIfTI on the patient's grid, and a JSON that says how they came
+about.
+"""
 
 import json
 import platform
@@ -38,9 +40,10 @@ from bundle.regions import CONVENTIONS, LABEL_NAMES
 class MapWriter:
     """Ignite handler that writes ``OUT/CASE/CASE_*.nii.gz`` and, last, ``OUT/CASE/CASE.json``.
 
-    A handler rather than a transform in ``postprocessing``, because MONAI Label runs the transforms too and
-    would write on its server. Where the JSON stands, the case is complete. What must not be replaced, see
-    ``earlier_results``, is refused as soon as the case is read, before anything is computed.
+    A handler rather than a transform in ``postprocessing``, because MONAI Label runs the transforms
+    too and would write on its server. Where the JSON stands, the case is complete. What must not be
+    replaced, see ``earlier_results``, is refused as soon as the case is read, before anything is
+    computed.
 
     Args:
         output_dir: made if it is not there.
@@ -68,7 +71,8 @@ class MapWriter:
         if label_convention not in CONVENTIONS:
             raise SetupError(
                 "E_SETTING",
-                f"label_convention must be one of {', '.join(CONVENTIONS)}; got {label_convention!r}. Choose one.",
+                f"label_convention must be one of {', '.join(CONVENTIONS)}; got"
+                f" {label_convention!r}. Choose one.",
             )
         self.output_dir = Path(output_dir)
         self.weights_sha256 = weights_sha256
@@ -94,7 +98,9 @@ class MapWriter:
             self.check(ExamRecord.from_json(text))
 
     def check(self, record: ExamRecord) -> None:
-        """Refuse a case whose results would replace what they must not, see ``earlier_results.check_free``."""
+        """Refuse a case whose results would replace what they must not, see
+        ``earlier_results.check_free``.
+        """
         case_id = record.case_id
         maps = ["seg", "entropy", *(f"weight-{modality}" for modality in record.modalities)]
         check_free(
@@ -117,21 +123,29 @@ class MapWriter:
         for item, output in zip(state.batch, state.output, strict=True):
             self.write({**item, **output}, computed_s)
 
-    def write(self, case: Mapping[str, Any], computed_s: float | None = None, kinds: Sequence[str] = MAP_KINDS) -> Path:
+    def write(
+        self,
+        case: Mapping[str, Any],
+        computed_s: float | None = None,
+        kinds: Sequence[str] = MAP_KINDS,
+    ) -> Path:
         """Write one case.
 
         Args:
             case: after post-processing, see ``maps.SplitMapsd``.
-            computed_s: seconds from the first byte read to the last map, for the JSON; None where nobody measured.
+            computed_s: seconds from the first byte read to the last map, for the JSON; None where
+            nobody measured.
             kinds: which of ``MAP_KINDS`` to write.
 
         Returns:
             The case's folder.
 
         Raises:
-            CaseError: E_NOT_FINITE, a map or fact is no number; E_CHANGED, a file is not what was read; or what is
+            CaseError: E_NOT_FINITE, a map or fact is no number; E_CHANGED, a file is not what was
+            read; or what is
                 there must not be replaced. Nothing is written.
-            OutputError: the folder cannot be written; files of an earlier run may be gone, nothing is half-written.
+            OutputError: the folder cannot be written; files of an earlier run may be gone, nothing
+                is half-written.
         """
         record = ExamRecord.from_json(case["record"])
         self.check(record)
@@ -139,33 +153,52 @@ class MapWriter:
         maps = collect_maps(case, record, self.label_convention)
         maps = {name: values for name, values in maps.items() if name.split("-")[0] in kinds}
         check_finite(maps, record.case_id)
-        text = to_json(self._facts(case["result"], record, sorted(maps), computed_s), record.case_id)
+        text = to_json(
+            self._facts(case["result"], record, sorted(maps), computed_s), record.case_id
+        )
         with staged(folder) as stage:
             for name, values in maps.items():
-                write_volume(stage / f"{record.case_id}_{name}.nii.gz", values, record.grid, description=name)
+                write_volume(
+                    stage / f"{record.case_id}_{name}.nii.gz", values, record.grid, description=name
+                )
             self._write_companions(stage, {**maps, "seg": label_map(case)}, record)
             (stage / f"{record.case_id}.json").write_bytes(text)
             publish(stage, folder, record)
         return folder
 
     def _write_companions(self, stage: Path, maps: Maps, record: ExamRecord) -> None:
-        """Write what was asked for besides the maps; ``seg`` has the values of ``regions.LABEL_NAMES``."""
+        """Write what was asked for besides the maps; ``seg`` has the values of
+        ``regions.LABEL_NAMES``.
+        """
         case_id = record.case_id
         if self.preview:
             _draw(stage / preview_name(case_id), maps, record)
         if self.slicer:
-            write_slicer_files(stage, maps["seg"], record.grid, case_id=case_id, convention=self.label_convention)
+            write_slicer_files(
+                stage, maps["seg"], record.grid, case_id=case_id, convention=self.label_convention
+            )
 
     def _facts(
-        self, result: Mapping[str, Any], record: ExamRecord, maps: list[str], computed_s: float | None
+        self,
+        result: Mapping[str, Any],
+        record: ExamRecord,
+        maps: list[str],
+        computed_s: float | None,
     ) -> dict[str, Any]:
-        numbering = {str(disk): LABEL_NAMES[here] for disk, here in CONVENTIONS[self.label_convention].items()}
+        numbering = {
+            str(disk): LABEL_NAMES[here]
+            for disk, here in CONVENTIONS[self.label_convention].items()
+        }
         return {
             **result,
             "labels": {"convention": self.label_convention, "values": numbering},
             "maps": map_names(record.case_id, maps),
             "companions": self._companions(record.case_id),
-            "units": {"volumes": "ml", "entropy": "bit", "weights": "share, sums to 1 over acquired modalities"},
+            "units": {
+                "volumes": "ml",
+                "entropy": "bit",
+                "weights": "share, sums to 1 over acquired modalities",
+            },
             "inputs": record.inputs,
             "weights_sha256": self.weights_sha256,
             "settings": self.settings,
@@ -181,7 +214,7 @@ class MapWriter:
 
 
 def to_json(facts: Mapping[str, Any], case_id: str) -> bytes:
-    """Give the JSON of a case; a name that is not UTF-8 keeps its bytes as an escape.
+    """Return the JSON of a case; a name that is not UTF-8 keeps its bytes as an escape.
 
     Raises:
         CaseError: E_NOT_FINITE, a fact is NaN or infinite, which JSON does not have.
@@ -191,14 +224,16 @@ def to_json(facts: Mapping[str, Any], case_id: str) -> bytes:
     except ValueError as error:
         raise CaseError(
             "E_NOT_FINITE",
-            f"Case {case_id}: every fact of the result must be a number; got {error}. Look at the intensities of the "
-            "images.",
+            f"Case {case_id}: every fact of the result must be a number; got {error}. Look at the"
+            " intensities of the images.",
         ) from None
     return f"{text}\n".encode(errors="backslashreplace")
 
 
 def _draw(path: Path, maps: Maps, record: ExamRecord) -> None:
-    """Draw the case on the intensities of its files; those in memory are normalised and cropped by now."""
+    """Draw the case on the intensities of its files; those in memory are normalised and cropped by
+    now.
+    """
     images = {modality: _read_again(record, modality) for modality in record.modalities}
     draw_preview(path, images, maps, record.grid.affine, title=record.case_id)
 
@@ -210,7 +245,7 @@ def _read_again(record: ExamRecord, modality: str) -> NDArray[np.float32]:
     if volume.sha256 != entry["sha256"]:
         raise CaseError(
             "E_CHANGED",
-            f"{record.case_id}, {modality}, {entry['file']}: the file must stay as it is until the case is done; it "
-            "was changed meanwhile. Run the case again.",
+            f"{record.case_id}, {modality}, {entry['file']}: the file must stay as it is until the"
+            " case is done; it was changed meanwhile. Run the case again.",
         )
     return volume.data

@@ -1,4 +1,6 @@
-"""Losses of the two training stages, built on a task loss that gives one value per case and region."""
+"""Losses of the two training stages, built on a task loss that gives one value per case and
+region.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -12,9 +14,10 @@ TaskLoss = Callable[[Tensor, Tensor], Tensor]
 class ExpertsLoss(nn.Module):
     """Stage 1: the sum of the experts' own task losses.
 
-    A sum of terms that share no parameter: every expert is trained exactly as if it were alone. With several
-    processes, gradients averaged over them are those of one process that has all their cases, also where
-    modalities are missing; the processes then exchange M numbers per call, so all of them must call.
+    A sum of terms that share no parameter: every expert is trained exactly as if it were alone.
+    With several processes, gradients averaged over them are those of one process that has all their
+    cases, also where modalities are missing; the processes then exchange M numbers per call, so all
+    of them must call.
 
     Args:
         task_loss: (logits, target) to (B, R).
@@ -34,12 +37,13 @@ class ExpertsLoss(nn.Module):
         """Add up the losses of the experts whose modality is present.
 
         Args:
-            pred: expert logits (B, M, R, H, W, D) and presence (B, M) bool; on the CPU it costs no device sync.
+            pred: expert logits (B, M, R, H, W, D) and presence (B, M) bool; on the CPU it costs no
+            device sync.
             target: (B, R, H, W, D), 0 or 1.
 
         Returns:
-            A scalar; each expert contributes the mean over the cases that have its modality. Without any such
-            case it is a zero whose backward pass touches no parameter.
+            A scalar; each expert contributes the mean over the cases that have its modality.
+            Without any such case it is a zero whose backward pass touches no parameter.
         """
         expert_logits, presence = pred
         present, target = presence.cpu(), _plain_float(target)
@@ -60,15 +64,18 @@ class ExpertsLoss(nn.Module):
 
 
 class MoFeLoss(nn.Module):
-    """Stage 2: the task loss of both modality sets, and a hinge where more modalities do worse than fewer.
+    """Stage 2: the task loss of both modality sets, and a hinge where more modalities do worse than
+    fewer.
 
     Both predictions must come from the same crop of the same case, or the hinge compares crops.
 
     Args:
         task_loss: (logits, target) to (B, R).
         weight: lambda, the weight of the hinge.
-        per_region: take the hinge per case and region, then average; else per case, on the mean over regions.
-        stop_fewer_gradient: let the hinge pull the larger set's loss down without pushing the smaller set's up.
+        per_region: take the hinge per case and region, then average; else per case, on the mean
+        over regions.
+        stop_fewer_gradient: let the hinge pull the larger set's loss down without pushing the
+        smaller set's up.
 
     Attributes:
         parts: detached means of the last call: ``more``, ``fewer`` and the unweighted ``hinge``.
@@ -78,7 +85,12 @@ class MoFeLoss(nn.Module):
     """
 
     def __init__(
-        self, task_loss: TaskLoss, weight: float = 0.1, *, per_region: bool = False, stop_fewer_gradient: bool = False
+        self,
+        task_loss: TaskLoss,
+        weight: float = 0.1,
+        *,
+        per_region: bool = False,
+        stop_fewer_gradient: bool = False,
     ) -> None:
         super().__init__()
         self.task_loss = task_loss
@@ -108,17 +120,25 @@ class MoFeLoss(nn.Module):
 
 
 def _plain_float(target: Tensor) -> Tensor:
-    """Convert a label once for all comparisons, without MONAI's metadata, whose bookkeeping costs time."""
+    """Convert a label once for all comparisons, without MONAI's metadata, whose bookkeeping costs
+    time.
+    """
     return target.as_subclass(Tensor).float()
 
 
 def _rows(batch: Tensor, cases: Tensor) -> Tensor:
     """Take some cases of a batch; all of them are not copied."""
-    return batch if len(cases) == len(batch) else batch.index_select(0, cases.to(batch.device, non_blocking=True))
+    return (
+        batch
+        if len(cases) == len(batch)
+        else batch.index_select(0, cases.to(batch.device, non_blocking=True))
+    )
 
 
 def _shares_of_cases(present: Tensor) -> Tensor | None:
-    """Give, per expert, W x own cases / cases of all W processes, as (M,); None where there is one process."""
+    """Give, per expert, W x own cases / cases of all W processes, as (M,); None where there is one
+    process.
+    """
     n_processes = idist.get_world_size()
     if n_processes == 1:
         return None

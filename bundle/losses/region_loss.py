@@ -13,14 +13,15 @@ EMPTY_REGIONS = ("skip", "one", "batch")
 class DiceBCELoss(nn.Module):
     """Soft Dice plus binary cross-entropy, one value per case and region.
 
-    Where a region is empty in the label, soft Dice is close to 1 whatever is predicted; it would drown
-    the More-vs-Fewer hinge. What happens there is a choice:
+    Where a region is empty in the label, soft Dice is close to 1 whatever is predicted; it would
+    drown the More-vs-Fewer hinge. What happens there is a choice:
 
     * ``skip``: the cross-entropy stands alone.
     * ``one``: soft Dice counts as it comes, about 1 unless the prediction is empty too.
-    * ``batch``: overlap and volumes of a region are summed over the batch before they are divided; every case gets
-      this one Dice beside its own cross-entropy. A region that is empty in the whole batch is skipped. The
-      batch is what one call sees: the cases of one process, in stage 1 only those with the expert's modality.
+    * ``batch``: overlap and volumes of a region are summed over the batch before they are divided;
+      every case gets this one Dice beside its own cross-entropy. A region that is empty in the
+      whole batch is skipped. The batch is what one call sees: the cases of one process, in stage 1
+      only those with the expert's modality.
 
     Args:
         empty_regions: ``skip``, ``one`` or ``batch``.
@@ -36,7 +37,8 @@ class DiceBCELoss(nn.Module):
         if empty_regions not in EMPTY_REGIONS:
             raise SetupError(
                 "E_SETTING",
-                f"empty_regions must be one of {', '.join(EMPTY_REGIONS)}; got {empty_regions!r}. Choose one of them.",
+                f"empty_regions must be one of {', '.join(EMPTY_REGIONS)}; got {empty_regions!r}."
+                " Choose one of them.",
             )
         self.empty_regions = empty_regions
         self.dice = DiceLoss(sigmoid=True, reduction="none", batch=empty_regions == "batch")
@@ -52,9 +54,15 @@ class DiceBCELoss(nn.Module):
             (B, R), at least 0.
         """
         logits, target = logits.float(), target.float()
-        cross_entropy = binary_cross_entropy_with_logits(logits, target, reduction="none").flatten(2).mean(dim=2)
+        cross_entropy = (
+            binary_cross_entropy_with_logits(logits, target, reduction="none")
+            .flatten(2)
+            .mean(dim=2)
+        )
         dice = self.dice(logits, target).reshape(-1, logits.shape[1])
-        return cross_entropy + (dice if self.empty_regions == "one" else dice * self._filled(target))
+        return cross_entropy + (
+            dice if self.empty_regions == "one" else dice * self._filled(target)
+        )
 
     def _filled(self, target: Tensor) -> Tensor:
         """Tell where soft Dice has something to find: (B, R), or (1, R) for the whole batch."""

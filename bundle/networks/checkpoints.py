@@ -18,11 +18,13 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 def load_verified(network: Network, path: Path | str) -> Network:
-    """Load weights whose SHA-256 stands in a file beside them, and switch the network to evaluation.
+    """Load weights whose SHA-256 stands in a file beside them, and switch the network to
+    evaluation.
 
     Args:
         network: receives the weights; every name and shape must match.
-        path: a state dict; ``path`` + ``.sha256`` holds the checksum in the format of ``sha256sum``.
+        path: a state dict; ``path`` + ``.sha256`` holds the checksum in the format of
+        ``sha256sum``.
 
     Raises:
         SetupError: a file is missing, the checksum differs, or the weights are of another network.
@@ -33,26 +35,30 @@ def load_verified(network: Network, path: Path | str) -> Network:
 
 
 def initial_weights(network: Network, source: Path | str | Sequence[Path | str] | None) -> Network:
-    """Give a network what its training starts from.
+    """Return a network what its training starts from.
 
     Args:
         network: receives the weights.
-        source: one file that holds a whole network, in any precision; or one file or several that hold experts
-            only, together each of the network's experts once, while all else stays as it is built. None
-            leaves the network as it is built.
+        source: one file that holds a whole network, in any precision; or one file or several that
+        hold experts
+            only, together each of the network's experts once, while all else stays as it is built.
+            None leaves the network as it is built.
 
     Returns:
-        The network. An output layer of experts that the network does without, because it mixes feature maps,
-        is left out; everything else must fit.
+        The network. An output layer of experts that the network does without, because it mixes
+        feature maps, is left out; everything else must fit.
 
     Raises:
-        SetupError: a file is missing, damaged or of another network; an expert is missing or comes twice.
+        SetupError: a file is missing, damaged or of another network; an expert is missing or comes
+        twice.
     """
     if source is None:
         return network
     files = [Path(path) for path in ([source] if isinstance(source, str | Path) else source)]
     states = {file: _read_start(file) for file in files}
-    whole = [file for file, state in states.items() if not all(_is_of_expert(name) for name in state)]
+    whole = [
+        file for file, state in states.items() if not all(_is_of_expert(name) for name in state)
+    ]
     if whole and len(files) == 1:
         return _load_into(network, states[whole[0]], whole[0])
     if whole:
@@ -65,7 +71,8 @@ def initial_weights(network: Network, source: Path | str | Sequence[Path | str] 
 
 
 def save_weights(network: nn.Module, path: Path | str, only: Sequence[str] | None = None) -> None:
-    """Store weights as they are, as a plain state dict; an older file stays until the new one is complete.
+    """Store weights as they are, as a plain state dict; an older file stays until the new one is
+    complete.
 
     Args:
         network: a mixture of experts if ``only`` is given.
@@ -82,10 +89,14 @@ def save_weights(network: nn.Module, path: Path | str, only: Sequence[str] | Non
         if unknown or not only:
             raise SetupError(
                 "E_EXPERTS",
-                f"Experts to store must be among {_listed(_experts_in(state))}; got {_listed(unknown)}. "
-                "Correct the names.",
+                f"Experts to store must be among {_listed(_experts_in(state))}; got"
+                f" {_listed(unknown)}. Correct the names.",
             )
-        state = {name: value for name, value in state.items() if _is_of_expert(name) and _expert_of(name) in only}
+        state = {
+            name: value
+            for name, value in state.items()
+            if _is_of_expert(name) and _expert_of(name) in only
+        }
     save_state(on_cpu(state), Path(path))
 
 
@@ -107,7 +118,8 @@ def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str)
 
 
 def write_with_checksum(content: bytes | memoryview, target: Path) -> None:
-    """Write weights and the file with their SHA-256 beside them; the old ones stay until both are complete.
+    """Write weights and the file with their SHA-256 beside them; the old ones stay until both are
+    complete.
 
     Raises:
         OutputError: E_WRITE, nothing is left behind.
@@ -116,11 +128,13 @@ def write_with_checksum(content: bytes | memoryview, target: Path) -> None:
         file.write(content)
         file.flush()
         with appearing_at_once(sidecar(target)) as checksum:
-            checksum.write(f"{hashlib.sha256(content).hexdigest()}  {target.name}\n".encode("ascii"))
+            checksum.write(
+                f"{hashlib.sha256(content).hexdigest()}  {target.name}\n".encode("ascii")
+            )
 
 
 def verified_sha256(file: Path) -> str:
-    """Give the SHA-256 of weights, which also stands in the file beside them.
+    """Return the SHA-256 of weights, which also stands in the file beside them.
 
     Raises:
         SetupError: a file is missing, or the checksum differs.
@@ -129,13 +143,14 @@ def verified_sha256(file: Path) -> str:
     if actual != expected:
         raise SetupError(
             "E_WEIGHTS_CHECKSUM",
-            f"The weights {file} must have the SHA-256 {expected}; got {actual}. Fetch the file again; do not use it.",
+            f"The weights {file} must have the SHA-256 {expected}; got {actual}. Fetch the file"
+            " again; do not use it.",
         )
     return actual
 
 
 def file_sha256(path: Path | str) -> str:
-    """Give the SHA-256 of a file as 64 hexadecimal digits.
+    """Return the SHA-256 of a file as 64 hexadecimal digits.
 
     Raises:
         SetupError: the file cannot be read.
@@ -144,11 +159,13 @@ def file_sha256(path: Path | str) -> str:
         with Path(path).open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise SetupError("E_WEIGHTS", f"The weights {path} must be readable; got: {error.strerror}.") from None
+        raise SetupError(
+            "E_WEIGHTS", f"The weights {path} must be readable; got: {error.strerror}."
+        ) from None
 
 
 def sidecar(file: Path) -> Path:
-    """Give the file that holds the SHA-256 of another, in the format of ``sha256sum``."""
+    """Return the file that holds the SHA-256 of another, in the format of ``sha256sum``."""
     return file.with_name(file.name + ".sha256")
 
 
@@ -158,14 +175,17 @@ def _expected_sha256(file: Path) -> str:
         return checksum.read_text(encoding="ascii").split()[0]
     except (OSError, IndexError, UnicodeDecodeError):
         raise SetupError(
-            "E_WEIGHTS_CHECKSUM", f"The checksum {checksum} must stand beside the weights; it is missing or empty."
+            "E_WEIGHTS_CHECKSUM",
+            f"The checksum {checksum} must stand beside the weights; it is missing or empty.",
         ) from None
 
 
 def _load_parts(network: Network, states: Mapping[Path, State]) -> Network:
     """Join the experts of several files, each needed once, and load them."""
     wanted = [name for name in network.state_dict() if _is_of_expert(name)]
-    _check_experts(_experts_in(wanted), {file: _experts_in(state) for file, state in states.items()})
+    _check_experts(
+        _experts_in(wanted), {file: _experts_in(state) for file, state in states.items()}
+    )
     for file, state in states.items():
         mine = {name for name in wanted if _expert_of(name) in _experts_in(state)}
         _check_names({name for name in state if not _is_spare_output(name, mine)}, mine, file)
@@ -196,7 +216,9 @@ def _copy(network: Network, state: State, file: Path) -> Network:
     try:
         network.load_state_dict(state, strict=False)
     except RuntimeError as error:
-        raise SetupError("E_WEIGHTS", f"The weights {file} must fit the configured network; {error}") from None
+        raise SetupError(
+            "E_WEIGHTS", f"The weights {file} must fit the configured network; {error}"
+        ) from None
     return network
 
 
@@ -204,7 +226,8 @@ def _read_start(file: Path) -> State:
     if not file.is_file():
         raise SetupError(
             "E_EXPERTS",
-            f"Stage 2 must start from trained experts; got no file {file}. Run stage 1 with this output first.",
+            f"Stage 2 must start from trained experts; got no file {file}. Run stage 1 with this"
+            " output first.",
         )
     return read_weights(file)
 
@@ -214,8 +237,9 @@ def _check_names(found: set[str], wanted: set[str], file: Path) -> None:
         example = sorted(found ^ wanted)[0]
         raise SetupError(
             "E_WEIGHTS",
-            f"The weights {file} must fit the configured network; got {len(found ^ wanted)} differing names, "
-            f"for example {example}. Use the configuration that they were trained with.",
+            f"The weights {file} must fit the configured network; got {len(found ^ wanted)}"
+            f" differing names, for example {example}. Use the configuration that they were trained"
+            " with.",
         )
 
 
@@ -232,7 +256,7 @@ def _experts_in(names: Iterable[str]) -> list[str]:
 
 
 def _is_spare_output(name: str, wanted: set[str]) -> bool:
-    """Tell whether a tensor belongs to the output layer of an expert that has none in the network."""
+    """Whether a tensor belongs to the output layer of an expert that has none in the network."""
     layer = f"experts.{_expert_of(name)}.{OUTPUT_BLOCK}."
     return name.startswith(layer) and not any(other.startswith(layer) for other in wanted)
 

@@ -12,9 +12,11 @@ OUTPUT_BLOCK = "output_block"
 
 
 def feature_expert(**options: Any) -> DynUNet:
-    """Build a DynUNet without its output layer: (B, 1, H, W, D) to feature maps (B, filters[0], H, W, D).
+    """Build a DynUNet without its output layer: (B, 1, H, W, D) to feature maps (B, filters[0], H,
+    W, D).
 
-    All other weights have the names that they have in the whole network, so that an expert of stage 1 fits.
+    All other weights have the names that they have in the whole network, so that an expert of stage
+    1 fits.
 
     Args:
         options: as MONAI's ``DynUNet``; ``out_channels`` is asked for by it and has no effect.
@@ -25,10 +27,11 @@ def feature_expert(**options: Any) -> DynUNet:
 
 
 class FeatureHead(nn.Module):
-    """Makes logits of mixed feature maps: a normalised 3 x 3 x 3 convolution, LeakyReLU, a linear layer.
+    """Makes logits of mixed feature maps: a normalised 3 x 3 x 3 convolution, LeakyReLU, a linear
+    layer.
 
-    Not linear on purpose: a linear layer gives the same whether features are mixed before it or logits after
-    it, and the comparison of the two would compare nothing.
+    Not linear on purpose: a linear layer gives the same whether features are mixed before it or
+    logits after it, and the comparison of the two would compare nothing.
 
     Args:
         n_features: F, channels of the feature maps; ``filters[0]`` of the experts.

@@ -9,14 +9,15 @@ from bundle.mixing import records_graph
 class GateCNN(nn.Module):
     """Five strided convolutions, pooling to 4 x 4 x 4, one linear layer.
 
-    At 128 x 128 x 128 the feature map already is 4 x 4 x 4, so the pooling does nothing and the gate
-    equals the paper's; at other windows of at least 64 voxels a side it keeps working.
+    At 128 x 128 x 128 the feature map already is 4 x 4 x 4, so the pooling does nothing and the
+    gate equals the paper's; at other windows of at least 64 voxels a side it keeps working.
 
     Args:
         n_modalities: M, channels of the image and of every convolution.
         n_regions: R, decisions that get weights of their own.
 
-    Source: Li et al., SimMLM, Table A1 of the supplement: 5-layer 3D CNN, 256 features, linear to M x R.
+    Source: Li et al., SimMLM, Table A1 of the supplement: 5-layer 3D CNN, 256 features, linear to M
+    x R.
     """
 
     N_LAYERS = 5
@@ -50,16 +51,23 @@ class GateCNN(nn.Module):
 
 
 def _pool_by_slices(features: Tensor, size: int) -> Tensor:
-    """Do what ``AdaptiveAvgPool3d`` does, which ONNX lacks: (B, C, h, w, d) to (B, C, size, size, size)."""
+    """Do what ``AdaptiveAvgPool3d`` does, which ONNX lacks: (B, C, h, w, d) to (B, C, size, size,
+    size).
+    """
     for dim in (2, 3, 4):
         n = features.shape[dim]
         bounds = [(i * n // size, ((i + 1) * n + size - 1) // size) for i in range(size)]
-        slices = [features.narrow(dim, start, end - start).mean(dim, keepdim=True) for start, end in bounds]
+        slices = [
+            features.narrow(dim, start, end - start).mean(dim, keepdim=True)
+            for start, end in bounds
+        ]
         features = torch.cat(slices, dim)
     return features
 
 
 def _layer(channels: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv3d(channels, channels, kernel_size=3, stride=2, padding=1), nn.InstanceNorm3d(channels), nn.ReLU()
+        nn.Conv3d(channels, channels, kernel_size=3, stride=2, padding=1),
+        nn.InstanceNorm3d(channels),
+        nn.ReLU(),
     )

@@ -11,9 +11,9 @@ from bundle.mixing import derive_presence
 class ModalityNetwork(nn.Module, ABC):
     """Predicts regions from whatever modalities a case has, in two steps.
 
-    ``expert_logits`` does once what serves every subset of a modality set; ``mix`` does the rest for one
-    set. Two sets of one crop, or all sets of one exam, cost the first step once. Nothing that the channel
-    of an absent modality holds, NaN included, reaches a result.
+    ``expert_logits`` does once what serves every subset of a modality set; ``mix`` does the rest
+    for one set. Two sets of one crop, or all sets of one exam, cost the first step once. Nothing
+    that the channel of an absent modality holds, NaN included, reaches a result.
     """
 
     __jit_unused_properties__ = ("modalities",)  # TorchScript would try to compile it
@@ -45,7 +45,8 @@ class ModalityNetwork(nn.Module, ABC):
             presence: (B, M) bool, the set; on the CPU it costs no device sync.
 
         Returns:
-            Logits (B, R, H, W, D) and the modalities' weights (B, M, R), which sum to 1 over M; float32.
+            Logits (B, R, H, W, D) and the modalities' weights (B, M, R), which sum to 1 over M;
+            float32.
         """
 
     def forward(self, image: Tensor, presence: Tensor | None = None) -> Tensor:
@@ -53,7 +54,8 @@ class ModalityNetwork(nn.Module, ABC):
 
         Args:
             image: (B, M, H, W, D), z-scored per modality.
-            presence: (B, M) bool, True = acquired. Left out, it is read off the image, which is right for
+            presence: (B, M) bool, True = acquired. Left out, it is read off the image, which is
+            right for
                 whole volumes only.
 
         Returns:

@@ -21,15 +21,21 @@ def read_weights(file: Path) -> State:
     except Exception as error:  # torch raises many kinds for what is not a checkpoint
         raise SetupError(
             "E_WEIGHTS",
-            f"The weights {file} must be a complete PyTorch state dict; got: {error} Copy or train them again.",
+            f"The weights {file} must be a complete PyTorch state dict; got: {error} Copy or train"
+            " them again.",
         ) from None
     if not isinstance(state, dict) or not all(isinstance(name, str) for name in state):
-        raise SetupError("E_WEIGHTS", f"The weights {file} must be a PyTorch state dict; got {type(state).__name__}.")
+        raise SetupError(
+            "E_WEIGHTS",
+            f"The weights {file} must be a PyTorch state dict; got {type(state).__name__}.",
+        )
     return state
 
 
 def on_cpu(state: State, *, half: bool = False) -> State:
-    """Bring weights to the CPU, in half precision if asked; a tensor of two names (DynUNet's) is stored once."""
+    """Bring weights to the CPU, in half precision if asked; a tensor of two names (DynUNet's) is
+    stored once.
+    """
     converted: State = {}
     places = {name: (value.data_ptr(), value.shape) for name, value in state.items()}
     first = {place: name for name, place in reversed(places.items())}

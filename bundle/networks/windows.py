@@ -12,7 +12,8 @@ from bundle.networks.unet_halves import UNetEncoder
 
 
 def checked_roi_size(roi_size: Sequence[int], network: nn.Module) -> tuple[int, ...]:
-    """Refuse windows that a network would choke on somewhere inside, with an error that names no setting.
+    """Refuse windows that a network would choke on somewhere inside, with an error that names no
+    setting.
 
     Args:
         roi_size: voxels, (H, W, D).
@@ -22,22 +23,30 @@ def checked_roi_size(roi_size: Sequence[int], network: nn.Module) -> tuple[int, 
         The window.
 
     Raises:
-        SetupError: a U-Net cannot halve it as often as it does, or nothing would be left to normalise.
+        SetupError: a U-Net cannot halve it as often as it does, or nothing would be left to
+        normalise.
     """
     step = _step(network)
-    smallest = max([2 * step, *(2 * GateCNN.TOTAL_STRIDE for part in network.modules() if isinstance(part, GateCNN))])
+    smallest = max(
+        [
+            2 * step,
+            *(2 * GateCNN.TOTAL_STRIDE for part in network.modules() if isinstance(part, GateCNN)),
+        ]
+    )
     window = tuple(roi_size)
     if any(size % step for size in window) or max(window) <= smallest // 2:
         raise SetupError(
             "E_ROI_SIZE",
-            f"roi_size must be multiples of {step} voxels, one of them over {smallest // 2}; got {list(window)}. "
-            "Choose another window.",
+            f"roi_size must be multiples of {step} voxels, one of them over {smallest // 2}; got"
+            f" {list(window)}. Choose another window.",
         )
     return window
 
 
 def deepest_size(roi_size: Sequence[int], network: nn.Module) -> int:
-    """Give the voxels that are left of a window's longest side in the deepest layer of a network's U-Nets."""
+    """Return the voxels that are left of a window's longest side in the deepest layer of a
+    network's U-Nets.
+    """
     return max(roi_size) // _step(network)
 
 
@@ -47,4 +56,6 @@ def _step(network: nn.Module) -> int:
 
 
 def _total_stride(unet: DynUNet | UNetEncoder) -> int:
-    return math.prod(max(stride) if isinstance(stride, Sequence) else stride for stride in unet.strides)
+    return math.prod(
+        max(stride) if isinstance(stride, Sequence) else stride for stride in unet.strides
+    )

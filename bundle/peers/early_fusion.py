@@ -12,8 +12,9 @@ from bundle.networks.modality_network import ModalityNetwork
 class EarlyFusion(ModalityNetwork):
     """One U-Net on the whole image, absent modalities zeroed.
 
-    Trained on drawn modality sets this is modality dropout. Two sets share no computation: each prediction
-    runs the whole network. The weights are equal over the present modalities and mean nothing.
+    Trained on drawn modality sets this is modality dropout. Two sets share no computation: each
+    prediction runs the whole network. The weights are equal over the present modalities and mean
+    nothing.
 
     Args:
         unet: (B, M, H, W, D) to (B, R, H, W, D) logits.
@@ -31,7 +32,7 @@ class EarlyFusion(ModalityNetwork):
         return self._modalities
 
     def expert_logits(self, image: Tensor, presence: Tensor) -> Tensor:
-        """Give (B, M, 0): there are no experts, so two sets have nothing in common."""
+        """Return (B, M, 0): there are no experts, so two sets have nothing in common."""
         refuse_empty(presence)
         return image.new_empty([presence.shape[0], presence.shape[1], 0])
 
@@ -47,4 +48,6 @@ class EarlyFusion(ModalityNetwork):
             Logits (B, R, H, W, D) and equal weights (B, M, R), float32.
         """
         logits = self.unet(hide_absent(image, presence)).float()
-        return logits, uniform_weights(presence, logits.shape[1]).to(logits.device, non_blocking=True)
+        return logits, uniform_weights(presence, logits.shape[1]).to(
+            logits.device, non_blocking=True
+        )

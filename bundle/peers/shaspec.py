@@ -1,4 +1,6 @@
-"""ShaSpec: features that all modalities share, features of each alone, and a fusion that stands in for missing ones."""
+"""ShaSpec: features that all modalities share, features of each alone, and a fusion that stands in
+for missing ones.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,20 +32,22 @@ class SharedSpecific:
 class ShaSpec(ModalityNetwork):
     """Shared-specific feature modelling.
 
-    One encoder serves all modalities and gives the shared features r, one encoder per modality the specific features s.
-    A modality enters the decoder as f = projection([r, s]) + r, a missing one as the mean of the acquired ones' r.
+    One encoder serves all modalities and gives the shared features r, one encoder per modality the
+    specific features s. A modality enters the decoder as f = projection([r, s]) + r, a missing one
+    as the mean of the acquired ones' r.
 
-    The paper fuses one feature map per modality; here every level of the U-Net is fused in the same way, so that
-    its skip connections stay, and a linear layer brings the concatenated f of a level to the decoder's channels.
-    There is no weight per modality: ``mix`` reports equal ones.
+    The paper fuses one feature map per modality; here every level of the U-Net is fused in the same
+    way, so that its skip connections stay, and a linear layer brings the concatenated f of a level
+    to the decoder's channels. There is no weight per modality: ``mix`` reports equal ones.
 
     Args:
         shared: gives the shared encoder.
-        specific: one per modality, give the specific encoders. The order is the channel order of the image.
+        specific: one per modality, give the specific encoders. The order is the channel order of
+        the image.
         decoder: gives the decoder; its output has the channels of the regions.
 
-    Source: Wang et al., Multi-modal Learning with Missing Modality via Shared-Specific Feature Modelling, CVPR 2023,
-        arXiv:2307.14126.
+    Source: Wang et al., Multi-modal Learning with Missing Modality via Shared-Specific Feature
+        Modelling, CVPR 2023, arXiv:2307.14126.
     """
 
     def __init__(self, shared: DynUNet, specific: Mapping[str, DynUNet], decoder: DynUNet) -> None:
@@ -52,7 +56,9 @@ class ShaSpec(ModalityNetwork):
         self.specific = nn.ModuleDict({name: UNetEncoder(unet) for name, unet in specific.items()})
         self.decoder = UNetDecoder(decoder)
         n, filters = len(specific), self.shared.filters
-        self.projections = nn.ModuleList(nn.Conv3d(2 * width, width, 1, bias=False) for width in filters)
+        self.projections = nn.ModuleList(
+            nn.Conv3d(2 * width, width, 1, bias=False) for width in filters
+        )
         self.joints = nn.ModuleList(nn.Conv3d(n * width, width, 1, bias=False) for width in filters)
         self.domain_classifier = nn.Linear(filters[-1], n)
 
@@ -62,7 +68,7 @@ class ShaSpec(ModalityNetwork):
         return tuple(self.specific)
 
     def expert_logits(self, image: Tensor, presence: Tensor) -> SharedSpecific:
-        """Give shared and specific features of the acquired modalities.
+        """Return shared and specific features of the acquired modalities.
 
         Args:
             image: (B, M, H, W, D).
@@ -76,7 +82,12 @@ class ShaSpec(ModalityNetwork):
         specific = {place: encoders[place[1]](channel) for place, channel in channels.items()}
         return SharedSpecific(*(_stacked(found, present.shape) for found in (shared, specific)))
 
-    def mix(self, expert_logits: SharedSpecific, image: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+    def mix(
+        self,
+        expert_logits: SharedSpecific,
+        image: Tensor,  # noqa: ARG002
+        presence: Tensor,
+    ) -> tuple[Tensor, Tensor]:
         """Predict from one modality set.
 
         Args:
@@ -87,9 +98,15 @@ class ShaSpec(ModalityNetwork):
         Returns:
             Logits (B, R, H, W, D) and equal weights (B, M, R), float32.
         """
-        parts = zip(expert_logits.shared, expert_logits.specific, self.projections, self.joints, strict=True)
-        logits = self.decoder([joint(_fused(r, s, projection, presence)) for r, s, projection, joint in parts]).float()
-        return logits, uniform_weights(presence, logits.shape[1]).to(logits.device, non_blocking=True)
+        parts = zip(
+            expert_logits.shared, expert_logits.specific, self.projections, self.joints, strict=True
+        )
+        logits = self.decoder(
+            [joint(_fused(r, s, projection, presence)) for r, s, projection, joint in parts]
+        ).float()
+        return logits, uniform_weights(presence, logits.shape[1]).to(
+            logits.device, non_blocking=True
+        )
 
     def auxiliary_losses(self, features: SharedSpecific, presence: Tensor) -> tuple[Tensor, Tensor]:
         """Compute what the paper adds to the task, on the deepest level.
@@ -99,9 +116,9 @@ class ShaSpec(ModalityNetwork):
             presence: (B, M) bool, the set that they are of; on the CPU it costs no device sync.
 
         Returns:
-            Distribution alignment: the mean L1 distance between the shared features of two modalities of a case; 0
-            where no case has two. Domain classification: the cross-entropy of telling the modality from the specific
-            features' means.
+            Distribution alignment: the mean L1 distance between the shared features of two
+            modalities of a case; 0 where no case has two. Domain classification: the cross-entropy
+            of telling the modality from the specific features' means.
         """
         shared, places = features.shared[-1].float(), presence.nonzero().tolist()
         pairs = [(one, other) for one, other in combinations(places, 2) if one[0] == other[0]]
@@ -113,18 +130,27 @@ class ShaSpec(ModalityNetwork):
         return alignment, domain
 
 
-def _stacked(found: Mapping[tuple[int, int], Sequence[Tensor]], shape: Sequence[int]) -> list[Tensor]:
-    """Put the levels of every (case, modality), each (1, F, h, w, d), at their places in (B, M, F, h, w, d)."""
+def _stacked(
+    found: Mapping[tuple[int, int], Sequence[Tensor]], shape: Sequence[int]
+) -> list[Tensor]:
+    """Put the levels of every (case, modality), each (1, F, h, w, d), at their places in (B, M, F,
+    h, w, d).
+    """
     by_level = zip(*found.values(), strict=True)
     return [
-        stack_present({place: one[0] for place, one in zip(found, level, strict=True)}, shape) for level in by_level
+        stack_present({place: one[0] for place, one in zip(found, level, strict=True)}, shape)
+        for level in by_level
     ]
 
 
 def _fused(shared: Tensor, specific: Tensor, projection: nn.Module, presence: Tensor) -> Tensor:
-    """Fuse r and s (B, M, F, h, w, d), stand in for what is missing, concatenate: (B, M * F, h, w, d)."""
+    """Fuse r and s (B, M, F, h, w, d), stand in for what is missing, concatenate: (B, M * F, h, w,
+    d).
+    """
     flags = on_device(presence, shared)[:, :, None, None, None, None]
-    stand_in = torch.where(flags, shared, 0.0).sum(dim=1, keepdim=True) / flags.sum(dim=1, keepdim=True).clamp(min=1)
+    stand_in = torch.where(flags, shared, 0.0).sum(dim=1, keepdim=True) / flags.sum(
+        dim=1, keepdim=True
+    ).clamp(min=1)
     both = torch.cat([shared, specific], dim=2).flatten(0, 1)
     fused = projection(both).unflatten(0, shared.shape[:2]) + shared
     return torch.where(flags, fused, stand_in.to(fused.dtype)).flatten(1, 2)

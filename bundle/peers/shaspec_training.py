@@ -36,8 +36,8 @@ class ShaSpecInferer(Inferer):
             fewer: (B, M) bool, subsets of ``more``.
 
         Returns:
-            Logits of the larger and of the smaller sets, (B, R, H, W, D) each; distribution alignment and domain
-            classification, scalars.
+            Logits of the larger and of the smaller sets, (B, R, H, W, D) each; distribution
+            alignment and domain classification, scalars.
         """
         image, more, fewer = plain_tensor(inputs), more.cpu(), fewer.cpu()
         with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=self.amp):
@@ -58,10 +58,13 @@ class ShaSpecLoss(nn.Module):
     Attributes:
         parts: detached terms of the last call, those of ``pair_loss`` included.
 
-    Source: Wang et al., ShaSpec, arXiv:2307.14126; alpha 0.1 and beta 0.02 as its BraTS runs are named.
+    Source: Wang et al., ShaSpec, arXiv:2307.14126; alpha 0.1 and beta 0.02 as its BraTS runs are
+    named.
     """
 
-    def __init__(self, pair_loss: Callable[..., Tensor], alignment: float = 0.1, domain: float = 0.02) -> None:
+    def __init__(
+        self, pair_loss: Callable[..., Tensor], alignment: float = 0.1, domain: float = 0.02
+    ) -> None:
         super().__init__()
         self.pair_loss = pair_loss
         self.alignment = alignment
@@ -69,9 +72,15 @@ class ShaSpecLoss(nn.Module):
         self.parts: dict[str, Any] = {}
 
     def forward(self, pred: Prediction, target: Tensor) -> Tensor:
-        """Compute the loss of a batch, a scalar: ``pred`` from ``ShaSpecInferer``, target (B, R, H, W, D), 0 or 1."""
+        """Compute the loss of a batch, a scalar: ``pred`` from ``ShaSpecInferer``, target (B, R, H,
+        W, D), 0 or 1.
+        """
         more, fewer, alignment, domain = pred
-        loss = self.pair_loss((more, fewer), target) + self.alignment * alignment + self.domain * domain
+        loss = (
+            self.pair_loss((more, fewer), target)
+            + self.alignment * alignment
+            + self.domain * domain
+        )
         auxiliary = {"alignment": alignment.detach(), "domain": domain.detach()}
         self.parts = {**getattr(self.pair_loss, "parts", {}), **auxiliary}
         return loss

@@ -1,4 +1,6 @@
-"""Averages the weights over training steps: smoother than the last step, and what is validated and kept."""
+"""Averages the weights over training steps: smoother than the last step, and what is validated and
+kept.
+"""
 
 from functools import partial
 
@@ -11,12 +13,13 @@ from torch.optim.swa_utils import AveragedModel
 class WeightAverage:
     """Keep an exponential moving average of a network's weights, updated after every step.
 
-    The decay grows with the number of steps, ``min(decay, (1 + n) / (10 + n))``, so that the average never
-    remembers the random start. A decay of 0 follows the network itself.
+    The decay grows with the number of steps, ``min(decay, (1 + n) / (10 + n))``, so that the
+    average never remembers the random start. A decay of 0 follows the network itself.
 
     Args:
         network: the trained network; it is left alone.
-        decay: share of the old average that stays, 0 to less than 1. An average of about ``1 / (1 - decay)`` steps.
+        decay: share of the old average that stays, 0 to less than 1. An average of about ``1 / (1 -
+        decay)`` steps.
 
     Raises:
         ValueError: ``decay`` is out of range.
@@ -38,7 +41,7 @@ class WeightAverage:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._update)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Give the averaged weights and the number of steps."""
+        """Return the averaged weights and the number of steps."""
         state: dict[str, Tensor] = self.averaged.state_dict()
         return state
 
@@ -50,7 +53,9 @@ class WeightAverage:
         self.averaged.update_parameters(self.network)
 
 
-def _blend(decay: float, averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor | int) -> None:
+def _blend(
+    decay: float, averaged: list[Tensor], current: list[Tensor], n_averaged: Tensor | int
+) -> None:
     n = int(n_averaged)
     keep = min(decay, (1 + n) / (10 + n))
     torch._foreach_lerp_(averaged, current, 1 - keep)

@@ -19,7 +19,8 @@ _SHOWN = 10
 
 
 def labelled_cases(source: Path | str, patterns: Mapping[str, str] | None = None) -> Cases:
-    """List the labelled cases of a data set of any layout, each with its image files and its label file.
+    """List the labelled cases of a data set of any layout, each with its image files and its label
+    file.
 
     Cases without a label are left out, with a logged line that names them.
 
@@ -29,7 +30,8 @@ def labelled_cases(source: Path | str, patterns: Mapping[str, str] | None = None
 
     Raises:
         UsageError: no case has a label, or the data set is malformed.
-        CaseError: cases cannot be used, because files are missing or ambiguous; all of them are named: a training
+        CaseError: cases cannot be used, because files are missing or ambiguous; all of them are
+        named: a training
             never goes on with fewer cases than it was given.
     """
     cases = cases_to_judge(source, patterns)
@@ -40,21 +42,28 @@ def labelled_cases(source: Path | str, patterns: Mapping[str, str] | None = None
         names = _some([case["case_id"] for case in cases if case.get("problem") is not None])
         raise CaseError(
             "E_CASE",
-            f"Every case of {source} must be usable; got {len(problems)} that are not: {names}. Of the first, "
-            f"{problems[0].code}: {problems[0]} `simmlm data` says it of all. Mend them, or take them out of the data.",
+            f"Every case of {source} must be usable; got {len(problems)} that are not: {names}. Of"
+            f" the first, {problems[0].code}: {problems[0]} `simmlm data` says it of all. Mend"
+            " them, or take them out of the data.",
         )
     return cases
 
 
 def cases_to_judge(
-    source: Path | str, patterns: Mapping[str, str] | None = None, *, need_images: bool = True, tell: bool = True
+    source: Path | str,
+    patterns: Mapping[str, str] | None = None,
+    *,
+    need_images: bool = True,
+    tell: bool = True,
 ) -> Cases:
-    """List the cases as `labelled_cases`, and those that cannot be used with them: each fails alone.
+    """List the cases as `labelled_cases`, and those that cannot be used with them: each fails
+    alone.
 
     Args:
         source: as for `labelled_cases`.
         patterns: as for `labelled_cases`.
-        need_images: without them only other people's segmentations can be judged; ``image`` is then empty.
+        need_images: without them only other people's segmentations can be judged; ``image`` is then
+        empty.
         tell: log which cases have no label.
 
     Returns:
@@ -64,12 +73,14 @@ def cases_to_judge(
         UsageError: no case has a label, or the data set is malformed.
     """
     listed = [_with_files(item, need_images=need_images) for item in list_cases(source, patterns)]
-    cases = tuple(item for item in listed if item.get("label") is not None or item.get("problem") is not None)
+    cases = tuple(
+        item for item in listed if item.get("label") is not None or item.get("problem") is not None
+    )
     if not cases:
         raise UsageError(
             "E_NO_LABEL",
-            f"The data must have labelled cases; got none in {source}. Put CASE-seg.nii.gz beside the images of a "
-            "case, one folder per case, or name the label files in a list.",
+            f"The data must have labelled cases; got none in {source}. Put CASE-seg.nii.gz beside"
+            " the images of a case, one folder per case, or name the label files in a list.",
         )
     if tell and len(cases) < len(listed) and is_first_process():
         _tell_unlabelled(source, listed)
@@ -79,7 +90,8 @@ def cases_to_judge(
 def divide_labelled(
     source: Path | str | None, patterns: Mapping[str, str] | None = None, **options: Any
 ) -> tuple[Cases, Cases]:
-    """Give the training and the validation cases of a data set; without one, none: MONAI Label brings its own.
+    """Return the training and the validation cases of a data set; without one, none: MONAI Label
+    brings its own.
 
     Args:
         source: as for `labelled_cases`, or None.
@@ -96,11 +108,17 @@ def _with_files(item: dict[str, Any], *, need_images: bool) -> dict[str, Any]:
     """Add label and files of a listed case, or why they cannot be told."""
     problem = item.get("problem")
     if problem is not None:
-        is_truth = not need_images and problem.code == "E_NO_MODALITY" and item.get("label") is not None
+        is_truth = (
+            not need_images and problem.code == "E_NO_MODALITY" and item.get("label") is not None
+        )
         return {**item, "image": {}, "problem": None} if is_truth else item
     try:
         label = case_label(item)
-        return item if label is None else {**item, "image": _images(item, need_images=need_images), "label": label}
+        return (
+            item
+            if label is None
+            else {**item, "image": _images(item, need_images=need_images), "label": label}
+        )
     except CaseError as error:
         return {**item, "problem": error}
 
@@ -115,7 +133,11 @@ def _images(item: dict[str, Any], *, need_images: bool) -> dict[str, Any]:
 
 
 def _tell_unlabelled(source: Path | str, listed: Sequence[dict[str, Any]]) -> None:
-    names = [item["case_id"] for item in listed if item.get("label") is None and item.get("problem") is None]
+    names = [
+        item["case_id"]
+        for item in listed
+        if item.get("label") is None and item.get("problem") is None
+    ]
     count = f"{len(names)} of {len(listed)} cases"
     LOGGER.warning("%s in %s have no label and are left out: %s", count, source, _some(names))
 

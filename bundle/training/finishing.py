@@ -10,14 +10,21 @@ from torch import nn
 
 from bundle.atomic_file import appearing_at_once
 from bundle.errors import SetupError
-from bundle.networks.checkpoints import export_weights, sidecar, verified_sha256, write_with_checksum
+from bundle.networks.checkpoints import (
+    export_weights,
+    sidecar,
+    verified_sha256,
+    write_with_checksum,
+)
 from bundle.training.processes import is_first_process
 from bundle.training.time_limit import is_finished
 
 LOGGER = logging.getLogger("simmlm")
 
 
-def export_model(trainer: Engine, network: nn.Module, checkpoint: Path | str, path: Path | str) -> None:
+def export_model(
+    trainer: Engine, network: nn.Module, checkpoint: Path | str, path: Path | str
+) -> None:
     """Store the best weights for inference, once, however many processes trained them.
 
     Args:
@@ -36,7 +43,8 @@ def export_model(trainer: Engine, network: nn.Module, checkpoint: Path | str, pa
 
 
 def replace_weights(trainer: Engine, trained: Path | str, used: Path | str) -> None:
-    """Put trained weights where inference takes its weights from; those of before stay beside the trained ones.
+    """Put trained weights where inference takes its weights from; those of before stay beside the
+    trained ones.
 
     Args:
         trainer: nothing is replaced if it stopped before its last epoch.
@@ -55,13 +63,17 @@ def replace_weights(trainer: Engine, trained: Path | str, used: Path | str) -> N
         with appearing_at_once(new.with_name(f"before-{name}")) as file:
             file.write(_bytes_of(old.with_name(name)))
     write_with_checksum(content, old)
-    LOGGER.info("%s has new weights; those of before are %s", old, new.with_name(f"before-{old.name}"))
+    LOGGER.info(
+        "%s has new weights; those of before are %s", old, new.with_name(f"before-{old.name}")
+    )
 
 
 def _verified(weights: Path) -> bytes:
     sha256, content = verified_sha256(weights), _bytes_of(weights)
     if hashlib.sha256(content).hexdigest() != sha256:
-        raise SetupError("E_WEIGHTS_CHECKSUM", f"{weights} must not change while it is read; it did. Run again.")
+        raise SetupError(
+            "E_WEIGHTS_CHECKSUM", f"{weights} must not change while it is read; it did. Run again."
+        )
     return content
 
 
@@ -69,4 +81,6 @@ def _bytes_of(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SetupError("E_WEIGHTS", f"{path} must be readable; got: {error.strerror}. Mend that.") from error
+        raise SetupError(
+            "E_WEIGHTS", f"{path} must be readable; got: {error.strerror}. Mend that."
+        ) from error

@@ -15,7 +15,8 @@ LOGGER = logging.getLogger("simmlm")
 class GradientClip:
     """Clip the gradient of each part on its own; a part with a non-finite gradient skips the step.
 
-    Each on its own, because one norm over all experts would let one expert's gradient change another's step.
+    Each on its own, because one norm over all experts would let one expert's gradient change
+    another's step.
 
     Args:
         parts: modules that are clipped independently, for example the experts and the gate.
@@ -34,11 +35,15 @@ class GradientClip:
     def _clip(self, engine: Engine) -> None:
         norms = [clip_grad_norm_(part.parameters(), self.max_norm) for part in self.parts]
         device = next(self.parts[0].parameters()).device
-        finite = torch.stack([norm.to(device) for norm in norms]).isfinite()  # one wait for the GPU, not one per part
+        finite = torch.stack(
+            [norm.to(device) for norm in norms]
+        ).isfinite()  # one wait for the GPU, not one per part
         for part, is_finite in zip(self.parts, finite.tolist(), strict=True):
             if not is_finite:
                 part.zero_grad(set_to_none=True)
                 self.n_skipped += 1
                 LOGGER.warning(
-                    "A gradient was not finite in step %d; skipped (%d)", engine.state.iteration, self.n_skipped
+                    "A gradient was not finite in step %d; skipped (%d)",
+                    engine.state.iteration,
+                    self.n_skipped,
                 )

@@ -29,13 +29,19 @@ class History:
     Args:
         folder: receives table and picture.
         stage: their name.
-        loss: the loss function; what its ``parts`` (name to scalar) hold after each step is averaged too.
+        loss: the loss function; what its ``parts`` (name to scalar) hold after each step is
+        averaged too.
         optimizer: its learning rate is noted.
         evaluator: the validation engine; its key metric is noted.
     """
 
     def __init__(
-        self, folder: Path | str, stage: str, loss: nn.Module, optimizer: Optimizer, evaluator: Engine
+        self,
+        folder: Path | str,
+        stage: str,
+        loss: nn.Module,
+        optimizer: Optimizer,
+        evaluator: Engine,
     ) -> None:
         self.folder = Path(folder)
         self.stage = stage
@@ -56,7 +62,7 @@ class History:
         self.evaluator.add_event_handler(Events.COMPLETED, self._keep_score)
 
     def state_dict(self) -> dict[str, list[Row]]:
-        """Give all rows."""
+        """Return all rows."""
         return {"rows": [dict(row) for row in self.rows]}
 
     def load_state_dict(self, state: Mapping[str, list[Row]]) -> None:
@@ -112,7 +118,12 @@ def curve(rows: list[Row], title: str) -> Figure:
     """Draw the loss and the validation Dice over the epochs."""
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     left = figure.add_subplot()
-    left.plot([row["epoch"] for row in rows], [row["loss"] for row in rows], color="tab:blue", label="loss")
+    left.plot(
+        [row["epoch"] for row in rows],
+        [row["loss"] for row in rows],
+        color="tab:blue",
+        label="loss",
+    )
     left.set(xlabel="epoch", ylabel="training loss", title=title)
     right = left.twinx()
     scored = [row for row in rows if "dice" in row]

@@ -16,8 +16,8 @@ from bundle.networks.modality_network import ModalityNetwork
 class PrepareBatchFlags(PrepareBatch):
     """Move image and label to the device, and leave modality sets on the CPU.
 
-    There they steer which experts run; MONAI's ``PrepareBatchExtraInput`` moves them to the GPU, from where
-    reading them makes every step wait for the one before it.
+    There they steer which experts run; MONAI's ``PrepareBatchExtraInput`` moves them to the GPU,
+    from where reading them makes every step wait for the one before it.
 
     Args:
         keys: of the modality sets, (B, M) bool; each is given to the inferer under its own name.
@@ -33,7 +33,7 @@ class PrepareBatchFlags(PrepareBatch):
         non_blocking: bool = False,
         **options: Any,
     ) -> tuple[Tensor, Tensor | None, tuple[()], dict[str, Tensor]]:
-        """Give image, label, and the modality sets by name."""
+        """Return image, label, and the modality sets by name."""
         image, label = default_prepare_batch(batchdata, device, non_blocking, **options)
         return image, label, (), {key: batchdata[key] for key in self.keys}
 
@@ -62,8 +62,8 @@ class ExpertsInferer(Inferer):
             presence: (B, M) bool; on the CPU it costs no device sync.
 
         Returns:
-            Expert logits (B, M, R, H, W, D), or (B, M, 0) where no expert has a case, and the flags (B, M), on
-            the CPU, that tell which of them count.
+            Expert logits (B, M, R, H, W, D), or (B, M, 0) where no expert has a case, and the flags
+            (B, M), on the CPU, that tell which of them count.
 
         Raises:
             SetupError: ``names`` has an expert that the network does not have.
@@ -79,13 +79,16 @@ class ExpertsInferer(Inferer):
         if unknown:
             raise SetupError(
                 "E_EXPERTS",
-                f"experts to train must be among {', '.join(modalities)}; got {unknown[0]!r}. Correct the name.",
+                f"experts to train must be among {', '.join(modalities)}; got {unknown[0]!r}."
+                " Correct the name.",
             )
         return torch.tensor([self.names is None or name in self.names for name in modalities])
 
 
 class PairInferer(Inferer):
-    """Stage 2: predict one crop from two modality sets, running each expert once and the gate twice."""
+    """Stage 2: predict one crop from two modality sets, running each expert once and the gate
+    twice.
+    """
 
     def __init__(self, amp: bool = False) -> None:
         super().__init__()
@@ -108,4 +111,7 @@ class PairInferer(Inferer):
         image, more, fewer = plain_tensor(inputs), more.cpu(), fewer.cpu()
         with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=self.amp):
             expert_logits = network.expert_logits(image, more)
-            return network.mix(expert_logits, image, more)[0], network.mix(expert_logits, image, fewer)[0]
+            return (
+                network.mix(expert_logits, image, more)[0],
+                network.mix(expert_logits, image, fewer)[0],
+            )

@@ -17,15 +17,15 @@ STRATEGIES = ("uniform", "reference")
 class RandModalityPaird(RandomizableTransform, MapTransform):
     """Draw, for each training sample, a set ``fewer`` and a proper superset ``more`` of it.
 
-    ``fewer`` comes from the non-empty sets of acquired modalities that leave at least one out, ``more`` from
-    the proper supersets of ``fewer`` among the acquired modalities. A case with a single modality gets that
-    set twice. Each of the two draws is
+    ``fewer`` comes from the non-empty sets of acquired modalities that leave at least one out,
+    ``more`` from the proper supersets of ``fewer`` among the acquired modalities. A case with a
+    single modality gets that set twice. Each of the two draws is
 
     * ``uniform``: all candidates alike.
-    * ``reference``: first the number of modalities, uniformly over the numbers that candidates have, then a
-      candidate with that number, uniformly. Of four acquired modalities each pair of modalities is then
-      ``fewer`` in 1/3 x 1/6 of the draws, 22 % below 1/14, which is what is known of the reference code's
-      draws; that ``more`` is drawn in the same way is an assumption.
+    * ``reference``: first the number of modalities, uniformly over the numbers that candidates
+      have, then a candidate with that number, uniformly. Of four acquired modalities each pair of
+      modalities is then ``fewer`` in 1/3 x 1/6 of the draws, 22 % below 1/14, which is what is
+      known of the reference code's draws; that ``more`` is drawn in the same way is an assumption.
 
     Args:
         keys: the key of the presence flags, (M,) bool.
@@ -38,15 +38,19 @@ class RandModalityPaird(RandomizableTransform, MapTransform):
     """
 
     def __init__(
-        self, keys: str = "presence", more: str = "more", fewer: str = "fewer", strategy: str = "uniform"
+        self,
+        keys: str = "presence",
+        more: str = "more",
+        fewer: str = "fewer",
+        strategy: str = "uniform",
     ) -> None:
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self, prob=1.0)
         if strategy not in STRATEGIES:
             raise SetupError(
                 "E_SETTING",
-                f"strategy of the modality pairs must be one of {', '.join(STRATEGIES)}; got {strategy!r}. "
-                "Choose one of them.",
+                f"strategy of the modality pairs must be one of {', '.join(STRATEGIES)}; got"
+                f" {strategy!r}. Choose one of them.",
             )
         self.more = more
         self.fewer = fewer
@@ -56,7 +60,9 @@ class RandModalityPaird(RandomizableTransform, MapTransform):
         """Add the two sets to the sample."""
         sample = dict(data)
         presence = torch.as_tensor(sample[self.keys[0]], dtype=torch.bool)
-        fewer = self._choose([chosen for chosen in subsets(presence) if chosen.sum() < presence.sum()], presence)
+        fewer = self._choose(
+            [chosen for chosen in subsets(presence) if chosen.sum() < presence.sum()], presence
+        )
         larger = [chosen for chosen in subsets(presence) if is_proper_superset(chosen, fewer)]
         sample[self.fewer] = fewer
         sample[self.more] = self._choose(larger, presence)
@@ -79,5 +85,5 @@ def subsets(presence: Tensor) -> list[Tensor]:
 
 
 def is_proper_superset(larger: Tensor, smaller: Tensor) -> bool:
-    """Tell whether every modality of ``smaller`` is in ``larger``, and one more."""
+    """Whether every modality of ``smaller`` is in ``larger``, and one more."""
     return bool((larger | ~smaller).all() and larger.sum() > smaller.sum())

@@ -9,7 +9,7 @@ from bundle.networks.dmome import DMoME
 
 
 def chosen_experts(network: DMoME, names: Sequence[str]) -> nn.ModuleList:
-    """Give the experts of some modalities, in the network's order.
+    """Return the experts of some modalities, in the network's order.
 
     Raises:
         UsageError: a name is not one of the network's modalities, or there is none.
@@ -18,13 +18,14 @@ def chosen_experts(network: DMoME, names: Sequence[str]) -> nn.ModuleList:
     if unknown or not names:
         raise UsageError(
             "E_EXPERTS",
-            f"The experts to train must be among {', '.join(network.modalities)}; got {', '.join(unknown) or 'none'}.",
+            f"The experts to train must be among {', '.join(network.modalities)}; got"
+            f" {', '.join(unknown) or 'none'}.",
         )
     return nn.ModuleList(network.experts[name] for name in network.modalities if name in names)
 
 
 def all_parts(network: nn.Module) -> nn.ModuleList:
-    """Give every expert, and everything beside the experts that has weights, such as the gate."""
+    """Return every expert, and everything beside the experts that has weights, such as the gate."""
     parts = nn.ModuleList()
     for child in network.children():
         parts.extend(child.values() if isinstance(child, nn.ModuleDict) else [child])

@@ -22,9 +22,10 @@ _ENTERED: set[Path] = set()
 class AverageGradients:
     """Average the gradients of all processes before the step; does nothing in a single process.
 
-    ``DistributedDataParallel`` cannot do this here: it wraps ``forward`` alone, while a training step runs the
-    experts once and the gate twice, and it would give absent experts a gradient of zero. Here a part that no
-    process has trained in this step keeps no gradient, so that the optimizer leaves it as it is.
+    ``DistributedDataParallel`` cannot do this here: it wraps ``forward`` alone, while a training
+    step runs the experts once and the gate twice, and it would give absent experts a gradient of
+    zero. Here a part that no process has trained in this step keeps no gradient, so that the
+    optimizer leaves it as it is.
 
     Attach it before what reads gradients.
 
@@ -71,7 +72,8 @@ class AverageGradients:
 
 
 class ShareSampler(Sampler[int]):
-    """Give each process its share of the cases, every case once: repeated ones would count twice in a score.
+    """Return each process its share of the cases, every case once: repeated ones would count twice
+    in a score.
 
     Raises:
         UsageError: there are more processes than cases.
@@ -81,8 +83,8 @@ class ShareSampler(Sampler[int]):
         if len(dataset) < idist.get_world_size():
             raise UsageError(
                 "E_SPLIT",
-                f"Each of the {idist.get_world_size()} processes must have a case to validate; got {len(dataset)}. "
-                "Raise validation_share.",
+                f"Each of the {idist.get_world_size()} processes must have a case to validate; got"
+                f" {len(dataset)}. Raise validation_share.",
             )
         self.indices = range(idist.get_rank(), len(dataset), idist.get_world_size())
 
@@ -96,13 +98,14 @@ class ShareSampler(Sampler[int]):
 
 
 def is_first_process() -> bool:
-    """Tell whether this process is the one that writes files and reports."""
+    """Whether this process is the one that writes files and reports."""
     return bool(idist.get_rank() == 0)
 
 
 @contextmanager
 def only_training(out: Path) -> Iterator[None]:
-    """Keep other trainings out of a folder; all processes of one training count as one, and its first holds the lock.
+    """Keep other trainings out of a folder; all processes of one training count as one, and its
+    first holds the lock.
 
     A process that is in the folder already enters again without a lock of its own.
 
@@ -126,7 +129,9 @@ def only_training(out: Path) -> Iterator[None]:
 
 
 def process_device(name: str) -> torch.device:
-    """Give the device of this process, as ``torchrun`` numbers them: ``auto`` and ``cuda`` are one GPU each."""
+    """Return the device of this process, as ``torchrun`` numbers them: ``auto`` and ``cuda`` are
+    one GPU each.
+    """
     device = choose_device(name)
     if device.type != "cuda":
         return device
@@ -134,7 +139,9 @@ def process_device(name: str) -> torch.device:
 
 
 def start_processes(device: torch.device) -> None:
-    """Join the other processes that ``torchrun`` has started; does nothing without it, or a second time."""
+    """Join the other processes that ``torchrun`` has started; does nothing without it, or a second
+    time.
+    """
     if is_launched() and not torch.distributed.is_initialized():
         if device.type == "cuda":
             torch.cuda.set_device(device)
@@ -149,5 +156,5 @@ def stop_processes() -> None:
 
 
 def is_launched() -> bool:
-    """Tell whether ``torchrun`` has started this process."""
+    """Whether ``torchrun`` has started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ

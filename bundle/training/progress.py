@@ -14,7 +14,8 @@ LOGGER = logging.getLogger("simmlm")
 
 
 class TrainingProgress:
-    """Report loss, ranking hinge, validation Dice and remaining time; silent in all processes but the first.
+    """Report loss, ranking hinge, validation Dice and remaining time; silent in all processes but
+    the first.
 
     Attach it after the history, whose rows it shows.
 
@@ -44,17 +45,29 @@ class TrainingProgress:
         self._run_rows = 0
         n_steps = (engine.state.epoch_length or 0) * (engine.state.max_epochs or 0)
         if self.console.is_terminal:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("steps,"))
-            self._bar = Progress(*columns, TimeRemainingColumn(), TextColumn("left"), console=self.console)
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("steps,"),
+            )
+            self._bar = Progress(
+                *columns, TimeRemainingColumn(), TextColumn("left"), console=self.console
+            )
             self._bar.add_task(self.stage, total=n_steps)
             self._bar.start()
 
     def _advance(self, engine: Engine) -> None:
         if self._bar is not None:
             state: Any = engine.state
-            text = f"{self.stage} {state.epoch}/{state.max_epochs}, loss {state.output[0]['loss'].item():.3f}"
+            text = (
+                f"{self.stage} {state.epoch}/{state.max_epochs}, loss"
+                f" {state.output[0]['loss'].item():.3f}"
+            )
             last = f", last epoch {describe(self.history.rows[-1])}" if self.history.rows else ""
-            self._bar.update(self._bar.task_ids[0], completed=state.iteration, description=text + last)
+            self._bar.update(
+                self._bar.task_ids[0], completed=state.iteration, description=text + last
+            )
 
     def _report(self, engine: Engine) -> None:
         done, total = engine.state.epoch, engine.state.max_epochs or engine.state.epoch

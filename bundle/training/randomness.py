@@ -18,7 +18,8 @@ class SeededByEpoch(Protocol):
 class EpochRandomness:
     """Seed the data set's transforms and torch at the start of each epoch.
 
-    Without it a training that goes on after an interruption would draw other crops and other dropout masks.
+    Without it a training that goes on after an interruption would draw other crops and other
+    dropout masks.
 
     Args:
         dataset: draws its samples from the epoch that it is told.

@@ -16,9 +16,9 @@ Shared = TypeVar("Shared", bound=Handler)
 
 
 def shared(handler: Shared) -> Shared:
-    """Give back a handler that is defined elsewhere in the config.
+    """Return a handler that is defined elsewhere in the config.
 
-    ``"@averaged"`` would do for MONAI's parser, but ``check_properties`` and MONAI Label expect every entry of
-    ``train#handlers`` to be a dictionary with a ``_target_``, and stop at text.
+    ``"@averaged"`` would do for MONAI's parser, but ``check_properties`` and MONAI Label expect
+    every entry of ``train#handlers`` to be a dictionary with a ``_target_``, and stop at text.
     """
     return handler

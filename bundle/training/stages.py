@@ -32,30 +32,37 @@ def train(
     tracking: str | None = None,
     minutes: float | None = None,
 ) -> Path | None:
-    """Train the experts alone, then gate and experts together; go on where an interrupted run of the same stopped.
+    """Train the experts alone, then gate and experts together; go on where an interrupted run of
+    the same stopped.
 
     Args:
         data: labelled cases, anything that ``labelled_cases`` takes.
-        out: receives ``experts.pt``, ``mixture.pt`` and ``model.pt`` with its SHA-256, and per stage a table and
+        out: receives ``experts.pt``, ``mixture.pt`` and ``model.pt`` with its SHA-256, and per
+        stage a table and
             a curve of the epochs and the state to go on from.
-        settings: replaced settings of the configs, for example ``epochs``, or of one: ``experts.epochs``.
+        settings: replaced settings of the configs, for example ``epochs``, or of one:
+            ``experts.epochs``.
         experts: train only these experts, and stop after stage 1.
-        start_from: weights to begin stage 2 with instead of a stage 1: a mixture, or files of experts.
+        start_from: weights to begin stage 2 with instead of a stage 1: a mixture, or files of
+            experts.
         overlays: configs to merge over those of the stages, such as the ablations.
         tracking: ``tensorboard`` or ``mlflow``.
         minutes: stop at the end of an epoch before this time is over.
 
     Returns:
-        The file of the final weights, ready for inference; with ``experts`` that of the experts. None if the time
-        was over before that.
+        The file of the final weights, ready for inference; with ``experts`` that of the experts.
+        None if the time was over before that.
 
     Raises:
-        UsageError: the data have no labelled cases or none for an expert, or ``out`` holds another training.
+        UsageError: the data have no labelled cases or none for an expert, or ``out`` holds another
+        training.
         OutputError: ``out`` cannot be written, or another process trains there.
         UserError: memory ran out.
     """
     if experts and start_from:
-        raise UsageError("E_USAGE", "--experts is for stage 1, --start-from replaces it. Give one of the two.")
+        raise UsageError(
+            "E_USAGE", "--experts is for stage 1, --start-from replaces it. Give one of the two."
+        )
     values: dict[str, Any] = {"dataset_dir": data, "output_dir": out, **(settings or {})}
     files = [find_overlay(name) for name in overlays]
     if tracking == "tensorboard":
@@ -89,7 +96,10 @@ def _run(stages: Sequence[BundleConfig], minutes: float | None) -> bool:
 
 
 def _plan(
-    values: Mapping[str, Any], experts: Sequence[str], start_from: Sequence[Path], overlays: Sequence[Path]
+    values: Mapping[str, Any],
+    experts: Sequence[str],
+    start_from: Sequence[Path],
+    overlays: Sequence[Path],
 ) -> list[tuple[str, BundleConfig]]:
     """List the stages that are to run, each with its config."""
     if experts:
@@ -103,12 +113,20 @@ def _plan(
 
 
 def _open(stage: str, values: Mapping[str, Any], overlays: Sequence[Path]) -> BundleConfig:
-    """Open the config of a stage with its values; ``experts.`` or ``mixture.`` before a name says for which it is."""
+    """Open the config of a stage with its values; ``experts.`` or ``mixture.`` before a name says
+    for which it is.
+    """
     overlays = [path for path in overlays if NAMES[stage] in stages_of(path)]
     own, other = (_settings(name) for name in (stage, *(RESULTS.keys() - {stage})))
     prefix = f"{NAMES[stage]}."
-    common = {key: value for key, value in values.items() if "." not in key and (key in own or key not in other)}
-    special = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    common = {
+        key: value
+        for key, value in values.items()
+        if "." not in key and (key in own or key not in other)
+    }
+    special = {
+        key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)
+    }
     return load_config(stage, {**common, **special}, overlays)
 
 
@@ -118,15 +136,23 @@ def _settings(stage: str) -> set[str]:
 
 def _check_output(out: Path) -> None:
     """Refuse weights that no state belongs to: a training would overwrite what it did not make."""
-    stray = [name for stage, name in RESULTS.items() if (out / name).exists() and not (out / STATES[stage]).exists()]
+    stray = [
+        name
+        for stage, name in RESULTS.items()
+        if (out / name).exists() and not (out / STATES[stage]).exists()
+    ]
     if stray:
         raise UsageError(
-            "E_OUTPUT", f"{out} must not hold weights of other origin; got {', '.join(stray)}. Choose another --out."
+            "E_OUTPUT",
+            f"{out} must not hold weights of other origin; got {', '.join(stray)}. Choose another"
+            " --out.",
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError("E_OUTPUT", f"{out} must be a folder to write to; got: {error.strerror}.") from None
+        raise OutputError(
+            "E_OUTPUT", f"{out} must be a folder to write to; got: {error.strerror}."
+        ) from None
 
 
 def _track_with_mlflow(parser: BundleConfig, out: Path) -> None:

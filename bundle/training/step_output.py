@@ -7,9 +7,11 @@ from monai.engines import IterationEvents
 
 
 class KeepLoss:
-    """Keep the loss of a step and let go of image, label and predictions, which fill the memory until the next step.
+    """Keep the loss of a step and let go of image, label and predictions, which fill the memory
+    until the next step.
 
-    The output becomes a list with one dictionary, as MONAI's handlers for TensorBoard and MLflow expect it.
+    The output becomes a list with one dictionary, as MONAI's handlers for TensorBoard and MLflow
+    expect it.
     """
 
     def attach(self, engine: Engine) -> None:

@@ -11,7 +11,8 @@ LOGGER = logging.getLogger("simmlm")
 
 
 class TimeLimit:
-    """End the run when the next epoch might not fit into its time; for queues that kill what takes too long.
+    """End the run when the next epoch might not fit into its time; for queues that kill what takes
+    too long.
 
     Attach it after what stores the state.
 
@@ -41,13 +42,22 @@ class TimeLimit:
     def _check(self, engine: Engine) -> None:
         now = time.monotonic()
         self._longest_s = max(self._longest_s, now - self._epoch_started_s)
-        over = torch.tensor(float(now - self._started_s + self._longest_s > self.limit_s), device=idist.device())
+        over = torch.tensor(
+            float(now - self._started_s + self._longest_s > self.limit_s), device=idist.device()
+        )
         # All processes stop together, or one would wait for the others for ever.
-        if float(idist.all_reduce(over, op="MAX")) > 0 and engine.state.epoch != engine.state.max_epochs:
-            LOGGER.info("Time is over after epoch %d of %d", engine.state.epoch, engine.state.max_epochs or 0)
+        if (
+            float(idist.all_reduce(over, op="MAX")) > 0
+            and engine.state.epoch != engine.state.max_epochs
+        ):
+            LOGGER.info(
+                "Time is over after epoch %d of %d",
+                engine.state.epoch,
+                engine.state.max_epochs or 0,
+            )
             engine.terminate()
 
 
 def is_finished(engine: Engine) -> bool:
-    """Tell whether a trainer has done all its epochs."""
+    """Whether a trainer has done all its epochs."""
     return engine.state.epoch == engine.state.max_epochs

@@ -9,13 +9,15 @@ from monai.transforms import MapTransform
 
 
 class RepeatForSetsd(MapTransform):
-    """Repeat each region of the label once per modality set, as ``ModalitySetsInferer`` lays out its prediction.
+    """Repeat each region of the label once per modality set, as ``ModalitySetsInferer`` lays out
+    its prediction.
 
-    For a set with a modality that the case lacks there is nothing to compare: its label is left empty, and
-    Dice leaves out what is empty in the label.
+    For a set with a modality that the case lacks there is nothing to compare: its label is left
+    empty, and Dice leaves out what is empty in the label.
 
     Args:
-        keys: label (R, H, W, D), which becomes (R * S, H, W, D), regions outermost; ``presence`` must be there too.
+        keys: label (R, H, W, D), which becomes (R * S, H, W, D), regions outermost; ``presence``
+        must be there too.
         modality_sets: S sets as presence flags.
     """
 

@@ -1,4 +1,6 @@
-"""Servers on the loopback interface that send whatever bytes a test wants, as slowly as it wants."""
+"""Servers on the loopback interface that send whatever bytes a test wants, as slowly as it
+wants.
+"""
 
 import contextlib
 import socketserver
@@ -33,7 +35,9 @@ class _Handler(socketserver.StreamRequestHandler):
         head = bytearray()
         while (line := self.rfile.readline()) not in (b"\r\n", b""):
             head += line
-        lengths = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+        lengths = [
+            line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")
+        ]
         body = self.rfile.read(int(lengths[0].split(b":")[1])) if lengths else b""
         self.server.received.append(bytes(head) + b"\r\n" + body)
         with contextlib.suppress(OSError):  # the client may have had enough
@@ -43,7 +47,9 @@ class _Handler(socketserver.StreamRequestHandler):
 @contextlib.contextmanager
 def raw_server(reply: Reply | bytes) -> Iterator[RawServer]:
     """Run a server that always sends the same, or what a function sends."""
-    with RawServer(reply if callable(reply) else lambda connection: connection.sendall(reply)) as server:
+    with RawServer(
+        reply if callable(reply) else lambda connection: connection.sendall(reply)
+    ) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:
@@ -54,5 +60,5 @@ def raw_server(reply: Reply | bytes) -> Iterator[RawServer]:
 
 
 def head(*lines: str, status: str = "200 OK") -> bytes:
-    """Give status line and headers."""
+    """Return status line and headers."""
     return "\r\n".join([f"HTTP/1.1 {status}", *lines, "", ""]).encode()

@@ -1,4 +1,6 @@
-"""Judging networks and segmentations end to end, against what ``segment`` writes for the same files."""
+"""Judging networks and segmentations end to end, against what ``segment`` writes for the same
+files.
+"""
 
 import json
 import shutil
@@ -42,7 +44,9 @@ def read_regions(path) -> np.ndarray:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("chosen", modality_sets(), ids="+".join)
-def test_every_set_is_judged_as_segment_segments_these_files(judged, phantom_folder, tiny_settings, tmp_path, chosen):
+def test_every_set_is_judged_as_segment_segments_these_files(
+    judged, phantom_folder, tiny_settings, tmp_path, chosen
+):
     table = ScoreTable.read(judged / "scores.csv")
     folder = min(phantom_folder.iterdir())
     images = find_images(folder, folder.name)
@@ -52,12 +56,18 @@ def test_every_set_is_judged_as_segment_segments_these_files(judged, phantom_fol
     truth = read_regions(folder / f"{folder.name}-seg.nii.gz")
     row = table.values("dice", empty="one")[0, list(table.sets).index("+".join(chosen))]
     for index in range(len(REGIONS)):
-        overlap = 2 * (predicted[index] & truth[index]).sum() / (predicted[index].sum() + truth[index].sum())
+        overlap = (
+            2
+            * (predicted[index] & truth[index]).sum()
+            / (predicted[index].sum() + truth[index].sum())
+        )
         assert row[index] == pytest.approx(overlap, abs=2e-3)
 
 
 @pytest.mark.slow
-def test_a_case_without_a_modality_is_judged_from_the_sets_that_it_has(exams, tiny_settings, tmp_path):
+def test_a_case_without_a_modality_is_judged_from_the_sets_that_it_has(
+    exams, tiny_settings, tmp_path
+):
     evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": exams})
     table = ScoreTable.read(tmp_path / "out" / "scores.csv")
     present = np.isfinite(table.values("dice", empty="one")).all(axis=2)
@@ -73,7 +83,9 @@ def test_a_case_that_fails_is_listed_and_the_rest_is_judged(exams, tiny_settings
     assert len(ScoreTable.read(tmp_path / "out" / "scores.csv").cases) == 1
 
 
-def test_when_no_case_can_be_judged_the_reason_is_given_and_no_report_is_written(exams, tiny_settings, tmp_path):
+def test_when_no_case_can_be_judged_the_reason_is_given_and_no_report_is_written(
+    exams, tiny_settings, tmp_path
+):
     for folder in exams.iterdir():
         (folder / f"{folder.name}-t1c.nii.gz").write_bytes(b"")
     with pytest.raises(UsageError, match="E_EMPTY") as caught:
@@ -85,7 +97,10 @@ def test_when_no_case_can_be_judged_the_reason_is_given_and_no_report_is_written
 def test_weights_that_are_none_are_refused_before_any_case(exams, tiny_settings, tmp_path):
     (tmp_path / "model.pt").write_bytes(b"no weights")
     with pytest.raises(SetupError, match=r"model\.pt"):
-        evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": exams, "checkpoint": tmp_path / "model.pt"})
+        evaluate_network(
+            tmp_path / "out",
+            {**tiny_settings, "dataset_dir": exams, "checkpoint": tmp_path / "model.pt"},
+        )
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_any_case(exams, tiny_settings, tmp_path):
@@ -94,7 +109,9 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_case(exams, tiny_
         evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": exams})
 
 
-def test_what_segment_writes_is_judged_as_the_network_that_wrote_it(judged, phantom_folder, tiny_settings, tmp_path):
+def test_what_segment_writes_is_judged_as_the_network_that_wrote_it(
+    judged, phantom_folder, tiny_settings, tmp_path
+):
     cases = labelled_cases(phantom_folder)
     images = [{"case_id": case["case_id"], "image": case["image"]} for case in cases]
     segment_cases(images, tmp_path / "segmented", settings=tiny_settings)
@@ -113,8 +130,16 @@ def test_the_truth_as_a_prediction_is_perfect_in_any_declared_numbering(phantom_
         image = nib.load(case["label"])
         values = np.asarray(image.dataobj).astype(np.uint8)
         values[values == 3] = 4
-        nib.save(nib.Nifti1Image(values, image.affine, image.header), tmp_path / "theirs" / f"{case['case_id']}.nii.gz")
-    evaluate_predictions(labelled_cases(phantom_folder), tmp_path / "theirs", tmp_path / "out", convention="brats2021")
+        nib.save(
+            nib.Nifti1Image(values, image.affine, image.header),
+            tmp_path / "theirs" / f"{case['case_id']}.nii.gz",
+        )
+    evaluate_predictions(
+        labelled_cases(phantom_folder),
+        tmp_path / "theirs",
+        tmp_path / "out",
+        convention="brats2021",
+    )
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert {summary["means"]["dice"]["given"][region]["mean"] for region in REGIONS} == {1.0}
     assert {summary["means"]["hd95_mm"]["given"][region]["mean"] for region in REGIONS} == {0.0}
@@ -135,7 +160,8 @@ def test_a_missing_prediction_and_one_on_another_grid_fail_alone(phantom_folder,
 @pytest.mark.slow
 def test_the_config_runs_as_a_bundle(phantom_folder, tiny_settings, tmp_path):
     parser = load_config(
-        "evaluate.yaml", {**tiny_settings, "dataset_dir": phantom_folder, "output_dir": tmp_path / "out"}
+        "evaluate.yaml",
+        {**tiny_settings, "dataset_dir": phantom_folder, "output_dir": tmp_path / "out"},
     )
     parser.get_parsed_content("run")
     assert (tmp_path / "out" / "report.md").is_file()

@@ -75,12 +75,17 @@ def multipart(facts, label: bytes):
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="'
     params = facts if isinstance(facts, bytes) else json.dumps(facts).encode()
     parts = [(f'{head}params"\r\n\r\n', params), (f'{head}image"; filename="x"\r\n\r\n', label)]
-    body = b"".join(start.encode() + content + b"\r\n" for start, content in parts) + f"--{BOUNDARY}--\r\n".encode()
+    body = (
+        b"".join(start.encode() + content + b"\r\n" for start, content in parts)
+        + f"--{BOUNDARY}--\r\n".encode()
+    )
     return 200, body, f"multipart/form-data; boundary={BOUNDARY}"
 
 
 def label_map(case, shift=0.0, cut=0, value=0, dtype=np.uint8, axis_sign=1, n_more=0):
-    """Bytes of a label map on the grid of a case, or beside it; one slice has a value, all others are 0."""
+    """Bytes of a label map on the grid of a case, or beside it; one slice has a value, all others
+    are 0.
+    """
     image = nib.load(case["image"]["t1c"])
     affine = image.affine.copy()
     affine[0, 3] += shift
@@ -106,14 +111,21 @@ def test_the_image_of_an_answer_is_taken_byte_by_byte(server, case, content):
     assert LabelServer(server.url).segment(case["image"], "case7") == (content, FACTS)
 
 
-def test_files_are_sent_under_names_that_say_their_modality_and_the_session_is_ended(server, case, tmp_path):
+def test_files_are_sent_under_names_that_say_their_modality_and_the_session_is_ended(
+    server, case, tmp_path
+):
     renamed = tmp_path / "anything.nii.gz"
     renamed.write_bytes(case["image"]["t2f"].read_bytes())
     server.answer = multipart(FACTS, b"x")
     client = LabelServer(server.url, options={"maps": "all"}, token="secret")
     client.segment({"t1c": case["image"]["t1c"], "t2f": renamed}, "case7")
     methods = [(method, path.partition("?")[0]) for method, path, _, _ in server.asked]
-    assert methods == [("GET", "/info/"), ("PUT", "/session/"), ("POST", "/infer/simmlm"), ("DELETE", "/session/s1")]
+    assert methods == [
+        ("GET", "/info/"),
+        ("PUT", "/session/"),
+        ("POST", "/infer/simmlm"),
+        ("DELETE", "/session/s1"),
+    ]
     _, put, post, _ = (body for _, _, body, _ in server.asked)
     assert b'filename="case7-t1c.nii.gz"' in put
     assert b'filename="case7-t2f.nii.gz"' in put
@@ -134,7 +146,9 @@ def test_files_are_sent_under_names_that_say_their_modality_and_the_session_is_e
     ],
     ids=["error", "no image", "not gzip", "not NIfTI", "cut"],
 )
-def test_an_answer_that_is_no_label_map_fails_the_case_and_ends_the_session(server, case, tmp_path, answer, sentence):
+def test_an_answer_that_is_no_label_map_fails_the_case_and_ends_the_session(
+    server, case, tmp_path, answer, sentence
+):
     server.answer = answer
     outcome = ask(server, case, tmp_path)
     assert outcome.status == "failed"
@@ -144,7 +158,9 @@ def test_an_answer_that_is_no_label_map_fails_the_case_and_ends_the_session(serv
 
 
 @pytest.mark.parametrize("difference", [{"shift": 1.0}, {"cut": 1}], ids=str)
-def test_a_label_map_that_does_not_lie_on_the_images_is_not_saved(server, case, tmp_path, difference):
+def test_a_label_map_that_does_not_lie_on_the_images_is_not_saved(
+    server, case, tmp_path, difference
+):
     server.answer = multipart(FACTS, label_map(case, **difference))
     outcome = ask(server, case, tmp_path)
     assert "E_GRID" in outcome.reason
@@ -152,7 +168,12 @@ def test_a_label_map_that_does_not_lie_on_the_images_is_not_saved(server, case, 
 
 
 def test_a_good_answer_is_saved_on_the_grid_of_the_exam_with_its_facts(server, case, tmp_path):
-    facts = {"modalities": list(case["image"]), "volumes_ml": {"oedema": 0.0}, "warnings": ["of the server"], "more": 1}
+    facts = {
+        "modalities": list(case["image"]),
+        "volumes_ml": {"oedema": 0.0},
+        "warnings": ["of the server"],
+        "more": 1,
+    }
     server.answer = multipart(facts, label_map(case, value=3))
     outcome = ask(server, case, tmp_path)
     assert outcome.status == "ok"
@@ -171,7 +192,9 @@ def test_a_good_answer_is_saved_on_the_grid_of_the_exam_with_its_facts(server, c
 
 
 @pytest.mark.parametrize(("numbering", "value"), [("brats2021", 4), ("msd", 3), ("brats2023", 3)])
-def test_the_saved_map_has_the_numbering_that_was_asked_for(server, case, tmp_path, numbering, value):
+def test_the_saved_map_has_the_numbering_that_was_asked_for(
+    server, case, tmp_path, numbering, value
+):
     facts = {**FACTS, "labels": {"convention": numbering, "values": {}}}
     server.answer = multipart(facts, label_map(case, value=value, dtype=np.float32))
     assert ask(server, case, tmp_path, options={"label_numbering": numbering}).status == "ok"
@@ -188,7 +211,9 @@ def test_a_map_in_another_numbering_than_asked_for_is_refused(server, case, tmp_
 
 
 def check_refused(server, case, out, sentence):
-    """The case fails with a sentence fit for a terminal, nothing is saved, and the session is ended."""
+    """The case fails with a sentence fit for a terminal, nothing is saved, and the session is
+    ended.
+    """
     outcome = ask(server, case, out)
     assert outcome.status == "failed"
     assert sentence in outcome.reason
@@ -224,7 +249,15 @@ def damaged(case, kind):
 @pytest.mark.parametrize(
     "kind",
     [
-        *("cut voxels", "NaN affine", "claims more", "NaN slope", "slope", "more after it", "checksum"),
+        *(
+            "cut voxels",
+            "NaN affine",
+            "claims more",
+            "NaN slope",
+            "slope",
+            "more after it",
+            "checksum",
+        ),
         "not compressed",
     ],
 )
@@ -236,7 +269,12 @@ def test_a_damaged_label_map_is_refused_by_the_reader_of_the_project(server, cas
 @pytest.mark.parametrize(
     "wrong",
     [
-        *({"value": 77}, {"value": 4}, {"value": np.nan, "dtype": np.float32}, {"value": 0.5, "dtype": np.float32}),
+        *(
+            {"value": 77},
+            {"value": 4},
+            {"value": np.nan, "dtype": np.float32},
+            {"value": 0.5, "dtype": np.float32},
+        ),
         *({"value": -1, "dtype": np.int16}, {"value": np.inf, "dtype": np.float64}, {"n_more": 1}),
         {"dtype": np.complex64},
     ],
@@ -244,7 +282,9 @@ def test_a_damaged_label_map_is_refused_by_the_reader_of_the_project(server, cas
 )
 def test_a_map_of_what_are_no_labels_is_refused(server, case, tmp_path, wrong):
     server.answer = multipart(FACTS, label_map(case, **wrong))
-    check_refused(server, case, tmp_path, "must be a .nii.gz image of labels in brats2023 numbering")
+    check_refused(
+        server, case, tmp_path, "must be a .nii.gz image of labels in brats2023 numbering"
+    )
 
 
 def test_a_gzip_bomb_is_refused_before_it_expands(server, case, tmp_path):
@@ -286,7 +326,10 @@ BAD_FACTS = {
     "NaN elsewhere": b'{"modalities": ["t1c"], "volumes_ml": {}, "x": [-Infinity]}',
     "digits": b'{"modalities": ["t1c"], "volumes_ml": {}, "x": ' + b"9" * 5000 + b"}",
     "deep": b"[" * 200_000,
-    "deep but closed": b'{"modalities": ["t1c"], "volumes_ml": {}, "x": ' + b"[" * 300 + b"]" * 300 + b"}",
+    "deep but closed": b'{"modalities": ["t1c"], "volumes_ml": {}, "x": '
+    + b"[" * 300
+    + b"]" * 300
+    + b"}",
     "long": b'{"modalities": ["t1c"], "volumes_ml": {}, "x": "' + b"x" * 2**24 + b'"}',
 }
 
@@ -294,11 +337,22 @@ BAD_FACTS = {
 @pytest.mark.parametrize("kind", BAD_FACTS)
 def test_broken_facts_fail_the_case_with_a_sentence(server, case, tmp_path, kind):
     server.answer = multipart(BAD_FACTS[kind], label_map(case))
-    check_refused(server, case, tmp_path, "E_SERVER: Case case7: the server must answer with a label map and facts")
+    check_refused(
+        server,
+        case,
+        tmp_path,
+        "E_SERVER: Case case7: the server must answer with a label map and facts",
+    )
 
 
 def test_facts_that_are_not_used_may_be_anything_and_are_kept_readable(server, case, tmp_path):
-    facts = {**FACTS, "dice": {"WT": "x"}, "half a letter": "\ud800", "warnings": ["\x1b[2J"], "n": [{"a": [None]}]}
+    facts = {
+        **FACTS,
+        "dice": {"WT": "x"},
+        "half a letter": "\ud800",
+        "warnings": ["\x1b[2J"],
+        "n": [{"a": [None]}],
+    }
     server.answer = multipart(facts, label_map(case))
     outcome = ask(server, case, tmp_path)
     assert outcome.status == "ok"
@@ -332,7 +386,10 @@ BROKEN_MULTIPART = {
     "odd boundary": (b"zzz", "multipart/form-data; boundary*=utf-16''%ff%fe"),
     "without header": (f"--{BOUNDARY}\r\n\r\nabc\r\n".encode() + END, KIND),
     "other header": (f"--{BOUNDARY}\r\nContent-Type: x\r\n\r\nabc\r\n".encode() + END, KIND),
-    "header of no text": (f"--{BOUNDARY}\r\nContent-Disposition: ".encode() + b"\xff\xfe\r\n\r\nabc\r\n" + END, KIND),
+    "header of no text": (
+        f"--{BOUNDARY}\r\nContent-Disposition: ".encode() + b"\xff\xfe\r\n\r\nabc\r\n" + END,
+        KIND,
+    ),
     "image twice": (part("params", b"{}") + part("image", b"a") + part("image", b"b") + END, KIND),
     "only an image": (part("image", b"a") + END, KIND),
     "JSON": (b"{}", "application/json"),
@@ -344,7 +401,12 @@ BROKEN_MULTIPART = {
 def test_a_broken_multipart_answer_fails_the_case_with_a_sentence(server, case, tmp_path, kind):
     content, content_type = BROKEN_MULTIPART[kind]
     server.answer = (200, content, content_type)
-    check_refused(server, case, tmp_path, "E_SERVER: Case case7: the server must answer with a label map and facts")
+    check_refused(
+        server,
+        case,
+        tmp_path,
+        "E_SERVER: Case case7: the server must answer with a label map and facts",
+    )
 
 
 INFO = {
@@ -371,7 +433,9 @@ def test_an_info_of_another_shape_is_refused_before_any_case(server, kind):
 
 
 def test_names_of_models_cannot_steer_the_terminal_or_fill_it(server):
-    server.info = json.dumps({"models": {f"{n} \x1b[2J\x1b]0;pwn\x07{'x' * 1000}": {} for n in range(1000)}}).encode()
+    server.info = json.dumps(
+        {"models": {f"{n} \x1b[2J\x1b]0;pwn\x07{'x' * 1000}": {} for n in range(1000)}}
+    ).encode()
     with pytest.raises(SetupError) as caught:
         LabelServer(server.url)
     assert str(caught.value).isprintable()
@@ -381,8 +445,19 @@ def test_names_of_models_cannot_steer_the_terminal_or_fill_it(server):
 @pytest.mark.parametrize(
     "answer",
     [
-        *(b"{}", b"hello", b'{"session_id": null}', b'{"session_id": 7}', b'{"session_id": ""}', b'["session_id"]'),
-        *(b'{"session_id": "../../datastore?id=x#"}', b'{"session_id": ".."}', b'{"session_id": "a/b"}'),
+        *(
+            b"{}",
+            b"hello",
+            b'{"session_id": null}',
+            b'{"session_id": 7}',
+            b'{"session_id": ""}',
+            b'["session_id"]',
+        ),
+        *(
+            b'{"session_id": "../../datastore?id=x#"}',
+            b'{"session_id": ".."}',
+            b'{"session_id": "a/b"}',
+        ),
         *(b'{"session_id": "\\u001b[2J"}', b'{"session_id": "' + b"a" * 5000 + b'"}'),
     ],
     ids=lambda answer: answer[:40].decode(),
@@ -399,17 +474,23 @@ def test_images_that_could_not_be_removed_are_a_warning(server, case, tmp_path):
     server.answer, server.removed = multipart(FACTS, label_map(case)), 500
     outcome = ask(server, case, tmp_path)
     assert outcome.status == "ok"
-    assert any("may still be on the server, in session s1" in text for text in outcome.result["warnings"])
+    assert any(
+        "may still be on the server, in session s1" in text for text in outcome.result["warnings"]
+    )
 
 
-def test_images_that_could_not_be_removed_are_named_beside_the_reason_of_a_failure(server, case, tmp_path):
+def test_images_that_could_not_be_removed_are_named_beside_the_reason_of_a_failure(
+    server, case, tmp_path
+):
     server.answer, server.removed = (500,), 500
     reason = ask(server, case, tmp_path).reason
     assert "Its log says why" in reason
     assert "may still be on the server, in session s1" in reason
 
 
-def test_a_case_that_a_hostile_server_spoils_does_not_keep_the_next_from_being_asked(server, case, tmp_path):
+def test_a_case_that_a_hostile_server_spoils_does_not_keep_the_next_from_being_asked(
+    server, case, tmp_path
+):
     server.answer = multipart(FACTS, b"no image")
     outcomes = ask_server(LabelServer(server.url), [case, {**case, "case_id": "case8"}], tmp_path)
     assert [outcome.status for outcome in outcomes] == ["failed", "failed"]
@@ -419,19 +500,30 @@ def test_a_case_that_a_hostile_server_spoils_does_not_keep_the_next_from_being_a
 @pytest.mark.parametrize(
     "options",
     [
-        *({"label_numbering": "brats1999"}, {"label_numbering": ["msd"]}, {"case_id": "x"}, {"overlap": float("nan")}),
+        *(
+            {"label_numbering": "brats1999"},
+            {"label_numbering": ["msd"]},
+            {"case_id": "x"},
+            {"overlap": float("nan")},
+        ),
         *({"result_extension": ".nrrd"}, {"image": "/etc/passwd"}, {"day": date(2026, 1, 1)}),
     ],
     ids=str,
 )
-def test_options_that_cannot_be_sent_or_would_change_the_answer_are_refused_before_any_case(server, options):
+def test_options_that_cannot_be_sent_or_would_change_the_answer_are_refused_before_any_case(
+    server, options
+):
     with pytest.raises(UsageError, match=r"option|Options|label_numbering"):
         LabelServer(server.url, options=options)
     assert server.asked == []
 
 
 def test_the_command_waits_for_a_case_no_longer_than_it_was_told(phantom_folder, tmp_path):
-    answers = {b"GET": b'{"models": {"simmlm": {}}}', b"PUT": b'{"session_id": "s1"}', b"DELETE": b"{}"}
+    answers = {
+        b"GET": b'{"models": {"simmlm": {}}}',
+        b"PUT": b'{"session_id": "s1"}',
+        b"DELETE": b"{}",
+    }
 
     def reply(connection):
         method = server.received[-1].partition(b" ")[0]
@@ -476,12 +568,16 @@ def test_a_server_that_is_not_there_is_refused_before_any_case(server, phantom_f
 
 def test_the_command_reports_and_fails_with_a_failed_case(server, phantom_folder, tmp_path):
     server.answer = (500,)
-    result = CliRunner().invoke(app, ["ask", server.url, str(phantom_folder), "-o", str(tmp_path / "out")])
+    result = CliRunner().invoke(
+        app, ["ask", server.url, str(phantom_folder), "-o", str(tmp_path / "out")]
+    )
     assert result.exit_code == 1
     assert "2 cases: 0 ok, 2 failed" in result.output
 
 
-def test_the_same_images_may_be_asked_for_again_and_other_images_do_not_replace_the_answer(server, case, tmp_path):
+def test_the_same_images_may_be_asked_for_again_and_other_images_do_not_replace_the_answer(
+    server, case, tmp_path
+):
     server.answer = multipart(FACTS, label_map(case, value=1))
     assert ask(server, case, tmp_path).status == "ok"
     server.answer = multipart(FACTS, label_map(case, value=3))
@@ -505,8 +601,17 @@ def test_a_label_map_of_somebody_else_is_never_replaced(server, case, tmp_path):
 
 def test_results_of_segment_are_not_mixed_with_an_answer(server, case, tmp_path):
     (tmp_path / "case7").mkdir()
-    inputs = {"t1c": {"file": "x", "sha256": hashlib.sha256(case["image"]["t1c"].read_bytes()).hexdigest()}}
-    facts = {"versions": {"simmlm": "0.5.0"}, "inputs": inputs, "maps": ["case7_seg.nii.gz", "case7_entropy.nii.gz"]}
+    inputs = {
+        "t1c": {
+            "file": "x",
+            "sha256": hashlib.sha256(case["image"]["t1c"].read_bytes()).hexdigest(),
+        }
+    }
+    facts = {
+        "versions": {"simmlm": "0.5.0"},
+        "inputs": inputs,
+        "maps": ["case7_seg.nii.gz", "case7_entropy.nii.gz"],
+    }
     (tmp_path / "case7" / "case7.json").write_text(json.dumps(facts))
     server.answer = multipart(FACTS, label_map(case, value=1))
     assert "simmlm segment" in ask(server, case, tmp_path).reason

@@ -51,13 +51,21 @@ def test_a_failure_never_touches_the_cases_after_it(tiny_settings, tmp_path, bad
     write_cases(tmp_path / "data")
     for name in bad:
         (tmp_path / "data" / name / f"{name}-t2w.nii.gz").write_bytes(b"")
-    outcomes = segment_cases(list_cases(tmp_path / "data"), tmp_path / "out", settings=tiny_settings)
+    outcomes = segment_cases(
+        list_cases(tmp_path / "data"), tmp_path / "out", settings=tiny_settings
+    )
     assert statuses(outcomes) == [(name, FAILED if name in bad else OK) for name in "abcd"]
-    assert [o.result["case_id"] for o in outcomes if o.result] == [name for name in "abcd" if name not in bad]
-    assert all((tmp_path / "out" / name / f"{name}.json").exists() == (name not in bad) for name in "abcd")
+    assert [o.result["case_id"] for o in outcomes if o.result] == [
+        name for name in "abcd" if name not in bad
+    ]
+    assert all(
+        (tmp_path / "out" / name / f"{name}.json").exists() == (name not in bad) for name in "abcd"
+    )
 
 
-def test_an_unexpected_exception_is_reported_and_the_batch_goes_on(tiny_settings, tmp_path, monkeypatch, caplog):
+def test_an_unexpected_exception_is_reported_and_the_batch_goes_on(
+    tiny_settings, tmp_path, monkeypatch, caplog
+):
     def fail_once(self, *args, _calls=[], **kwargs):  # noqa: B006
         _calls.append(1)
         if len(_calls) == 2:
@@ -88,26 +96,42 @@ def test_outcomes_are_reported_and_in_the_table_as_soon_as_they_are_known(tiny_s
 
 def test_a_row_says_what_the_json_of_the_case_says(tiny_settings, tmp_path):
     (outcome,) = segment_cases(
-        list_cases(write_cases(tmp_path / "data", "a") / "a"), tmp_path / "out", settings=tiny_settings
+        list_cases(write_cases(tmp_path / "data", "a") / "a"),
+        tmp_path / "out",
+        settings=tiny_settings,
     )
     facts = json.loads((tmp_path / "out" / "a" / "a.json").read_text())
     assert {key: facts[key] for key in outcome.result} == outcome.result
-    assert list(outcome.row().values())[3:] == ["t2w", len(facts["warnings"]), *facts["volumes_ml"].values()]
+    assert list(outcome.row().values())[3:] == [
+        "t2w",
+        len(facts["warnings"]),
+        *facts["volumes_ml"].values(),
+    ]
 
 
 def test_unusable_weights_are_a_setup_error_before_any_case(tiny_settings, tmp_path):
     cases = list_cases(write_cases(tmp_path / "data"))
     with pytest.raises(SetupError, match="nowhere"):
-        segment_cases(cases, tmp_path / "out", settings={**tiny_settings, "checkpoint": tmp_path / "nowhere.pt"})
+        segment_cases(
+            cases,
+            tmp_path / "out",
+            settings={**tiny_settings, "checkpoint": tmp_path / "nowhere.pt"},
+        )
     assert not any((tmp_path / "out").iterdir())
 
 
 @pytest.mark.parametrize("as_files", [False, True], ids=["folder", "files"])
-def test_a_case_whose_results_would_go_among_its_images_stops_the_run(tiny_settings, tmp_path, as_files):
+def test_a_case_whose_results_would_go_among_its_images_stops_the_run(
+    tiny_settings, tmp_path, as_files
+):
     (folder,) = write_cases(tmp_path / "data", "a").iterdir()
     image = {"t2w": folder / "a-t2w.nii.gz"} if as_files else folder
     with pytest.raises(OutputError, match="among the images"):
-        segment_cases(({"case_id": "a", "image": image},), tmp_path / "x" / ".." / "data", settings=tiny_settings)
+        segment_cases(
+            ({"case_id": "a", "image": image},),
+            tmp_path / "x" / ".." / "data",
+            settings=tiny_settings,
+        )
     assert [path.name for path in folder.iterdir()] == ["a-t2w.nii.gz"]
 
 
@@ -152,12 +176,16 @@ ODD = ["a\0b", "a\ud800b", "..", "a/b", "", ".x", "cases.csv", "Cases.CSV"]
 
 @pytest.mark.parametrize("odd", ODD, ids=ascii)
 @pytest.mark.parametrize("place", [0, 1, 2])
-def test_a_name_that_no_folder_can_have_fails_alone_before_anything_is_computed(tmp_path, odd, place):
+def test_a_name_that_no_folder_can_have_fails_alone_before_anything_is_computed(
+    tmp_path, odd, place
+):
     names = ["a", "b"]
     names.insert(place, odd)
     asked = []
     outcomes = run(tmp_path, names, lambda case: asked.append(case["case_id"]) or RESULT)
-    assert [outcome.status for outcome in outcomes] == [FAILED if name == odd else OK for name in names]
+    assert [outcome.status for outcome in outcomes] == [
+        FAILED if name == odd else OK for name in names
+    ]
     assert outcomes[place].reason.startswith("E_CASE_ID")
     assert asked == ["a", "b"]
     assert len(table(tmp_path)) == 3
@@ -167,7 +195,12 @@ def test_a_name_that_no_folder_can_have_fails_alone_before_anything_is_computed(
     ("error", "code"),
     [
         (MemoryError(), "E_MEMORY"),
-        (RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory"), "E_MEMORY"),
+        (
+            RuntimeError(
+                "[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory"
+            ),
+            "E_MEMORY",
+        ),
         (OSError(36, "File name too long", "x" * 300), "E_IO"),
         (PermissionError(13, "Permission denied", "x"), "E_IO"),
         (RecursionError("deep"), "E_UNEXPECTED"),
@@ -176,7 +209,9 @@ def test_a_name_that_no_folder_can_have_fails_alone_before_anything_is_computed(
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_whatever_a_case_raises_fails_that_case_and_the_table_has_all(tmp_path, error, code, caplog):
+def test_whatever_a_case_raises_fails_that_case_and_the_table_has_all(
+    tmp_path, error, code, caplog
+):
     def fail(case):
         if case["case_id"] == "b":
             raise RuntimeError("applying transform") from error
@@ -203,13 +238,18 @@ def test_a_problem_found_while_listing_fails_that_case_alone(tiny_settings, tmp_
 def test_a_second_process_finds_the_output_taken_and_starts_nothing(tmp_path):
     (tmp_path / "out").mkdir()
     script = (
-        "import sys; from bundle.batch.runner import CaseRunner; from bundle.errors import OutputError\n"
-        "try: CaseRunner(print, [{'case_id': 'a', 'image': {}}], sys.argv[1]).run()\n"
-        "except OutputError as error: sys.exit(f'{error.code} {error.exit_code}')"
+        "import sys; from bundle.batch.runner import CaseRunner; from bundle.errors import"
+        " OutputError\ntry: CaseRunner(print, [{'case_id': 'a', 'image': {}}],"
+        " sys.argv[1]).run()\nexcept OutputError as error: sys.exit(f'{error.code}"
+        " {error.exit_code}')"
     )
     with sole_owner(tmp_path / "out"):
         second = subprocess.run(
-            [sys.executable, "-c", script, tmp_path / "out"], capture_output=True, text=True, cwd=ROOT, check=False
+            [sys.executable, "-c", script, tmp_path / "out"],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
         )
     assert second.stderr.strip() == "E_BUSY 74"
     assert second.stdout == ""
@@ -225,7 +265,9 @@ def test_what_a_killed_run_left_is_gone_after_the_next_one(tmp_path):
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "cases.csv"]
 
 
-@pytest.mark.parametrize("content", ["case_id,t1c\na,/data/a.nii.gz\n", "", "status,case_id,reason\n", "\x89PNG"])
+@pytest.mark.parametrize(
+    "content", ["case_id,t1c\na,/data/a.nii.gz\n", "", "status,case_id,reason\n", "\x89PNG"]
+)
 def test_a_table_of_somebody_else_is_never_replaced(tmp_path, content):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "cases.csv").write_text(content, encoding="utf-8")
@@ -239,7 +281,9 @@ def test_nobody_who_listens_is_no_reason_to_stop(tmp_path):
     def broken(outcome):
         raise BrokenPipeError(32, "Broken pipe")
 
-    assert [outcome.status for outcome in run(tmp_path, "ab", lambda case: RESULT, report=broken)] == [OK, OK]
+    assert [
+        outcome.status for outcome in run(tmp_path, "ab", lambda case: RESULT, report=broken)
+    ] == [OK, OK]
 
 
 def test_control_characters_reach_neither_terminal_nor_table(tmp_path, caplog):
@@ -262,7 +306,11 @@ def test_each_warning_is_one_line_after_the_case():
 
 def result_of(tmp_path, name="a"):
     folder = tmp_path / "out" / name
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 def segment(tmp_path, tiny_settings, name="a", **settings):
@@ -294,7 +342,12 @@ def test_the_result_of_another_input_stays_and_both_are_named(tiny_settings, tmp
     write_cases(tmp_path / "data", "ab")
     one, two = (tmp_path / "data" / name / f"{name}-t2w.nii.gz" for name in "ab")
     out = tmp_path / "out"
-    assert segment_cases(({"case_id": "x", "image": {"t2w": one}},), out, settings=tiny_settings)[0].status == OK
+    assert (
+        segment_cases(({"case_id": "x", "image": {"t2w": one}},), out, settings=tiny_settings)[
+            0
+        ].status
+        == OK
+    )
     before = result_of(tmp_path, "x")
     other = ({"case_id": "x", "image": {"t2w": two}},)
     (outcome,) = segment_cases(other, out, settings=tiny_settings)
@@ -310,7 +363,9 @@ def test_the_result_of_another_input_stays_and_both_are_named(tiny_settings, tmp
     assert json.loads((out / "x" / "x.json").read_text())["inputs"]["t2w"]["file"] == str(two)
 
 
-def test_a_result_that_would_be_refused_is_refused_before_it_is_computed(tiny_settings, tmp_path, monkeypatch):
+def test_a_result_that_would_be_refused_is_refused_before_it_is_computed(
+    tiny_settings, tmp_path, monkeypatch
+):
     write_cases(tmp_path / "data", "a")
     (tmp_path / "out" / "a").mkdir(parents=True)
     (tmp_path / "out" / "a" / "a_seg.nii.gz").write_bytes(b"of an expert")

@@ -36,7 +36,9 @@ def test_an_answer_is_given_as_it_came():
 @pytest.mark.parametrize("transfer", ["chunked", "until closed"])
 def test_answers_of_unknown_length_are_read_to_their_end(transfer):
     content = head("Transfer-Encoding: chunked") + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"
-    with raw_server(content if transfer == "chunked" else head("Connection: close") + b"abcde") as server:
+    with raw_server(
+        content if transfer == "chunked" else head("Connection: close") + b"abcde"
+    ) as server:
         assert send(server.url).content == b"abcde"
 
 
@@ -70,7 +72,9 @@ def test_a_redirect_to_another_origin_gets_neither_images_nor_token(status, targ
 
 
 def test_a_redirect_within_the_origin_is_followed_with_all_that_was_sent():
-    answers = itertools.chain([head("Location: /base/session/", "Content-Length: 0", status="307 X")], [GOOD])
+    answers = itertools.chain(
+        [head("Location: /base/session/", "Content-Length: 0", status="307 X")], [GOOD]
+    )
     with raw_server(lambda connection: connection.sendall(next(answers))) as server:
         assert send(server.url).content == b"{}"
     _, second = server.received
@@ -109,7 +113,10 @@ ENDLESS = {
 @pytest.mark.parametrize("kind", ENDLESS)
 def test_an_endless_answer_ends_at_a_limit(kind):
     began = time.monotonic()
-    with raw_server(lambda connection: forever(connection, *ENDLESS[kind])) as server, pytest.raises(ServerError):
+    with (
+        raw_server(lambda connection: forever(connection, *ENDLESS[kind])) as server,
+        pytest.raises(ServerError),
+    ):
         send(server.url)
     assert time.monotonic() - began < 10
 
@@ -229,9 +236,28 @@ def test_a_user_and_password_of_the_url_are_sent_and_never_shown():
             "http://",
             "http:///x",
         ),
-        *("http://[::1", "http://127.0.0.1:99999", "http://127.0.0.1:x", "http://127.0.0.1:0", "http://a b"),
-        *("http://a\n", "http://a\tb", "http://a\x00", "http://a\x1b[2J", "http://a\\@b", "http://a?b", "http://a#b"),
-        *("http://nurse:hush@127.0.0.1:99999", "ftp://nurse:hush@a", "http://nurse:hu/sh@a b", "http://a\u202eb"),
+        *(
+            "http://[::1",
+            "http://127.0.0.1:99999",
+            "http://127.0.0.1:x",
+            "http://127.0.0.1:0",
+            "http://a b",
+        ),
+        *(
+            "http://a\n",
+            "http://a\tb",
+            "http://a\x00",
+            "http://a\x1b[2J",
+            "http://a\\@b",
+            "http://a?b",
+            "http://a#b",
+        ),
+        *(
+            "http://nurse:hush@127.0.0.1:99999",
+            "ftp://nurse:hush@a",
+            "http://nurse:hu/sh@a b",
+            "http://a\u202eb",
+        ),
     ],
     ids=ascii,
 )
@@ -243,7 +269,9 @@ def test_a_url_that_leads_nowhere_or_in_doubt_is_refused_with_a_sentence(url):
     assert "sh@" not in str(caught.value)
 
 
-@pytest.mark.parametrize("token", ["two words", "line\r\nX-Header: x", "\x1b", "schlüssel"], ids=ascii)
+@pytest.mark.parametrize(
+    "token", ["two words", "line\r\nX-Header: x", "\x1b", "schlüssel"], ids=ascii
+)
 def test_a_token_that_is_no_header_is_refused_and_not_shown(token):
     with pytest.raises(SetupError, match="one word") as caught:
         ServerConnection("http://127.0.0.1", token)
@@ -257,7 +285,9 @@ def test_a_token_beside_a_password_is_refused():
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9", "http://name.invalid", "https://127.0.0.1:9", "http://[::1]:9"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:9", "http://name.invalid", "https://127.0.0.1:9", "http://[::1]:9"]
+)
 def test_a_server_that_is_not_there_is_a_sentence(url):
     with pytest.raises(ServerError) as caught:
         send(url)

@@ -2,10 +2,10 @@
 
     python tests/benchmarks/defaults.py --seeds 2
 
-Every variant trains the four experts (stage 1) with the same cases, seeds and number of steps; it differs from the
-defaults in one choice. Shallow experts and small windows make it fast; what it finds holds for short trainings. The
-score is the best validation Dice, mean over cases, regions and modalities. Prints a Markdown table; the last line is
-JSON.
+Every variant trains the four experts (stage 1) with the same cases, seeds and number of steps; it
+differs from the defaults in one choice. Shallow experts and small windows make it fast; what it
+finds holds for short trainings. The score is the best validation Dice, mean over cases, regions and
+modalities. Prints a Markdown table; the last line is JSON.
 """
 
 import argparse
@@ -49,15 +49,29 @@ def score(data: Path, name: str, seed: int, epochs: int) -> float:
     with tempfile.TemporaryDirectory() as folder:
         network = Path(folder) / "network.yaml"
         network.write_text(NETWORK)
-        values = {**COMMON, **settings, "seed": seed, "epochs": epochs, "val_interval": max(1, epochs // 2)}
-        train(data, Path(folder) / "run", values, experts=MODALITIES, overlays=[*overlays, str(network)])
+        values = {
+            **COMMON,
+            **settings,
+            "seed": seed,
+            "epochs": epochs,
+            "val_interval": max(1, epochs // 2),
+        }
+        train(
+            data,
+            Path(folder) / "run",
+            values,
+            experts=MODALITIES,
+            overlays=[*overlays, str(network)],
+        )
         with (Path(folder) / "run" / "experts.csv").open(newline="") as file:
             return max(float(row["dice"]) for row in csv.DictReader(file) if row["dice"])
 
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--cases", type=int, default=12, help="a quarter of them validates")
     parser.add_argument("--epochs", type=int, default=30, help="of stage 1")
@@ -68,12 +82,20 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         write_phantoms(data, n_cases=arguments.cases, seed=600, shape=SHAPE)
-        print("| variant | validation Dice | each seed | s |\n| --- | --- | --- | --- |", flush=True)
+        print(
+            "| variant | validation Dice | each seed | s |\n| --- | --- | --- | --- |", flush=True
+        )
         for name in arguments.only:
             started_s = time.monotonic()
-            results[name] = [score(data, name, seed, arguments.epochs) for seed in range(arguments.seeds)]
+            results[name] = [
+                score(data, name, seed, arguments.epochs) for seed in range(arguments.seeds)
+            ]
             each = ", ".join(f"{value:.3f}" for value in results[name])
-            print(f"| {name} | {mean(results[name]):.3f} | {each} | {time.monotonic() - started_s:.0f} |", flush=True)
+            print(
+                f"| {name} | {mean(results[name]):.3f} | {each} |"
+                f" {time.monotonic() - started_s:.0f} |",
+                flush=True,
+            )
     print(json.dumps({name: mean(values) for name, values in results.items()}))
 
 

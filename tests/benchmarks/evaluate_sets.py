@@ -2,9 +2,10 @@
 
     python tests/benchmarks/evaluate_sets.py --runs 1
 
-Draws an exam of 240 x 240 x 155 voxels, as BraTS has them. Each run, in a process of its own, judges it from all sets
-(experts once, metrics, tables and pictures included), and segments it from the files of each set, one after the other
-with one loaded network. Both read and write files and use the same weights and settings. The last line is JSON.
+Draws an exam of 240 x 240 x 155 voxels, as BraTS has them. Each run, in a process of its own,
+judges it from all sets (experts once, metrics, tables and pictures included), and segments it from
+the files of each set, one after the other with one loaded network. Both read and write files and
+use the same weights and settings. The last line is JSON.
 """
 
 import argparse
@@ -28,11 +29,17 @@ SHAPE = ("240", "240", "155")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=1)
     parser.add_argument("--shape", nargs=3, default=SHAPE, help="voxels of the exam")
-    parser.add_argument("--set", action="append", default=[], help="setting of both configs, KEY=VALUE")
-    parser.add_argument("--part", choices=WORK, help=argparse.SUPPRESS)  # the process that does one of both
+    parser.add_argument(
+        "--set", action="append", default=[], help="setting of both configs, KEY=VALUE"
+    )
+    parser.add_argument(
+        "--part", choices=WORK, help=argparse.SUPPRESS
+    )  # the process that does one of both
     parser.add_argument("--exams", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
@@ -40,14 +47,23 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         command = ["phantom", f"{folder}/exams", "--shape", *arguments.shape, "--seed", "1"]
-        subprocess.run([sys.executable, "-m", "bundle.cli", *command], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-m", "bundle.cli", *command], check=True, stdout=subprocess.DEVNULL
+        )
         options = [option for text in arguments.set for option in ("--set", text)]
-        report({part: [run(part, f"{folder}/exams", options) for _ in range(arguments.runs)] for part in WORK})
+        report(
+            {
+                part: [run(part, f"{folder}/exams", options) for _ in range(arguments.runs)]
+                for part in WORK
+            }
+        )
 
 
 def run(part: str, exams: str, options: list[str]) -> dict[str, float]:
     command = [sys.executable, __file__, "--part", part, "--exams", exams, *options]
-    last = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1]
+    last = subprocess.run(
+        command, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.splitlines()[-1]
     measured = json.loads(last)
     print(f"{part}: {measured['seconds']:.1f} s, peak {measured['peak_gb']:.2f} GB", flush=True)
     return measured
@@ -77,10 +93,13 @@ def segment(exams: Path, out: Path, settings: dict) -> list:
 
 
 def report(measured: dict[str, list[dict[str, float]]]) -> None:
-    judged, segmented = (statistics.median(one["seconds"] for one in measured[part]) for part in ("judge", "segment"))
+    judged, segmented = (
+        statistics.median(one["seconds"] for one in measured[part]) for part in ("judge", "segment")
+    )
     peak_gb = max(one["peak_gb"] for one in measured["judge"])
     print(
-        f"medians of {len(measured['judge'])} runs: judged in {judged:.1f} s, segmented 15 times in {segmented:.1f} s"
+        f"medians of {len(measured['judge'])} runs: judged in {judged:.1f} s, segmented 15 times in"
+        f" {segmented:.1f} s"
     )
     print(json.dumps({"time_ratio": round(judged / segmented, 3), "peak_gb": round(peak_gb, 2)}))
 

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/modalities.py [CASE_FOLDER]
 
-Without a folder a phantom of 240 x 240 x 155 voxels is drawn. The two take turns in one process with the network
-loaded once; each time runs from reading the files to the last map on disk, and the medians are compared. The last
-line is JSON.
+Without a folder a phantom of 240 x 240 x 155 voxels is drawn. The two take turns in one process
+with the network loaded once; each time runs from reading the files to the last map on disk, and the
+medians are compared. The last line is JSON.
 """
 
 import argparse
@@ -24,10 +24,19 @@ ALONE = "t1c"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("case_folder", nargs="?", type=Path)
-    parser.add_argument("--runs", type=int, default=3, help="of each kind, after one run of each that is not counted")
-    parser.add_argument("--set", action="append", default=[], help="setting of configs/inference.yaml, KEY=VALUE")
+    parser.add_argument(
+        "--runs",
+        type=int,
+        default=3,
+        help="of each kind, after one run of each that is not counted",
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], help="setting of configs/inference.yaml, KEY=VALUE"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
         folder = arguments.case_folder or draw_exam(Path(work))
@@ -39,13 +48,19 @@ def main() -> None:
 def draw_exam(work: Path) -> Path:
     """Draw in another process, so that its memory does not count."""
     command = ["phantom", str(work / "exam"), "--shape", "240", "240", "155", "--seed", "1"]
-    subprocess.run([sys.executable, "-c", "from bundle.cli import app; app()", *command], check=True)
+    subprocess.run(
+        [sys.executable, "-c", "from bundle.cli import app; app()", *command], check=True
+    )
     return next((work / "exam").iterdir())
 
 
-def measure(images: dict[str, Path], out: Path, runs: int, settings: dict) -> dict[str, list[float]]:
+def measure(
+    images: dict[str, Path], out: Path, runs: int, settings: dict
+) -> dict[str, list[float]]:
     kinds = {"one": {ALONE: images[ALONE]}, "four": images}
-    cases = tuple({"case_id": kind, "image": kinds[kind]} for _ in range(runs + 1) for kind in kinds)
+    cases = tuple(
+        {"case_id": kind, "image": kinds[kind]} for _ in range(runs + 1) for kind in kinds
+    )
     ends = [0.0]
     seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
 
@@ -66,8 +81,13 @@ def measure(images: dict[str, Path], out: Path, runs: int, settings: dict) -> di
 def report(seconds: dict[str, list[float]]) -> None:
     one, four = (statistics.median(seconds[kind]) for kind in ("one", "four"))
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
-    print(f"median of {len(seconds['one'])} runs: one modality {one:.1f} s, four {four:.1f} s; peak {peak_gb:.2f} GB")
-    print(json.dumps({"time_ratio_one_to_four": round(one / four, 3), "peak_gb": round(peak_gb, 2)}))
+    print(
+        f"median of {len(seconds['one'])} runs: one modality {one:.1f} s, four {four:.1f} s; peak"
+        f" {peak_gb:.2f} GB"
+    )
+    print(
+        json.dumps({"time_ratio_one_to_four": round(one / four, 3), "peak_gb": round(peak_gb, 2)})
+    )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
-"""Time and memory of segmenting one whole exam, per number of modalities: the table of docs/README.md.
+"""Time and memory of segmenting one whole exam, per number of modalities: the table of
+docs/README.md.
 
     python -m tests.benchmarks.resources [CASE_FOLDER] [--device cpu]
 
-Without a folder a phantom of 240 x 240 x 155 voxels is drawn. Each number of modalities has a process of its own, so
-that the peaks are its own. In it the network is loaded once, the first run is not counted, and each time goes from
-reading the files to the last map on disk. Seconds are medians; they depend on the machine, unlike the ratios.
+Without a folder a phantom of 240 x 240 x 155 voxels is drawn. Each number of modalities has a
+process of its own, so that the peaks are its own. In it the network is loaded once, the first run
+is not counted, and each time goes from reading the files to the last map on disk. Seconds are
+medians; they depend on the machine, unlike the ratios.
 """
 
 import argparse
@@ -28,11 +30,17 @@ SETS = (("t1c",), ("t1c", "t2f"), ("t1n", "t1c", "t2f"), ("t1n", "t1c", "t2w", "
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("case_folder", nargs="?", type=Path)
-    parser.add_argument("--runs", type=int, default=3, help="of each, after one that is not counted")
+    parser.add_argument(
+        "--runs", type=int, default=3, help="of each, after one that is not counted"
+    )
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--set", action="append", default=[], help="setting of configs/inference.yaml, KEY=VALUE")
+    parser.add_argument(
+        "--set", action="append", default=[], help="setting of configs/inference.yaml, KEY=VALUE"
+    )
     parser.add_argument("--only", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.only:
@@ -45,7 +53,15 @@ def main() -> None:
 
 def measure_apart(arguments: argparse.Namespace, folder: Path, modalities: tuple[str, ...]) -> dict:
     """Measure in another process."""
-    own = [str(folder), "--runs", str(arguments.runs), "--device", arguments.device, "--only", ",".join(modalities)]
+    own = [
+        str(folder),
+        "--runs",
+        str(arguments.runs),
+        "--device",
+        arguments.device,
+        "--only",
+        ",".join(modalities),
+    ]
     settings = [part for value in arguments.set for part in ("--set", value)]
     command = [sys.executable, "-m", "tests.benchmarks.resources", *own, *settings]
     finished = subprocess.run(command, check=True, capture_output=True, text=True)
@@ -65,10 +81,14 @@ def measure(arguments: argparse.Namespace) -> dict:
         ends[0] = time.perf_counter()
 
     with tempfile.TemporaryDirectory() as out:
-        values = {"cases": (case,) * (arguments.runs + 1), "output_dir": Path(out), "device_name": arguments.device}
-        runner = load_config("inference.yaml", {**values, **parse_settings(arguments.set)}).get_parsed_content(
-            "case_runner"
-        )
+        values = {
+            "cases": (case,) * (arguments.runs + 1),
+            "output_dir": Path(out),
+            "device_name": arguments.device,
+        }
+        runner = load_config(
+            "inference.yaml", {**values, **parse_settings(arguments.set)}
+        ).get_parsed_content("case_runner")
         runner.report = note
         ends[0] = time.perf_counter()
         runner.run()
@@ -85,7 +105,10 @@ def report(rows: list[dict]) -> None:
     print(f"| ---: | ---: | ---: | ---: |{' ---: |' if gpu else ''}")
     for row in rows:
         ratio = row["seconds"] / rows[0]["seconds"]
-        line = f"| {row['modalities']} | {row['seconds']:.1f} s | {ratio:.2f} | {row['peak_gb']:.1f} GB |"
+        line = (
+            f"| {row['modalities']} | {row['seconds']:.1f} s | {ratio:.2f} | {row['peak_gb']:.1f}"
+            " GB |"
+        )
         print(f"{line} {row['peak_gpu_gb']:.1f} GB |" if gpu else line)
     print(json.dumps(rows))
 

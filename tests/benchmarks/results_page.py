@@ -1,4 +1,6 @@
-"""Writes docs/results.md of judged runs: the paper's tables, its figures beside them, and what was reproduced."""
+"""Writes docs/results.md of judged runs: the paper's tables, its figures beside them, and what was
+reproduced.
+"""
 
 import json
 import math
@@ -40,7 +42,8 @@ TITLES = {
     "shaspec": "ShaSpec",
 }
 
-# ET TC WT, in %, mean of 15 sets: main table (official BraTS 2018 validation); supplement A2, A3 (another split).
+# ET TC WT, in %, mean of 15 sets: main table (official BraTS 2018 validation); supplement A2, A3
+# (another split).
 PAPER_MAIN = {
     "shaspec": (61.58, 77.45, 85.92),
     "momke": (65.56, 78.58, 86.69),
@@ -54,9 +57,21 @@ PAPER_ABLATIONS = {
     "probability_level": (62.72, 78.31, 87.33),
     "simmlm": (63.22, 78.54, 87.21),
 }
-PAPER_ECE = {"momke": (3.46, 4.10, 4.04), "without_mofe": (3.34, 3.86, 3.98), "simmlm": (3.15, 3.75, 3.55)}
-PAPER_SCE = {"momke": (14.82, 11.35, 7.69), "without_mofe": (13.40, 11.01, 7.11), "simmlm": (13.21, 10.83, 5.65)}
-PAPER_COUNTER = {"momke": (14.60, 32.47, 9.86), "without_mofe": (10.47, 30.94, 3.87), "simmlm": (7.20, 28.19, 3.75)}
+PAPER_ECE = {
+    "momke": (3.46, 4.10, 4.04),
+    "without_mofe": (3.34, 3.86, 3.98),
+    "simmlm": (3.15, 3.75, 3.55),
+}
+PAPER_SCE = {
+    "momke": (14.82, 11.35, 7.69),
+    "without_mofe": (13.40, 11.01, 7.11),
+    "simmlm": (13.21, 10.83, 5.65),
+}
+PAPER_COUNTER = {
+    "momke": (14.60, 32.47, 9.86),
+    "without_mofe": (10.47, 30.94, 3.87),
+    "simmlm": (7.20, 28.19, 3.75),
+}
 
 
 @dataclass(frozen=True)
@@ -79,7 +94,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Claim:
-    """The paper finds SimMLM better than ``other`` in ``metric``: higher in Dice, lower in errors."""
+    """The paper finds SimMLM better than ``other`` in ``metric``: higher in Dice, lower in
+    errors.
+    """
 
     metric: str
     other: str
@@ -125,13 +142,26 @@ TABLES = (
         mean_of("dice"),
     ),
     Table(
-        "Counter-intuitive rate: share of (case, set, larger set) in which the larger set has the lower Dice",
+        "Counter-intuitive rate: share of (case, set, larger set) in which the larger set has the"
+        " lower Dice",
         ("early_fusion", "shaspec", "momke", "without_mofe", "lambda_0.01", "simmlm", "lambda_0.5"),
         PAPER_COUNTER,
         counter_intuitive,
     ),
-    Table("Expected calibration error", ("momke", "without_mofe", "simmlm"), PAPER_ECE, mean_of("ece"), 2),
-    Table("Static calibration error", ("momke", "without_mofe", "simmlm"), PAPER_SCE, mean_of("sce"), 2),
+    Table(
+        "Expected calibration error",
+        ("momke", "without_mofe", "simmlm"),
+        PAPER_ECE,
+        mean_of("ece"),
+        2,
+    ),
+    Table(
+        "Static calibration error",
+        ("momke", "without_mofe", "simmlm"),
+        PAPER_SCE,
+        mean_of("sce"),
+        2,
+    ),
     Table(
         "Area under the ROC curve of the entropy for wrong voxels (50 is chance)",
         ("early_fusion", "shaspec", "momke", "without_mofe", "simmlm"),
@@ -168,13 +198,18 @@ def write_page(path: Path, runs: Runs, facts: Mapping[str, object]) -> None:
     Args:
         path: of the Markdown file.
         runs: variant to the evaluation folders of its seeds.
-        facts: how the runs were made: ``command``, ``n_seeds``, ``drawn`` and the fields of ``tables.Size``.
+        facts: how the runs were made: ``command``, ``n_seeds``, ``drawn`` and the fields of
+        ``tables.Size``.
     """
     summaries = {name: [_read(folder) for folder in folders] for name, folders in runs.items()}
     parts = ["# Results of SimMLM, its ablations and its peers", _protocol(facts, summaries)]
     if "simmlm" in runs:
         parts.append(_reproduction(runs))
-    parts += [f"## {table.title}, %\n\n{_table(table, summaries)}" for table in TABLES if set(table.rows) & set(runs)]
+    parts += [
+        f"## {table.title}, %\n\n{_table(table, summaries)}"
+        for table in TABLES
+        if set(table.rows) & set(runs)
+    ]
     if "simmlm" in runs:
         parts.append(_alignment(summaries["simmlm"]))
     with appearing_at_once(path) as file:
@@ -186,16 +221,36 @@ def _protocol(facts: Mapping[str, object], summaries: Mapping[str, Sequence[Summ
     experts, mixture = facts["epochs"]
     settings = ", ".join(f"`{key}` {value}" for key, value in facts["settings"].items())
     shape = " x ".join(map(str, facts["shape"]))
-    drawn = f"{facts['n_training']} drawn exams (phantoms, no patients) of {shape} voxels, a quarter of them validates"
-    network = "shallow U-Nets (8, 16, 32, 64 features)" if facts["network"] else "the paper's U-Nets"
+    drawn = (
+        f"{facts['n_training']} drawn exams (phantoms, no patients) of {shape} voxels, a quarter of"
+        " them validates"
+    )
+    network = (
+        "shallow U-Nets (8, 16, 32, 64 features)" if facts["network"] else "the paper's U-Nets"
+    )
     training = f"{experts} epochs of stage 1 and {mixture} of stage 2, one crop per case and epoch"
-    means = "mean over cases and 15 modality sets by `simmlm evaluate`, regions that the truth does not have left out"
+    means = (
+        "mean over cases and 15 modality sets by `simmlm evaluate`, regions that the truth does not"
+        " have left out"
+    )
     rows = [
-        ["data", f"{drawn if facts['drawn'] else 'the training part of a split'}; judged on {n_cases} others"],
+        [
+            "data",
+            (
+                f"{drawn if facts['drawn'] else 'the training part of a split'}; judged on"
+                f" {n_cases} others"
+            ),
+        ],
         ["network", f"{network}, the same in all rows"],
         ["training", f"{training}; what has no stage 1 gets the sum"],
         ["settings", f"{settings}; all else as in `configs/train.yaml`"],
-        ["seeds", f"{facts['n_seeds']}; a seed decides initial weights, crops, modality sets and who validates"],
+        [
+            "seeds",
+            (
+                f"{facts['n_seeds']}; a seed decides initial weights, crops, modality sets and who"
+                " validates"
+            ),
+        ],
         ["figures", f"{means}; then mean ± standard deviation over seeds"],
     ]
     return f"""Made by `{facts["command"]}`, which goes on where it was stopped.
@@ -220,7 +275,9 @@ def _table(table: Table, summaries: Mapping[str, Sequence[Summary]]) -> str:
                 _spread([table.value(summary, region) for summary in summaries[name]], table.digits)
                 for region in REGIONS
             ]
-            paper = [f"{value:.2f}" for value in table.paper.get(name, ())] or [UNKNOWN] * (3 if table.paper else 0)
+            paper = [f"{value:.2f}" for value in table.paper.get(name, ())] or [UNKNOWN] * (
+                3 if table.paper else 0
+            )
             rows.append([TITLES[name], *ours, *paper])
     return markdown_table(head, rows, ["---", *["---:"] * (len(head) - 1)])
 
@@ -236,7 +293,10 @@ def _reproduction(runs: Runs) -> str:
             name = NAMES.get(claim.metric, claim.metric)
             texts = [text for _, text in judged]
             if claim.reason == NO_CLAIM:
-                texts = [text.replace(VERDICTS[1], "better").replace(VERDICTS[-1], "worse") for text in texts]
+                texts = [
+                    text.replace(VERDICTS[1], "better").replace(VERDICTS[-1], "worse")
+                    for text in texts
+                ]
             rows.append([name, TITLES[claim.other], claim.reason, *texts])
     counted = ", ".join(f"{verdicts[word]} {word}" for word in (*VERDICTS.values(), NOT_LEARNED))
     return f"""## What was and was not reproduced
@@ -254,12 +314,15 @@ would be judged and not the method.
 
 
 def _judge(claim: Claim, region: str, runs: Runs) -> tuple[str, str]:
-    """Give one of ``VERDICTS``, and it with difference, p and seeds as text."""
+    """Return one of ``VERDICTS``, and it with difference, p and seeds as text."""
     ours, others = (
         np.stack([case_values(_table_of(folder), claim.metric, region) for folder in runs[name]])
         for name in ("simmlm", claim.other)
     )
-    if any(np.nanmean(case_values(_table_of(folder), "dice", region)) < LEARNED_DICE for folder in runs[claim.other]):
+    if any(
+        np.nanmean(case_values(_table_of(folder), "dice", region)) < LEARNED_DICE
+        for folder in runs[claim.other]
+    ):
         return NOT_LEARNED, NOT_LEARNED
     found = paired_difference(ours.mean(axis=0), others.mean(axis=0), seed=0)
     if not math.isfinite(found.p):
@@ -279,7 +342,9 @@ def _table_of(folder: Path) -> ScoreTable:
 
 
 def case_values(table: ScoreTable, metric: str, region: str) -> NDArray[np.float64]:
-    """Give a metric's mean over the sets of each case, or its counter-intuitive rate: (C,), NaN without the region."""
+    """Return a metric's mean over the sets of each case, or its counter-intuitive rate: (C,), NaN
+    without the region.
+    """
     place = table.regions.index(region)
     if metric != COUNTER:
         return mean_over_sets(table.values(metric))[:, place]
@@ -290,8 +355,13 @@ def case_values(table: ScoreTable, metric: str, region: str) -> NDArray[np.float
 
 
 def _alignment(summaries: Sequence[Summary]) -> str:
-    """Table the correlation of gate weights with what the modality can do alone (supplement, discussion)."""
-    head = ["modality", *(f"{region}, {what}" for region in REGIONS for what in ("Dice", "confidence"))]
+    """Table the correlation of gate weights with what the modality can do alone (supplement,
+    discussion).
+    """
+    head = [
+        "modality",
+        *(f"{region}, {what}" for region in REGIONS for what in ("Dice", "confidence")),
+    ]
     rows = []
     for modality, found in summaries[0]["weights_and_performance"].items():
         keys = [(region, what) for region in found for what in ("dice", "confidence")]
@@ -307,7 +377,9 @@ mean probability on the region's voxels: mean over seeds (lowest to highest). Th
 
 
 def _range(summaries: Sequence[Summary], modality: str, region: str, what: str) -> str:
-    found = [summary["weights_and_performance"][modality][region][what]["r"] for summary in summaries]
+    found = [
+        summary["weights_and_performance"][modality][region][what]["r"] for summary in summaries
+    ]
     known = [value for value in found if value is not None]
     return f"{mean(known):.2f} ({min(known):.2f} to {max(known):.2f})" if known else UNKNOWN
 

@@ -1,12 +1,13 @@
-"""Trains small versions of SimMLM, its ablations and its peers, judges them, and writes docs/results.md.
+"""Trains small versions of SimMLM, its ablations and its peers, judges them, and writes
+docs/results.md.
 
     make tables                                                   # the CPU size, on drawn exams
-    python -m tests.benchmarks.tables --size gpu                  # the paper's network and windows, on drawn exams
-    python -m tests.benchmarks.tables --size gpu --data DIR --split split.json
+    python -m tests.benchmarks.tables --size gpu                  # the paper's network and windows,
+    on drawn exams python -m tests.benchmarks.tables --size gpu --data DIR --split split.json
 
-All variants get the same cases, crops, seeds and number of training steps; those with a stage 1 share its experts. What
-is finished stays in the work folder: the same command goes on where it stopped. Every variant and seed is a process
-with one thread on a CPU; --jobs of them run at once.
+All variants get the same cases, crops, seeds and number of training steps; those with a stage 1
+share its experts. What is finished stays in the work folder: the same command goes on where it
+stopped. Every variant and seed is a process with one thread on a CPU; --jobs of them run at once.
 """
 
 import argparse
@@ -132,14 +133,21 @@ class Study:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--size", choices=SIZES, default="cpu")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument(
-        "--jobs", type=int, help="processes at once; as many as CPU cores if left out, with --size gpu one"
+        "--jobs",
+        type=int,
+        help="processes at once; as many as CPU cores if left out, with --size gpu one",
     )
     parser.add_argument(
-        "--work", type=Path, default=ROOT / ".work" / "tables", help="folder for everything that is made"
+        "--work",
+        type=Path,
+        default=ROOT / ".work" / "tables",
+        help="folder for everything that is made",
     )
     parser.add_argument("--data", type=Path, help="labelled cases; drawn ones if left out")
     parser.add_argument("--split", type=Path, help="of --data, with a test part, by simmlm split")
@@ -151,12 +159,16 @@ def main() -> None:
         parser.error("--data needs --split, and --split needs --data")
     study = prepare(arguments)
     seeds = range(arguments.seeds)
-    with ThreadPoolExecutor(arguments.jobs or (1 if arguments.size == "gpu" else os.cpu_count())) as pool:
+    with ThreadPoolExecutor(
+        arguments.jobs or (1 if arguments.size == "gpu" else os.cpu_count())
+    ) as pool:
         if any(VARIANTS[name].has_experts for name in arguments.only):
             list(pool.map(lambda seed: train_experts(study, seed), seeds))
         jobs = [(name, seed) for seed in seeds for name in arguments.only]
         list(pool.map(lambda job: train_and_judge(study, *job), jobs))
-    runs = {name: [study.folder(name, seed) / "judged" for seed in seeds] for name in arguments.only}
+    runs = {
+        name: [study.folder(name, seed) / "judged" for seed in seeds] for name in arguments.only
+    }
     write_page(arguments.page, runs, describe(arguments, study))
 
 
@@ -165,9 +177,13 @@ def prepare(arguments: argparse.Namespace) -> Study:
     size = SIZES[arguments.size]
     work = arguments.work / arguments.size
     work.mkdir(parents=True, exist_ok=True)
-    begun = json.dumps({**asdict(size), "data": str(arguments.data), "split": str(arguments.split)}, indent=2)
+    begun = json.dumps(
+        {**asdict(size), "data": str(arguments.data), "split": str(arguments.split)}, indent=2
+    )
     if (work / "size.json").exists() and (work / "size.json").read_text() != begun:
-        raise SystemExit(f"{work} was begun with other settings. Choose another --work, or delete it.")
+        raise SystemExit(
+            f"{work} was begun with other settings. Choose another --work, or delete it."
+        )
     (work / "size.json").write_text(begun)
     (work / "network.yaml").write_text(size.network or "{}\n")
     training, test = arguments.data or work / "training", arguments.data or work / "test"
@@ -181,7 +197,9 @@ def train_experts(study: Study, seed: int) -> None:
     out = study.folder("experts", seed)
     settings = {**study.size.settings, "seed": seed, "epochs": study.size.epochs[0]}
     if not (out / "done").exists():
-        simmlm(out, "train", *training_options(study, out, settings), "--experts", ",".join(MODALITIES))
+        simmlm(
+            out, "train", *training_options(study, out, settings), "--experts", ",".join(MODALITIES)
+        )
         (out / "done").touch()
 
 
@@ -191,7 +209,11 @@ def train_and_judge(study: Study, name: str, seed: int) -> None:
         return
     epochs = study.size.epochs[1] if variant.has_experts else sum(study.size.epochs)
     settings = {**study.size.settings, **variant.settings, "seed": seed, "epochs": epochs}
-    start = ["--start-from", str(study.folder("experts", seed) / "experts.pt")] if variant.has_experts else []
+    start = (
+        ["--start-from", str(study.folder("experts", seed) / "experts.pt")]
+        if variant.has_experts
+        else []
+    )
     overlays = [option for overlay in variant.overlays for option in ("--overlay", overlay)]
     simmlm(out, "train", *training_options(study, out, settings, overlays), *start)
     judged = {key: study.size.settings[key] for key in ("roi_size", "overlap")} | {"amp": True}
@@ -206,7 +228,15 @@ def train_and_judge(study: Study, name: str, seed: int) -> None:
         study.device,
     ]
     options += ["--split", study.split] if study.split else []
-    simmlm(out, "evaluate", *options, "--overlay", study.work / "network.yaml", *overlays, *set_options(judged))
+    simmlm(
+        out,
+        "evaluate",
+        *options,
+        "--overlay",
+        study.work / "network.yaml",
+        *overlays,
+        *set_options(judged),
+    )
 
 
 def training_options(
@@ -221,22 +251,35 @@ def training_options(
 
 
 def set_options(settings: dict[str, object]) -> list[object]:
-    return [option for key, value in settings.items() for option in ("--set", f"{key}={json.dumps(value)}")]
+    return [
+        option
+        for key, value in settings.items()
+        for option in ("--set", f"{key}={json.dumps(value)}")
+    ]
 
 
 def simmlm(folder: Path, command: str, *options: object) -> None:
-    """Run a command with one thread, for that is fastest when several run at once; its words go to a log."""
+    """Run a command with one thread, for that is fastest when several run at once; its words go to
+    a log.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    # Without these settings every large tensor is given back to the system and asked for again: half of the time.
+    # Without these settings every large tensor is given back to the system and asked for again:
+    # half of the time.
     memory = {"MALLOC_MMAP_THRESHOLD_": str(2**32), "MALLOC_TRIM_THRESHOLD_": str(2**32)}
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **memory}
     call = [sys.executable, "-m", "bundle.cli", command, *map(str, options)]
     started_s = time.monotonic()
     with (folder / f"{command}.log").open("ab") as log:
         done = subprocess.run(call, stdout=log, stderr=log, env=environment, cwd=ROOT, check=False)
-    print(f"{folder}: {command} {time.monotonic() - started_s:.0f} s, status {done.returncode}", flush=True)
+    print(
+        f"{folder}: {command} {time.monotonic() - started_s:.0f} s, status {done.returncode}",
+        flush=True,
+    )
     if done.returncode:
-        raise SystemExit(f"{command} failed; see {folder / f'{command}.log'}. The same command goes on from there.")
+        raise SystemExit(
+            f"{command} failed; see {folder / f'{command}.log'}. The same command goes on from"
+            " there."
+        )
 
 
 def describe(arguments: argparse.Namespace, study: Study) -> dict[str, object]:
@@ -245,7 +288,12 @@ def describe(arguments: argparse.Namespace, study: Study) -> dict[str, object]:
     command += " --data DIR --split FILE" if arguments.data else ""
     if command == "python -m tests.benchmarks.tables --size cpu --seeds 3":
         command = "make tables"
-    return {"command": command, "n_seeds": arguments.seeds, "drawn": arguments.data is None, **asdict(study.size)}
+    return {
+        "command": command,
+        "n_seeds": arguments.seeds,
+        "drawn": arguments.data is None,
+        **asdict(study.size),
+    }
 
 
 if __name__ == "__main__":

@@ -22,7 +22,14 @@ def scores(dice: float, ece: float, seed: int) -> ScoreTable:
     noise = np.random.default_rng(seed).uniform(-0.02, 0.02, (len(CASES), len(SETS), len(REGIONS)))
     found = []
     for (c, s, r), extra in np.ndenumerate(noise):
-        values = {"dice": dice, "ece": ece, "sce": ece, "entropy_auroc": 0.8, "confidence": 0.7, "truth_ml": 10.0}
+        values = {
+            "dice": dice,
+            "ece": ece,
+            "sce": ece,
+            "entropy_auroc": 0.8,
+            "confidence": 0.7,
+            "truth_ml": 10.0,
+        }
         values |= {f"weight_{name}": 1 / len(set_members(SETS[s])) for name in set_members(SETS[s])}
         shifted = {"dice", "ece", "sce"}
         found += [
@@ -47,7 +54,9 @@ def page(tmp_path: Path, other_dice: float, other_ece: float) -> str:
 
 
 def row(text: str, metric: str) -> str:
-    return next(line for line in text.splitlines() if line.startswith(f"| {NAMES[metric]} | MoMKE |"))
+    return next(
+        line for line in text.splitlines() if line.startswith(f"| {NAMES[metric]} | MoMKE |")
+    )
 
 
 @pytest.mark.parametrize(
@@ -58,7 +67,9 @@ def row(text: str, metric: str) -> str:
         (0.801, 0.101, ("undecided", "undecided")),
     ],
 )
-def test_a_claim_is_judged_by_the_direction_that_is_better_for_its_metric(tmp_path, dice, ece, verdicts):
+def test_a_claim_is_judged_by_the_direction_that_is_better_for_its_metric(
+    tmp_path, dice, ece, verdicts
+):
     text = page(tmp_path, dice, ece)
     assert row(text, "dice").count(f": {verdicts[0]}") == 3
     assert row(text, "ece").count(f": {verdicts[1]}") == 3
@@ -86,7 +97,9 @@ def test_the_papers_figures_stand_beside_ours_with_what_they_are(tmp_path):
 
 
 def test_what_the_paper_does_not_claim_is_not_counted(tmp_path):
-    """Of MoMKE the paper claims Dice, two calibration errors and the counter-intuitive rate, for three regions."""
+    """Of MoMKE the paper claims Dice, two calibration errors and the counter-intuitive rate, for
+    three regions.
+    """
     text = page(tmp_path, 0.6, 0.2)
     assert NO_CLAIM not in text
     assert "Of 12 claims" in text
@@ -100,9 +113,20 @@ def test_the_counter_intuitive_rate_of_the_cases_averages_to_that_of_the_reports
 
 
 @pytest.mark.slow
-def test_the_smallest_size_trains_judges_and_tables_and_goes_on_where_it_was(tmp_path, monkeypatch, capsys):
+def test_the_smallest_size_trains_judges_and_tables_and_goes_on_where_it_was(
+    tmp_path, monkeypatch, capsys
+):
     wanted = ["simmlm", "momke", "shaspec", "early_fusion"]
-    options = ["--size", "tiny", "--seeds", "1", "--work", str(tmp_path / "work"), "--page", str(tmp_path / "page.md")]
+    options = [
+        "--size",
+        "tiny",
+        "--seeds",
+        "1",
+        "--work",
+        str(tmp_path / "work"),
+        "--page",
+        str(tmp_path / "page.md"),
+    ]
     monkeypatch.setattr("sys.argv", ["tables", *options, "--only", *wanted])
     main()
     text, said = (tmp_path / "page.md").read_text(encoding="utf-8"), capsys.readouterr().out

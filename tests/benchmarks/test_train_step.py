@@ -25,7 +25,11 @@ from tests.conftest import TINY_EXPERT
 
 pytestmark = pytest.mark.slow
 
-ROI = [72, 72, 72]  # the gate's last map is 3 x 3 x 3; at 2 x 2 x 2 torch's bfloat16 gradients are wrong on the CPU
+ROI = [
+    72,
+    72,
+    72,
+]  # the gate's last map is 3 x 3 x 3; at 2 x 2 x 2 torch's bfloat16 gradients are wrong on the CPU
 SETTINGS = {"expert": TINY_EXPERT, "device_name": "cpu", "seed": 0}
 
 
@@ -61,7 +65,9 @@ def test_nothing_is_timed_when_a_gradient_is_another(trainers, batches, kind, pa
 
 
 def test_nothing_is_timed_when_a_gradient_is_not_a_number(trainers, batches):
-    trainers["default"].network.gate.linear.weight.register_hook(lambda gradient: gradient * torch.nan)
+    trainers["default"].network.gate.linear.weight.register_hook(
+        lambda gradient: gradient * torch.nan
+    )
     with pytest.raises(SystemExit, match="nan"):
         check_agreement(trainers, batches[0])
 
@@ -84,7 +90,8 @@ def test_equal_seeds_draw_equal_batches_of_other_crops_and_pairs():
     one, again, other = (draw_batches(ROI, 1, 3, seed) for seed in (1, 1, 2))
     for key in ("image", "label", "more", "fewer"):
         first, second, third = (
-            torch.stack([plain_tensor(batch[key]) for batch in drawn]) for drawn in (one, again, other)
+            torch.stack([plain_tensor(batch[key]) for batch in drawn])
+            for drawn in (one, again, other)
         )
         assert torch.equal(first, second)
         assert not torch.equal(first, third)
@@ -96,14 +103,18 @@ def test_a_batch_holds_normalised_crops_with_tumour_and_nested_sets(batches):
         assert batch["image"].shape == (2, 4, *ROI)
         assert batch["label"].flatten(2).any(dim=2)[:, :2].all()
         assert batch["image"].mean().abs() < 1
-        assert all(is_proper_superset(*pair) for pair in zip(batch["more"], batch["fewer"], strict=True))
+        assert all(
+            is_proper_superset(*pair) for pair in zip(batch["more"], batch["fewer"], strict=True)
+        )
 
 
 def test_the_experts_run_as_often_as_is_printed(trainers, batches):
     seen = Counter()
     for kind, name in (("reference", "reference"), ("float32", "ours")):
         for expert in trainers[kind].network.experts.values():
-            expert.register_forward_hook(lambda _, inputs, __, name=name: seen.update({name: len(inputs[0])}))
+            expert.register_forward_hook(
+                lambda _, inputs, __, name=name: seen.update({name: len(inputs[0])})
+            )
         for batch in batches[1:]:
             loss_and_gradients(trainers[kind], batch)
     assert seen == expert_runs(batches[1:])
@@ -113,7 +124,9 @@ def test_the_count_of_operations_differs_by_the_saved_runs(trainers, batches):
     counted = {kind: count_flops(trainers[kind], batches[0]) for kind in KINDS}
     runs = expert_runs(batches[:1])
     of_one_run = 2 * (2 * 3 * 27 * 72**3)  # forward, and the gradient of the weights
-    assert counted["reference"] - counted["float32"] == (runs["reference"] - runs["ours"]) * of_one_run
+    assert (
+        counted["reference"] - counted["float32"] == (runs["reference"] - runs["ours"]) * of_one_run
+    )
     assert counted["default"] == counted["float32"]
 
 
@@ -136,8 +149,19 @@ def test_the_peak_holds_at_least_the_logits_and_nothing_of_the_parent(batches):
 @pytest.mark.slow
 def test_the_command_ends_with_the_ratios_as_json():
     script = Path(__file__).with_name("train_step.py")
-    options = ["--roi", *map(str, ROI), "--steps", "2", "--set", f"expert={json.dumps(TINY_EXPERT)}", "--device", "cpu"]
-    done = subprocess.run([sys.executable, script, *options], capture_output=True, text=True, timeout=280)
+    options = [
+        "--roi",
+        *map(str, ROI),
+        "--steps",
+        "2",
+        "--set",
+        f"expert={json.dumps(TINY_EXPERT)}",
+        "--device",
+        "cpu",
+    ]
+    done = subprocess.run(
+        [sys.executable, script, *options], capture_output=True, text=True, timeout=280
+    )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout.splitlines()[-1])
     ratios = ("time_ratio", "time_ratio_default", "memory_ratio", "time_ratio_of_medians")

@@ -2,12 +2,13 @@
 
     python tests/benchmarks/train_step.py [--roi 96 96 96] [--batch 2] [--steps 6] [--device cpu]
 
-Ours is what configs/train.yaml declares, in float32 and in its default precision. The reference is written here from
-the paper: a forward pass per modality set, a loop over cases and experts, zero volumes for absent ones. Both are
-refused unless they agree on the loss and on every gradient. They take turns, step by step, on the same phantom crops
-and modality pairs from equal weights in MONAI's trainer. What a step costs depends on the pair, so the ratios compare
-sums over all pairs, which weigh a pair by its share in an epoch as a median does not. Memory is the peak over the
-state just before the step, each implementation in a process of its own (Linux). The last line is JSON.
+Ours is what configs/train.yaml declares, in float32 and in its default precision. The reference is
+written here from the paper: a forward pass per modality set, a loop over cases and experts, zero
+volumes for absent ones. Both are refused unless they agree on the loss and on every gradient. They
+take turns, step by step, on the same phantom crops and modality pairs from equal weights in MONAI's
+trainer. What a step costs depends on the pair, so the ratios compare sums over all pairs, which
+weigh a pair by its share in an epoch as a median does not. Memory is the peak over the state just
+before the step, each implementation in a process of its own (Linux). The last line is JSON.
 """
 
 import argparse
@@ -39,7 +40,10 @@ from bundle.training.modality_pairs import RandModalityPaird
 
 KINDS = ("reference", "float32", "default")
 TOLERANCE = {  # of the gradient of a part, of the loss
-    "float32": (2e-2, 1e-4),  # on the CPU torch sums the gradient of a bias over a batch to 1e-2 only
+    "float32": (
+        2e-2,
+        1e-4,
+    ),  # on the CPU torch sums the gradient of a bias over a batch to 1e-2 only
     "default": (0.2, 2e-2),
 }
 GB = 1024**3
@@ -50,7 +54,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     batches = draw_batches(options.roi, options.batch, options.steps, options.seed)
     print(
-        f"{options.steps} steps of {options.batch} crops {options.roi}; expert runs {expert_runs(batches)}", flush=True
+        f"{options.steps} steps of {options.batch} crops {options.roi}; expert runs"
+        f" {expert_runs(batches)}",
+        flush=True,
     )
     trainers = {kind: build_trainer(kind, options.settings) for kind in KINDS}
     check_agreement(trainers, batches[0])
@@ -61,19 +67,38 @@ def main() -> None:
 
 
 def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     on_gpu = torch.cuda.is_available()
     parser.add_argument("--device", default="cuda:0" if on_gpu else "cpu")
-    parser.add_argument("--roi", type=int, nargs=3, help="voxels; 128 128 128 on a GPU, 96 96 96 on the CPU")
+    parser.add_argument(
+        "--roi", type=int, nargs=3, help="voxels; 128 128 128 on a GPU, 96 96 96 on the CPU"
+    )
     parser.add_argument("--batch", type=int, help="crops per step; 4 on a GPU, 2 on the CPU")
     parser.add_argument("--steps", type=int, help="of each kind; 12 on a GPU, 6 on the CPU")
-    parser.add_argument("--seed", type=int, default=0, help="of crops, pairs and weights; six steps of 0 are typical")
-    parser.add_argument("--set", action="append", default=[], help="setting of configs/train.yaml, KEY=VALUE")
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        help="of crops, pairs and weights; six steps of 0 are typical",
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], help="setting of configs/train.yaml, KEY=VALUE"
+    )
     parser.add_argument("--threads", type=int, default=2, help="of the CPU")
     options = parser.parse_args()
     roi, batch, steps = ([128] * 3, 4, 12) if options.device != "cpu" else ([96] * 3, 2, 6)
-    options.roi, options.batch, options.steps = options.roi or roi, options.batch or batch, options.steps or steps
-    options.settings = {**parse_settings(options.set), "device_name": options.device, "seed": options.seed}
+    options.roi, options.batch, options.steps = (
+        options.roi or roi,
+        options.batch or batch,
+        options.steps or steps,
+    )
+    options.settings = {
+        **parse_settings(options.set),
+        "device_name": options.device,
+        "seed": options.seed,
+    }
     return options
 
 
@@ -83,10 +108,14 @@ def read_options() -> argparse.Namespace:
 class TwoPasses(Inferer):
     """Run the whole network for the larger sets, then again for the smaller ones."""
 
-    def __call__(self, inputs: Tensor, network: DMoME, more: Tensor, fewer: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, inputs: Tensor, network: DMoME, more: Tensor, fewer: Tensor
+    ) -> tuple[Tensor, Tensor]:
         image = plain_tensor(inputs)
         first, second = (
-            torch.stack([predict_case(network, *case) for case in zip(image, presence, strict=True)])
+            torch.stack(
+                [predict_case(network, *case) for case in zip(image, presence, strict=True)]
+            )
             for presence in (more, fewer)
         )
         return first, second
@@ -107,7 +136,9 @@ def predict_case(network: DMoME, image: Tensor, presence: Tensor) -> Tensor:
 
 
 class PaperLoss(torch.nn.Module):
-    """Dice and cross-entropy of both predictions, and the hinge; Dice is left out where a region is empty."""
+    """Dice and cross-entropy of both predictions, and the hinge; Dice is left out where a region is
+    empty.
+    """
 
     def __init__(self, weight: float) -> None:
         super().__init__()
@@ -120,12 +151,14 @@ class PaperLoss(torch.nn.Module):
 
 
 def task_loss(logits: Tensor, truth: Tensor) -> Tensor:
-    """Give the loss of each case: twice (B, R, H, W, D) to (B,)."""
+    """Return the loss of each case: twice (B, R, H, W, D) to (B,)."""
     probabilities = torch.sigmoid(logits)
     overlap = (probabilities * truth).sum(dim=(2, 3, 4))
     size = probabilities.sum(dim=(2, 3, 4)) + truth.sum(dim=(2, 3, 4))
     dice = 1 - (2 * overlap + 1e-5) / (size + 1e-5)
-    cross_entropy = binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(dim=(2, 3, 4))
+    cross_entropy = binary_cross_entropy_with_logits(logits, truth, reduction="none").mean(
+        dim=(2, 3, 4)
+    )
     return (cross_entropy + dice * truth.any(dim=4).any(dim=3).any(dim=2)).mean(dim=1)
 
 
@@ -133,13 +166,17 @@ def task_loss(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def draw_batches(roi: list[int], batch: int, steps: int, seed: int) -> list[dict[str, Any]]:
-    """Draw batches as the data loader gives them: z-scored crops around the tumours of phantoms, and modality pairs."""
+    """Draw batches as the data loader gives them: z-scored crops around the tumours of phantoms,
+    and modality pairs.
+    """
     shape = tuple(max(pair) for pair in zip(roi, SHAPE, strict=True))
     cases = [draw_case((seed, number), shape) for number in range(batch)]
     transform = Compose(
         [
             NormalizeIntensityd("image", nonzero=True, channel_wise=True),
-            RandCropByPosNegLabeld(("image", "label"), label_key="label", spatial_size=roi, pos=2, neg=1),
+            RandCropByPosNegLabeld(
+                ("image", "label"), label_key="label", spatial_size=roi, pos=2, neg=1
+            ),
             RandModalityPaird(),
         ]
     ).set_random_state(seed)
@@ -148,15 +185,25 @@ def draw_batches(roi: list[int], batch: int, steps: int, seed: int) -> list[dict
 
 def draw_case(seed: tuple[int, int], shape: tuple[int, ...]) -> dict[str, Any]:
     phantom = draw_phantom(seed, shape)
-    image = torch.stack([torch.from_numpy(phantom.images[modality]).float() for modality in MODALITIES])
+    image = torch.stack(
+        [torch.from_numpy(phantom.images[modality]).float() for modality in MODALITIES]
+    )
     label = torch.from_numpy(labels_to_regions(phantom.label))
-    return {"image": image, "label": label, "presence": torch.ones(len(MODALITIES), dtype=torch.bool)}
+    return {
+        "image": image,
+        "label": label,
+        "presence": torch.ones(len(MODALITIES), dtype=torch.bool),
+    }
 
 
 def build_trainer(kind: str, settings: dict[str, Any]) -> SupervisedTrainer:
     """Build the trainer of a kind; equal seeds give equal weights."""
-    config = load_config("train.yaml", settings if kind == "default" else {**settings, "amp": False})
-    config["network"] = "$@network_def.to(@device)"  # the config's own asks for the experts of stage 1
+    config = load_config(
+        "train.yaml", settings if kind == "default" else {**settings, "amp": False}
+    )
+    config["network"] = (
+        "$@network_def.to(@device)"  # the config's own asks for the experts of stage 1
+    )
     torch.manual_seed(config["seed"])
     network = config.get_parsed_content("network")
     plain = kind == "reference"
@@ -167,7 +214,9 @@ def build_trainer(kind: str, settings: dict[str, Any]) -> SupervisedTrainer:
         epoch_length=1,
         network=network,
         optimizer=config.get_parsed_content("optimizer"),
-        loss_function=PaperLoss(config["mofe_weight"]) if plain else config.get_parsed_content("loss"),
+        loss_function=(
+            PaperLoss(config["mofe_weight"]) if plain else config.get_parsed_content("loss")
+        ),
         inferer=TwoPasses() if plain else config.get_parsed_content("train#inferer"),
         prepare_batch=config.get_parsed_content("train#trainer#prepare_batch"),
         train_handlers=[gradient_clip(config)],
@@ -177,8 +226,13 @@ def build_trainer(kind: str, settings: dict[str, Any]) -> SupervisedTrainer:
 
 
 def gradient_clip(config: BundleConfig) -> GradientClip:
-    """Build the clipping that the config declares among its handlers, which need data and a validation."""
-    names = [handler.get("_target_", "") if isinstance(handler, dict) else "" for handler in config["train#handlers"]]
+    """Build the clipping that the config declares among its handlers, which need data and a
+    validation.
+    """
+    names = [
+        handler.get("_target_", "") if isinstance(handler, dict) else ""
+        for handler in config["train#handlers"]
+    ]
     index = next(index for index, name in enumerate(names) if name.endswith(GradientClip.__name__))
     clip: GradientClip = config.get_parsed_content(f"train#handlers#{index}")
     return clip
@@ -196,13 +250,20 @@ def check_agreement(trainers: dict[str, SupervisedTrainer], batch: dict[str, Any
         errors = {"loss": abs(other_loss / loss - 1)}
         errors |= {part: distance(other_gradients[part], gradients[part]) for part in gradients}
         found = ", ".join(f"{name} {error:.1e}" for name, error in errors.items())
-        print(f"{kind} against the reference, relative errors of loss and gradients: {found}", flush=True)
+        print(
+            f"{kind} against the reference, relative errors of loss and gradients: {found}",
+            flush=True,
+        )
         if not all(error <= TOLERANCE[kind][name == "loss"] for name, error in errors.items()):
-            raise SystemExit(f"{kind} must agree with the reference; got {found}. Nothing was timed.")
+            raise SystemExit(
+                f"{kind} must agree with the reference; got {found}. Nothing was timed."
+            )
 
 
-def loss_and_gradients(trainer: SupervisedTrainer, batch: dict[str, Any]) -> tuple[float, dict[str, Tensor]]:
-    """Give the loss and the gradient of each part as one vector, 0 where a part had no say."""
+def loss_and_gradients(
+    trainer: SupervisedTrainer, batch: dict[str, Any]
+) -> tuple[float, dict[str, Tensor]]:
+    """Return the loss and the gradient of each part as one vector, 0 where a part had no say."""
     network = trainer.network
     network.train().zero_grad(set_to_none=True)
     image, label, _, sets = trainer.prepare_batch(batch, trainer.state.device)
@@ -215,15 +276,21 @@ def loss_and_gradients(trainer: SupervisedTrainer, batch: dict[str, Any]) -> tup
 
 def gradient_vector(part: torch.nn.Module) -> Tensor:
     values = part.parameters()
-    return torch.cat([(torch.zeros_like(v) if v.grad is None else v.grad).flatten() for v in values])
+    return torch.cat(
+        [(torch.zeros_like(v) if v.grad is None else v.grad).flatten() for v in values]
+    )
 
 
 def distance(vector: Tensor, expected: Tensor) -> float:
-    """Give the length of the difference, relative to the expected vector; 0 where both are 0."""
-    return float((vector - expected).norm() / expected.norm().clamp(min=torch.finfo(torch.float32).tiny))
+    """Return the length of the difference, relative to the expected vector; 0 where both are 0."""
+    return float(
+        (vector - expected).norm() / expected.norm().clamp(min=torch.finfo(torch.float32).tiny)
+    )
 
 
-def measure_seconds(trainers: dict[str, SupervisedTrainer], batches: list[dict[str, Any]]) -> dict[str, list[float]]:
+def measure_seconds(
+    trainers: dict[str, SupervisedTrainer], batches: list[dict[str, Any]]
+) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {kind: [] for kind in trainers}
     for number, batch in enumerate(batches, start=1):
         for kind, trainer in trainers.items():
@@ -248,19 +315,30 @@ def wait_for(device: torch.device) -> None:
 
 
 def measure_memory(kind: str, settings: dict[str, Any], batches: list[dict[str, Any]]) -> float:
-    """Give the peak of a kind's steps in GB, measured in a new process."""
-    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn")) as pool:
-        return pool.submit(peak_gb, kind, settings, heaviest(batches), torch.get_num_threads()).result()
+    """Return the peak of a kind's steps in GB, measured in a new process."""
+    with ProcessPoolExecutor(
+        max_workers=1, mp_context=multiprocessing.get_context("spawn")
+    ) as pool:
+        return pool.submit(
+            peak_gb, kind, settings, heaviest(batches), torch.get_num_threads()
+        ).result()
 
 
 def heaviest(batches: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Keep the steps that hold the most at once: both sets' runs count in the reference, the larger sets' in ours."""
+    """Keep the steps that hold the most at once: both sets' runs count in the reference, the larger
+    sets' in ours.
+    """
     runs = [(int(batch["more"].sum()), int(batch["fewer"].sum())) for batch in batches]
-    chosen = {max(range(len(runs)), key=lambda i: sum(runs[i])), max(range(len(runs)), key=lambda i: runs[i])}
+    chosen = {
+        max(range(len(runs)), key=lambda i: sum(runs[i])),
+        max(range(len(runs)), key=lambda i: runs[i]),
+    }
     return [batches[index] for index in sorted(chosen)]
 
 
-def peak_gb(kind: str, settings: dict[str, Any], batches: list[dict[str, Any]], threads: int) -> float:
+def peak_gb(
+    kind: str, settings: dict[str, Any], batches: list[dict[str, Any]], threads: int
+) -> float:
     torch.set_num_threads(threads)
     trainer = build_trainer(kind, settings)
     before, _ = memory_bytes(trainer.state.device)
@@ -270,7 +348,9 @@ def peak_gb(kind: str, settings: dict[str, Any], batches: list[dict[str, Any]], 
 
 
 def memory_bytes(device: torch.device) -> tuple[int, int]:
-    """Give the memory held now and the peak; on the CPU not ru_maxrss, which a process inherits from its parent."""
+    """Return the memory held now and the peak; on the CPU not ru_maxrss, which a process inherits
+    from its parent.
+    """
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device), torch.cuda.max_memory_allocated(device)
     lines = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
@@ -285,7 +365,9 @@ def count_flops(trainer: SupervisedTrainer, batch: dict[str, Any]) -> int:
 
 
 def measure_tflops(
-    trainers: dict[str, SupervisedTrainer], batches: list[dict[str, Any]], seconds: dict[str, list[float]]
+    trainers: dict[str, SupervisedTrainer],
+    batches: list[dict[str, Any]],
+    seconds: dict[str, list[float]],
 ) -> dict[str, float]:
     return {
         kind: sum(count_flops(trainer, batch) for batch in batches) / sum(seconds[kind]) / 1e12
@@ -299,12 +381,17 @@ def expert_runs(batches: list[dict[str, Any]]) -> dict[str, int]:
     return {"ours": more, "reference": more + fewer}
 
 
-def report(seconds: dict[str, list[float]], peaks_gb: dict[str, float], tflops: dict[str, float]) -> None:
+def report(
+    seconds: dict[str, list[float]], peaks_gb: dict[str, float], tflops: dict[str, float]
+) -> None:
     sums = {kind: sum(values) for kind, values in seconds.items()}
     medians = {kind: statistics.median(values) for kind, values in seconds.items()}
     for kind in KINDS:
         speed = f", {tflops[kind]:.1f} TFLOP/s" if tflops else ""
-        print(f"{kind}: median {medians[kind]:.2f} s, sum {sums[kind]:.1f} s, peak {peaks_gb[kind]:.2f} GB{speed}")
+        print(
+            f"{kind}: median {medians[kind]:.2f} s, sum {sums[kind]:.1f} s, peak"
+            f" {peaks_gb[kind]:.2f} GB{speed}"
+        )
     result = {
         "time_ratio": sums["float32"] / sums["reference"],
         "time_ratio_default": sums["default"] / sums["reference"],
@@ -318,7 +405,11 @@ def report(seconds: dict[str, list[float]], peaks_gb: dict[str, float], tflops: 
 
 
 def rounded(value: Any) -> Any:
-    return {key: rounded(part) for key, part in value.items()} if isinstance(value, dict) else round(value, 3)
+    return (
+        {key: rounded(part) for key, part in value.items()}
+        if isinstance(value, dict)
+        else round(value, 3)
+    )
 
 
 if __name__ == "__main__":

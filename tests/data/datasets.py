@@ -16,11 +16,15 @@ MSD_ORDER = {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"}
 MSD_LABELS = {"0": "background", "1": "edema", "2": "non-enhancing tumor", "3": "enhancing tumour"}
 
 
-def write_case(folder: Path, seed: int = 0, label: np.ndarray | None = None, separator: str = "-") -> Path:
+def write_case(
+    folder: Path, seed: int = 0, label: np.ndarray | None = None, separator: str = "-"
+) -> Path:
     """Four scans of 9 x 8 x 7 voxels and, if given, a label map as it stands on disk."""
     folder.mkdir(parents=True, exist_ok=True)
     for index, modality in enumerate(MODALITIES):
-        save(folder / f"{folder.name}{separator}{modality}.nii.gz", data=scan(seed=4 * seed + index))
+        save(
+            folder / f"{folder.name}{separator}{modality}.nii.gz", data=scan(seed=4 * seed + index)
+        )
     if label is not None:
         save(folder / f"{folder.name}{separator}seg.nii.gz", data=label)
     return folder
@@ -50,28 +54,44 @@ def rows_of(folder: Path, start: Path) -> list[dict[str, str]]:
     rows = []
     for case in sorted(path for path in folder.iterdir() if path.is_dir()):
         files = {name: case / f"{case.name}-{name}.nii.gz" for name in (*MODALITIES, "seg")}
-        paths = {("label" if name == "seg" else name): str(file.relative_to(start)) for name, file in files.items()}
+        paths = {
+            ("label" if name == "seg" else name): str(file.relative_to(start))
+            for name, file in files.items()
+        }
         rows.append({"case_id": case.name, **paths})
     return rows
 
 
-def write_msd(folder: Path, exams: Path, order: dict[str, str] = MSD_ORDER, **changes: object) -> Path:
+def write_msd(
+    folder: Path, exams: Path, order: dict[str, str] = MSD_ORDER, **changes: object
+) -> Path:
     """The exams of a folder as Task01 keeps them; the last one becomes a test case."""
     names = {"FLAIR": "t2f", "T1w": "t1n", "t1gd": "t1c", "T2w": "t2w"}
     for part in ("imagesTr", "labelsTr", "imagesTs"):
         (folder / part).mkdir(parents=True)
     cases = sorted(path for path in exams.iterdir() if path.is_dir())
     for number, case in enumerate(cases):
-        images = [nib.load(case / f"{case.name}-{names[order[str(index)]]}.nii.gz") for index in range(len(order))]
+        images = [
+            nib.load(case / f"{case.name}-{names[order[str(index)]]}.nii.gz")
+            for index in range(len(order))
+        ]
         part = "imagesTs" if number == len(cases) - 1 else "imagesTr"
         stacked = np.stack([np.asarray(image.dataobj) for image in images], axis=3)
         save(folder / part / f"BRATS_{number:03d}.nii.gz", data=stacked, affine=images[0].affine)
         if part == "imagesTr":
             label = np.asarray(nib.load(case / f"{case.name}-seg.nii.gz").dataobj)
             on_disk = to_convention(label, "msd")
-            save(folder / "labelsTr" / f"BRATS_{number:03d}.nii.gz", data=on_disk, affine=images[0].affine)
+            save(
+                folder / "labelsTr" / f"BRATS_{number:03d}.nii.gz",
+                data=on_disk,
+                affine=images[0].affine,
+            )
     listed = [f"BRATS_{number:03d}.nii.gz" for number in range(len(cases))]
-    training = [{"image": f"./imagesTr/{name}", "label": f"./labelsTr/{name}"} for name in listed[:-1]]
+    training = [
+        {"image": f"./imagesTr/{name}", "label": f"./labelsTr/{name}"} for name in listed[:-1]
+    ]
     content = {"name": "BRATS", "modality": order, "labels": MSD_LABELS, "training": training}
-    write_json(folder / "dataset.json", {**content, "test": [f"./imagesTs/{listed[-1]}"], **changes})
+    write_json(
+        folder / "dataset.json", {**content, "test": [f"./imagesTs/{listed[-1]}"], **changes}
+    )
     return folder

@@ -21,8 +21,12 @@ def scan(shape=SHAPE, dtype=np.int16, seed=0):
     return data
 
 
-def nifti_bytes(data=None, affine=AFFINE, codes=(1, 1), image_class=nib.Nifti1Image, **fields: Any) -> bytes:
-    """An uncompressed file whose sform and qform agree; then header fields are overwritten, by NIfTI-1 name."""
+def nifti_bytes(
+    data=None, affine=AFFINE, codes=(1, 1), image_class=nib.Nifti1Image, **fields: Any
+) -> bytes:
+    """An uncompressed file whose sform and qform agree; then header fields are overwritten, by
+    NIfTI-1 name.
+    """
     image = image_class(scan() if data is None else data, affine)
     image.set_sform(affine, codes[0])
     image.set_qform(affine, codes[1])
@@ -37,7 +41,9 @@ def nifti_bytes(data=None, affine=AFFINE, codes=(1, 1), image_class=nib.Nifti1Im
 def save(path: Path, content: bytes | None = None, **kwargs: Any) -> Path:
     """Write bytes, or the file of `nifti_bytes`; compressed if the name says so."""
     raw = nifti_bytes(**kwargs) if content is None else content
-    path.write_bytes(gzip.compress(raw, 6) if path.name.endswith(".gz") and content is None else raw)
+    path.write_bytes(
+        gzip.compress(raw, 6) if path.name.endswith(".gz") and content is None else raw
+    )
     return path
 
 
@@ -53,9 +59,15 @@ def itk_image(data: np.ndarray, affine: np.ndarray) -> sitk.Image:
 
 
 def save_as(
-    path: Path, data: np.ndarray | None = None, affine: np.ndarray = AFFINE, *, compressed: bool = True
+    path: Path,
+    data: np.ndarray | None = None,
+    affine: np.ndarray = AFFINE,
+    *,
+    compressed: bool = True,
 ) -> Path:
-    """Write a volume by the library that owns the format: SimpleITK, or nibabel for .mgh and .mgz."""
+    """Write a volume by the library that owns the format: SimpleITK, or nibabel for .mgh
+    and .mgz.
+    """
     data = scan() if data is None else data
     if path.suffix in (".mgh", ".mgz"):
         nib.save(nib.MGHImage(data, affine), path)

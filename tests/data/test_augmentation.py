@@ -26,13 +26,22 @@ N_DRAWS = 300
 
 @pytest.fixture(scope="module")
 def augmentations():
-    """The random transforms of the config, by class; those with a probability are applied every time."""
-    parts = load_config("train.yaml", {"roi_size": list(WINDOW)}).get_parsed_content("crop_transforms")
-    return {kind: [part for part in parts if type(part) is kind] for kind in {type(part) for part in parts}}
+    """The random transforms of the config, by class; those with a probability are applied every
+    time.
+    """
+    parts = load_config("train.yaml", {"roi_size": list(WINDOW)}).get_parsed_content(
+        "crop_transforms"
+    )
+    return {
+        kind: [part for part in parts if type(part) is kind]
+        for kind in {type(part) for part in parts}
+    }
 
 
 def case(shape=SHAPE):
-    """A case whose t1n channel numbers the voxels, so that it can be seen where each one went; t2w is absent."""
+    """A case whose t1n channel numbers the voxels, so that it can be seen where each one went; t2w
+    is absent.
+    """
     numbers = torch.arange(1.0, torch.Size(shape).numel() + 1).reshape(shape)
     image = torch.stack([numbers, torch.randn(shape), torch.zeros(shape), torch.randn(shape)])
     label = torch.zeros(3, *shape)
@@ -87,7 +96,9 @@ def test_each_axis_is_flipped_half_of_the_time_independently_of_the_others(windo
     flips = []
     for window in windows:
         numbers = plain_tensor(window["image"])[0]
-        ahead = torch.stack([numbers[1, 0, 0], numbers[0, 1, 0], numbers[0, 0, 1]]) - numbers[0, 0, 0]
+        ahead = (
+            torch.stack([numbers[1, 0, 0], numbers[0, 1, 0], numbers[0, 0, 1]]) - numbers[0, 0, 0]
+        )
         assert torch.equal(ahead.abs().long(), steps)
         flips.append(tuple((ahead < 0).tolist()))
     assert len(set(flips)) == 8

@@ -102,7 +102,12 @@ def test_a_damaged_file_is_reported_and_replaced(cache, caplog, damage):
     cache.store(KEYS[0], IMAGE)
     (path,) = cache.folder.iterdir()
     stored = path.read_bytes()
-    broken = {"truncated": stored[:-9], "voxel": stored[:900] + b"?" + stored[901:], "empty": b"", "other file": b"x"}
+    broken = {
+        "truncated": stored[:-9],
+        "voxel": stored[:900] + b"?" + stored[901:],
+        "empty": b"",
+        "other file": b"x",
+    }
     path.write_bytes(broken[damage])
     assert cache.load(KEYS[0]) is None
     assert str(path) in caplog.text
@@ -163,7 +168,9 @@ def store_and_load(folder, value, queue):
 def test_processes_that_write_the_same_cases_never_read_a_torn_one(tmp_path, caplog):
     context = multiprocessing.get_context("fork")
     queue = context.SimpleQueue()
-    workers = [context.Process(target=store_and_load, args=(tmp_path, value, queue)) for value in (1, 2, 3)]
+    workers = [
+        context.Process(target=store_and_load, args=(tmp_path, value, queue)) for value in (1, 2, 3)
+    ]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -22,7 +22,11 @@ def write_case(folder, prefix="case7", data=None, **options):
     """Write a case with one modality and a label into a folder."""
     folder.mkdir(parents=True)
     image = save(folder / f"{prefix}-t1c.nii", data=scan() if data is None else data, **options)
-    return {"case_id": "case7", "image": {"t1c": image}, "label": save(folder / f"{prefix}-seg.nii")}
+    return {
+        "case_id": "case7",
+        "image": {"t1c": image},
+        "label": save(folder / f"{prefix}-seg.nii"),
+    }
 
 
 def one_voxel_changed():
@@ -76,7 +80,12 @@ def test_one_voxel_changes_the_key_even_if_size_and_date_stay(tmp_path):
 @pytest.mark.parametrize("form", ["text", "folder", "folder as text", "list"])
 def test_files_are_read_in_whatever_form_they_are_named(tmp_path, form):
     path = write_case(tmp_path / "a")["image"]["t1c"]
-    named = {"text": str(path), "folder": path.parent, "folder as text": str(path.parent), "list": [[path]]}[form]
+    named = {
+        "text": str(path),
+        "folder": path.parent,
+        "folder as text": str(path.parent),
+        "list": [[path]],
+    }[form]
     before = case_key({"image": named}, "s")
     assert case_key({"image": named}, "s") == before
     save(path, data=one_voxel_changed())
@@ -124,7 +133,10 @@ def test_the_name_of_a_label_counts_as_far_as_it_declares_the_numbering(tmp_path
         ({"image": {"t1c": scan()}}, {"image": {"t2f": scan()}}),
         ({"image": {"t1c": np.zeros((2, 3))}}, {"image": {"t1c": np.zeros((3, 2))}}),
         ({"affine": torch.eye(4)}, {"affine": torch.eye(4).double()}),
-        ({"image": MetaTensor(torch.ones(2))}, {"image": MetaTensor(torch.ones(2), affine=torch.eye(4) * 2)}),
+        (
+            {"image": MetaTensor(torch.ones(2))},
+            {"image": MetaTensor(torch.ones(2), affine=torch.eye(4) * 2)},
+        ),
     ],
     ids=["case_id", "voxel", "modality", "shape", "type", "affine"],
 )
@@ -142,7 +154,9 @@ def test_a_case_name_is_no_path_even_if_a_file_has_that_name(tmp_path, monkeypat
 def test_a_file_is_read_once_however_often_it_is_asked_for(tmp_path, monkeypatch):
     read = []
     digest = hashlib.file_digest
-    monkeypatch.setattr(hashlib, "file_digest", lambda file, name: read.append(file.name) or digest(file, name))
+    monkeypatch.setattr(
+        hashlib, "file_digest", lambda file, name: read.append(file.name) or digest(file, name)
+    )
     case = write_case(tmp_path / "a")
     assert len({case_key(case, "s") for _ in range(3)}) == 1
     assert len(read) == 2
@@ -162,7 +176,9 @@ def test_a_pipe_is_not_waited_for(tmp_path):
 SETTINGS = {
     "text": lambda x: Orientationd("image", "LPS" if x else "RAS", labels=None),
     "flag": lambda x: NormalizeIntensityd("image", nonzero=x),
-    "mode of a transform inside": lambda x: ResampleTo1mmd("image", mode="nearest" if x else "bilinear"),
+    "mode of a transform inside": lambda x: ResampleTo1mmd(
+        "image", mode="nearest" if x else "bilinear"
+    ),
     "key": lambda x: NormalizeIntensityd("label" if x else "image"),
     "number": lambda x: NormalizeIntensityd("image", subtrahend=1.0 if x else 1.5),
     "true or one": lambda x: Holder(True if x else 1),
@@ -181,7 +197,11 @@ SETTINGS = {
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_changed_parameter_changes_the_digest_and_an_equal_transform_does_not(name):
     make = SETTINGS[name]
-    assert settings_digest([make(False)]) == settings_digest([make(False)]) != settings_digest([make(True)])
+    assert (
+        settings_digest([make(False)])
+        == settings_digest([make(False)])
+        != settings_digest([make(True)])
+    )
 
 
 def test_the_order_of_transforms_counts():

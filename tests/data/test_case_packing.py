@@ -92,7 +92,9 @@ def test_what_is_neither_voxels_nor_text_nor_number_is_refused():
 
 
 def test_an_image_keeps_its_voxels_and_its_affine_and_nothing_else():
-    image = MetaTensor(SPARSE, affine=torch.eye(4).double() * 2, meta={"filename_or_obj": "/home/a.nii"})
+    image = MetaTensor(
+        SPARSE, affine=torch.eye(4).double() * 2, meta={"filename_or_obj": "/home/a.nii"}
+    )
     kept = keep_affine_only({"image": Flip(0)(image), "list": [image], "text": "a"})
     assert torch.equal(kept["image"].as_tensor(), SPARSE.flip(1))
     assert not torch.equal(kept["image"].affine, image.affine)

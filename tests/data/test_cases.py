@@ -37,7 +37,9 @@ def refusal(folder: Path) -> CaseError:
 def test_modalities_and_label_are_found_by_the_names_of_every_year(tmp_path, year):
     touch(tmp_path, *NAMES[year])
     *images, label = NAMES[year]
-    assert find_images(tmp_path, "x") == {m: tmp_path / name for m, name in zip(MODALITIES, images, strict=True)}
+    assert find_images(tmp_path, "x") == {
+        m: tmp_path / name for m, name in zip(MODALITIES, images, strict=True)
+    }
     assert list(find_images(tmp_path, "x")) == list(MODALITIES)
     assert find_label(tmp_path, "x") == tmp_path / label
 
@@ -45,19 +47,30 @@ def test_modalities_and_label_are_found_by_the_names_of_every_year(tmp_path, yea
 @pytest.mark.parametrize("missing", range(4), ids=MODALITIES)
 def test_a_modality_without_a_file_is_left_out(tmp_path, missing):
     touch(tmp_path, *(name for index, name in enumerate(NAMES["2021"][:4]) if index != missing))
-    assert list(find_images(tmp_path, "x")) == [m for index, m in enumerate(MODALITIES) if index != missing]
+    assert list(find_images(tmp_path, "x")) == [
+        m for index, m in enumerate(MODALITIES) if index != missing
+    ]
     assert find_label(tmp_path, "x") is None
 
 
 def test_files_with_other_names_are_ignored_beside_a_modality(tmp_path):
-    touch(tmp_path, "case-t1c.nii.gz", "case-t1c.json", "case-adc.nii.gz", "case-t1c_old.nii.gz", "notes-t2f.txt")
+    touch(
+        tmp_path,
+        "case-t1c.nii.gz",
+        "case-t1c.json",
+        "case-adc.nii.gz",
+        "case-t1c_old.nii.gz",
+        "notes-t2f.txt",
+    )
     assert find_images(tmp_path, "x") == {"t1c": tmp_path / "case-t1c.nii.gz"}
 
 
 def test_what_a_mac_leaves_beside_a_file_is_no_image(tmp_path):
     touch(tmp_path, "case-t1c.nii.gz", "._case-t1c.nii.gz", ".hidden-t2f.nii.gz")
     assert find_images(tmp_path, "x") == {"t1c": tmp_path / "case-t1c.nii.gz"}
-    assert [case["case_id"] for case in list_cases(touch(tmp_path / "data" / "a", "._a.nii").parent)] == ["a"]
+    assert [
+        case["case_id"] for case in list_cases(touch(tmp_path / "data" / "a", "._a.nii").parent)
+    ] == ["a"]
     assert "no NIfTI image" in str(refusal(tmp_path / "data" / "a"))
 
 
@@ -93,7 +106,9 @@ def test_two_labels_are_refused_where_labels_matter_and_only_there(tmp_path):
     assert "--pattern seg=" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["c_final_seg.nii.gz", "tumor_seg.nii.gz", "b-seg.nii.gz", "W39_1998.09.19_Segm.nii"])
+@pytest.mark.parametrize(
+    "name", ["c_final_seg.nii.gz", "tumor_seg.nii.gz", "b-seg.nii.gz", "W39_1998.09.19_Segm.nii"]
+)
 def test_a_segmentation_of_another_name_is_no_second_patient_and_not_the_label(tmp_path, name):
     touch(tmp_path, "c_t1c.nii.gz", "c_t2.nii.gz", name)
     assert list(find_images(tmp_path, "c")) == ["t1c", "t2w"]
@@ -102,7 +117,9 @@ def test_a_segmentation_of_another_name_is_no_second_patient_and_not_the_label(t
     assert find_label(tmp_path, "c") == tmp_path / "c_seg.nii.gz"
 
 
-@pytest.mark.parametrize("names", [("a-t1c.nii", "b-t2f.nii"), ("a-t1c.nii", "b-t1c.nii"), ("t1c.nii", "a-t2f.nii")])
+@pytest.mark.parametrize(
+    "names", [("a-t1c.nii", "b-t2f.nii"), ("a-t1c.nii", "b-t1c.nii"), ("t1c.nii", "a-t2f.nii")]
+)
 def test_files_of_two_patients_in_one_folder_are_refused(tmp_path, names):
     error = refusal(touch(tmp_path, *names))
     assert error.code == "E_MIXED"
@@ -146,7 +163,9 @@ def test_the_name_of_a_label_file_tells_its_numbering_or_nothing(name, conventio
 def test_patterns_find_files_of_any_name_in_modalities_order(tmp_path):
     touch(tmp_path / "anat", "x_T1_post.nii.gz", "x_T1.nii.gz")
     touch(tmp_path, "[a].nii")
-    patterns = parse_patterns(["T1ce=anat/*_T1_post*", "t1=anat/*_T1.*", "flair=nothing*", "t2=[[]a].nii"])
+    patterns = parse_patterns(
+        ["T1ce=anat/*_T1_post*", "t1=anat/*_T1.*", "flair=nothing*", "t2=[[]a].nii"]
+    )
     assert match_patterns(tmp_path, "x", patterns) == {
         "t1n": tmp_path / "anat" / "x_T1.nii.gz",
         "t1c": tmp_path / "anat" / "x_T1_post.nii.gz",
@@ -169,7 +188,9 @@ def test_patterns_that_fit_nothing_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "options", [["t1c"], ["t1c="], ["=x"], ["ct=x"], ["t1c=/abs/*.nii"], ["t1c=a", "t1ce=b"], [""]], ids=str
+    "options",
+    [["t1c"], ["t1c="], ["=x"], ["ct=x"], ["t1c=/abs/*.nii"], ["t1c=a", "t1ce=b"], [""]],
+    ids=str,
 )
 def test_a_pattern_that_is_no_relative_glob_of_one_modality_is_a_usage_error(options):
     with pytest.raises(UsageError) as caught:
@@ -263,7 +284,8 @@ def test_a_case_name_that_is_no_plain_file_name_is_a_usage_error(case_id):
 
 
 @pytest.mark.parametrize(
-    "case_id", ["a", "a b", "$(x)", "-n", "größe", "a.b", "x" * 200, "山田\u3000太郎", "می\u200cخواهم", "CON"]
+    "case_id",
+    ["a", "a b", "$(x)", "-n", "größe", "a.b", "x" * 200, "山田\u3000太郎", "می\u200cخواهم", "CON"],
 )
 def test_any_plain_file_name_is_a_case_name(case_id):
     assert check_case_id(case_id) == case_id

@@ -130,7 +130,10 @@ def test_a_declared_numbering_makes_a_doubtful_label_usable(folder):
 
 
 def test_modalities_without_a_background_and_labels_without_tumour_are_worth_a_look(folder):
-    save(folder / "c0" / "c0-t1n.nii.gz", data=np.random.default_rng(1).integers(1, 1000, SHAPE).astype(np.int16))
+    save(
+        folder / "c0" / "c0-t1n.nii.gz",
+        data=np.random.default_rng(1).integers(1, 1000, SHAPE).astype(np.int16),
+    )
     save(folder / "c2" / "c2-seg.nii.gz", data=stripes(0))
     first, second = describe(folder)["warnings"]
     assert first["case_id"] == "c0"

@@ -17,7 +17,11 @@ from bundle.errors import CaseError
 from bundle.evaluation.predictions import read_prediction
 from tests.data.nifti_samples import AFFINE, save, scan
 
-ALL_AXES = ["".join(code) for axes in itertools.permutations(("LR", "PA", "IS")) for code in itertools.product(*axes)]
+ALL_AXES = [
+    "".join(code)
+    for axes in itertools.permutations(("LR", "PA", "IS"))
+    for code in itertools.product(*axes)
+]
 TILTED = np.array(AFFINE)
 TILTED[:3, :3] = Rotation.from_euler("xyz", [0.1, -0.2, 0.15]).as_matrix() @ AFFINE[:3, :3]
 
@@ -46,10 +50,16 @@ def test_an_exam_is_byte_equal_however_its_files_order_their_axes(tmp_path, affi
         case = LoadExamd(with_label=True)(exam(tmp_path / axes, axes, affine, label_axes=axes))
         assert case["image"].numpy().tobytes() == expected["image"].numpy().tobytes()
         assert case["label"].numpy().tobytes() == expected["label"].numpy().tobytes()
-        grid, first = (ExamRecord.from_json(text).grid for text in (case["record"], expected["record"]))
+        grid, first = (
+            ExamRecord.from_json(text).grid for text in (case["record"], expected["record"])
+        )
         assert (grid.shape, grid.header) == (first.shape, first.header)
-        warnings = [text for text in ExamRecord.from_json(case["record"]).warnings if "reordered" in text]
-        assert [text.split(":")[0] for text in warnings] == ([] if axes == "RAS" else ["t1c", "label"])
+        warnings = [
+            text for text in ExamRecord.from_json(case["record"]).warnings if "reordered" in text
+        ]
+        assert [text.split(":")[0] for text in warnings] == (
+            [] if axes == "RAS" else ["t1c", "label"]
+        )
 
 
 def test_results_lie_on_the_first_modality_in_the_order_of_the_project(tmp_path):
@@ -58,10 +68,14 @@ def test_results_lie_on_the_first_modality_in_the_order_of_the_project(tmp_path)
         "t1n": stored_along(tmp_path / "n.nii.gz", "PIL"),
     }
     case = LoadExamd()({"image": files, "case_id": "x"})
-    assert ExamRecord.from_json(case["record"]).grid.affine == pytest.approx(nib.load(files["t1n"]).affine)
+    assert ExamRecord.from_json(case["record"]).grid.affine == pytest.approx(
+        nib.load(files["t1n"]).affine
+    )
 
 
-@pytest.mark.parametrize("change", ["moved", "larger voxels", "turned by 30 degrees", "other shape", "no position"])
+@pytest.mark.parametrize(
+    "change", ["moved", "larger voxels", "turned by 30 degrees", "other shape", "no position"]
+)
 def test_another_grid_is_refused_also_along_other_axes(tmp_path, change):
     affine, shape = np.array(AFFINE), (9, 8, 7)
     if change == "moved":
@@ -96,7 +110,9 @@ def test_a_segmentation_along_other_axes_is_judged_on_the_grid_of_the_truth(tmp_
     labels = (scan() % 4).astype(np.uint8)
     path = stored_along(tmp_path / "x_seg.nii.gz", "SLP", labels)
     grid = grid_from_affine(labels.shape, AFFINE)
-    assert np.array_equal(read_prediction(path, case_id="x", grid=grid, convention="brats2023"), labels)
+    assert np.array_equal(
+        read_prediction(path, case_id="x", grid=grid, convention="brats2023"), labels
+    )
 
 
 def test_an_input_is_read_again_as_the_exam_has_it(tmp_path):

@@ -1,4 +1,6 @@
-"""One file stands for its case, a list is told apart by names, and volumes of a file are what somebody declares."""
+"""One file stands for its case, a list is told apart by names, and volumes of a file are what
+somebody declares.
+"""
 
 import nibabel as nib
 import numpy as np
@@ -36,7 +38,11 @@ def refusal(data):
 
 
 def presence(case):
-    return [modality for modality, flag in zip(MODALITIES, case["presence"].tolist(), strict=True) if flag]
+    return [
+        modality
+        for modality, flag in zip(MODALITIES, case["presence"].tolist(), strict=True)
+        if flag
+    ]
 
 
 @pytest.mark.parametrize("named", MODALITIES)
@@ -66,7 +72,10 @@ def test_the_label_beside_a_file_is_no_modality(tmp_path):
 def test_a_file_whose_name_says_no_modality_is_refused_with_two_ways_out(tmp_path, name):
     error = refusal({"image": save(tmp_path / name)})
     assert error.code == "E_FILE_NAME"
-    assert all(word in str(error) for word in (name, "CASE-t1c.nii.gz", "modalities=t1c", "modalities=t1n,t1c,t2w,t2f"))
+    assert all(
+        word in str(error)
+        for word in (name, "CASE-t1c.nii.gz", "modalities=t1c", "modalities=t1n,t1c,t2w,t2f")
+    )
 
 
 def test_two_files_for_a_modality_of_the_case_are_refused(tmp_path):
@@ -94,7 +103,9 @@ def test_listed_files_of_two_patients_are_refused(tmp_path):
     assert refusal({"image": [one["t1c"], two["t2f"]]}).code == "E_MIXED"
 
 
-@pytest.mark.parametrize("order", [MODALITIES, ("t2f", "t1n", "t1c", "t2w"), ("t2w", "t1c")], ids=",".join)
+@pytest.mark.parametrize(
+    "order", [MODALITIES, ("t2f", "t1n", "t1c", "t2w"), ("t2w", "t1c")], ids=",".join
+)
 def test_the_volumes_of_a_file_are_what_is_declared(tmp_path, order):
     file = write_4d(tmp_path / "BRATS_001.nii.gz", order)
     case = LoadExamd()({"image": str(file), "modalities": ",".join(order)})
@@ -103,7 +114,9 @@ def test_the_volumes_of_a_file_are_what_is_declared(tmp_path, order):
         expected = scan(seed=index) if modality in order else np.zeros_like(scan())
         assert np.array_equal(case["image"][index].numpy(), expected)
     record = ExamRecord.from_json(case["record"])
-    assert {m: entry["channel"] for m, entry in record.inputs.items()} == {m: order.index(m) for m in order}
+    assert {m: entry["channel"] for m, entry in record.inputs.items()} == {
+        m: order.index(m) for m in order
+    }
 
 
 def test_a_file_with_one_volume_is_the_declared_modality_whatever_its_name_says(tmp_path):
@@ -118,7 +131,12 @@ def test_an_empty_declaration_declares_nothing(tmp_path):
 
 @pytest.mark.parametrize(
     ("declared", "code"),
-    [("t1n,t1c", "E_4D"), ("t1c", "E_4D"), ("t1n,t1c,t2w,t2w", "E_AMBIGUOUS"), ("t1n,t1c,t2w,adc", "E_MODALITIES")],
+    [
+        ("t1n,t1c", "E_4D"),
+        ("t1c", "E_4D"),
+        ("t1n,t1c,t2w,t2w", "E_AMBIGUOUS"),
+        ("t1n,t1c,t2w,adc", "E_MODALITIES"),
+    ],
 )
 def test_a_declaration_that_does_not_fit_the_file_is_refused(tmp_path, declared, code):
     file = write_4d(tmp_path / "exam.nii.gz", MODALITIES)

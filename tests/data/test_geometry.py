@@ -35,13 +35,20 @@ def test_a_wrong_spacing_shows_at_the_far_corner():
     assert corner_shift_voxels(np.eye(4), np.diag([1, 1, 1.5, 1]), SHAPE) == pytest.approx(3)
 
 
-@pytest.mark.parametrize(("shift_mm", "is_same"), [(0, True), (0.19, True), (0.21, False), (30, False)])
+@pytest.mark.parametrize(
+    ("shift_mm", "is_same"), [(0, True), (0.19, True), (0.21, False), (30, False)]
+)
 def test_grids_are_the_same_up_to_a_tenth_of_a_voxel(shift_mm, is_same):
-    assert same_grid(grid_from_affine(SHAPE, shifted(0)), grid_from_affine(SHAPE, shifted(shift_mm))) is is_same
+    assert (
+        same_grid(grid_from_affine(SHAPE, shifted(0)), grid_from_affine(SHAPE, shifted(shift_mm)))
+        is is_same
+    )
 
 
 def test_grids_of_different_shape_are_not_the_same():
-    assert not same_grid(grid_from_affine(SHAPE, shifted(0)), grid_from_affine((7, 6, 5), shifted(0)))
+    assert not same_grid(
+        grid_from_affine(SHAPE, shifted(0)), grid_from_affine((7, 6, 5), shifted(0))
+    )
 
 
 @pytest.mark.parametrize("flip", [1, -1])

@@ -5,14 +5,23 @@ import zlib
 import numpy as np
 import pytest
 
-from bundle.data.gzip_reading import MAX_MEMBERS, GzipReader, ZlibReader, finish, open_stream, read_up_to
+from bundle.data.gzip_reading import (
+    MAX_MEMBERS,
+    GzipReader,
+    ZlibReader,
+    finish,
+    open_stream,
+    read_up_to,
+)
 from bundle.errors import CaseError
 
 CONTENT = np.random.default_rng(0).integers(0, 50, 300_000, np.uint8).tobytes()
 
 
 def members(content, size):
-    return b"".join(gzip.compress(content[i : i + size], 1, mtime=0) for i in range(0, len(content), size))
+    return b"".join(
+        gzip.compress(content[i : i + size], 1, mtime=0) for i in range(0, len(content), size)
+    )
 
 
 @pytest.mark.parametrize("size", [100, 511, 5_000, 65_280, 300_000])
@@ -26,7 +35,9 @@ def test_a_gigabyte_in_blocks_of_bgzip_is_below_the_limit():
     assert MAX_MEMBERS / 1.9 > 2**30 * 2 / 65_280
 
 
-@pytest.mark.parametrize("member", [gzip.compress(b"", mtime=0), gzip.compress(b"x", mtime=0)], ids=["empty", "a byte"])
+@pytest.mark.parametrize(
+    "member", [gzip.compress(b"", mtime=0), gzip.compress(b"x", mtime=0)], ids=["empty", "a byte"]
+)
 def test_too_many_members_are_refused_soon(member):
     start = time.perf_counter()
     with pytest.raises(CaseError, match="Compress it anew") as caught:
@@ -55,7 +66,10 @@ def test_a_zlib_stream_is_read_to_its_checksum():
     stream = ZlibReader(packed + b"rest")
     assert read_up_to(stream, len(CONTENT)) == CONTENT
     assert finish(stream) == ("4 bytes after the end of the zlib stream were ignored",)
-    for damaged, code in ((packed[:-1] + bytes([packed[-1] ^ 1]), "E_CRC"), (packed[:-1], "E_TRUNCATED")):
+    for damaged, code in (
+        (packed[:-1] + bytes([packed[-1] ^ 1]), "E_CRC"),
+        (packed[:-1], "E_TRUNCATED"),
+    ):
         stream = ZlibReader(damaged)
         with pytest.raises(CaseError, match="the zlib stream") as caught:
             read_up_to(stream, len(CONTENT) + 1)

@@ -23,8 +23,17 @@ from bundle.data.nifti_reading import read_volume
 from bundle.errors import CaseError
 from tests.data.nifti_samples import AFFINE, SHAPE, itk_image, save, save_as, scan
 
-FORMATS = (("nrrd", True), ("nrrd", False), ("mha", True), ("mha", False), ("mgz", True), ("mgh", False))
-EACH_FORMAT = pytest.mark.parametrize(("ending", "compressed"), FORMATS, ids=lambda value: str(value))
+FORMATS = (
+    ("nrrd", True),
+    ("nrrd", False),
+    ("mha", True),
+    ("mha", False),
+    ("mgz", True),
+    ("mgh", False),
+)
+EACH_FORMAT = pytest.mark.parametrize(
+    ("ending", "compressed"), FORMATS, ids=lambda value: str(value)
+)
 COMPRESSED = pytest.mark.parametrize("ending", ["nrrd", "mha", "mgz"])
 
 TURNS = [
@@ -57,7 +66,9 @@ def turned(turn):
 
 
 @EACH_FORMAT
-@pytest.mark.parametrize("turn", [TURNS[0], TURNS[5], TURNS[27], TILT], ids=["axial", "flipped", "permuted", "oblique"])
+@pytest.mark.parametrize(
+    "turn", [TURNS[0], TURNS[5], TURNS[27], TILT], ids=["axial", "flipped", "permuted", "oblique"]
+)
 def test_voxels_and_place_are_those_of_the_nifti_file(tmp_path, ending, compressed, turn):
     affine = turned(turn)
     volume = read(save_as(tmp_path / f"a.{ending}", affine=affine, compressed=compressed))
@@ -81,7 +92,9 @@ def test_all_48_orders_of_axes_are_placed_as_their_own_libraries_place_them(tmp_
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.int32, np.float32])
 def test_every_type_is_read(tmp_path, ending, compressed, dtype):
     data = (scan() % 200).astype(dtype)
-    assert np.array_equal(read(save_as(tmp_path / f"a.{ending}", data, compressed=compressed)).data, data)
+    assert np.array_equal(
+        read(save_as(tmp_path / f"a.{ending}", data, compressed=compressed)).data, data
+    )
 
 
 @pytest.mark.parametrize("ending", ["nrrd", "mha"])
@@ -94,7 +107,9 @@ def test_the_other_byte_order_is_read(tmp_path):
     plain = save_as(tmp_path / "a.nrrd", compressed=False).read_bytes()
     head, _ = plain.split(b"\n\n", 1)
     big = scan().astype(">i2").tobytes(order="F")
-    path = save(tmp_path / "b.nrrd", head.replace(b"endian: little", b"endian: big") + b"\n\n" + big)
+    path = save(
+        tmp_path / "b.nrrd", head.replace(b"endian: little", b"endian: big") + b"\n\n" + big
+    )
     assert np.array_equal(read(path).data, scan())
     head = save_as(tmp_path / "a.mha", compressed=False).read_bytes()[: -scan().nbytes]
     path = save(tmp_path / "b.mha", head.replace(b"OrderMSB = False", b"OrderMSB = True") + big)
@@ -112,7 +127,10 @@ def test_the_content_decides_not_the_name(tmp_path, ending, compressed):
 def test_a_whole_exam_is_the_same_as_from_nifti_voxel_for_voxel(tmp_path, ending, compressed):
     scans = {"t1c": scan(), "t2f": scan(seed=1)}
     nifti = {name: save(tmp_path / f"{name}.nii.gz", data=data) for name, data in scans.items()}
-    other = {name: save_as(tmp_path / f"{name}.{ending}", data, compressed=compressed) for name, data in scans.items()}
+    other = {
+        name: save_as(tmp_path / f"{name}.{ending}", data, compressed=compressed)
+        for name, data in scans.items()
+    }
     expected, case = (LoadExamd()({"image": files, "case_id": "x"}) for files in (nifti, other))
     mixed = LoadExamd()({"image": {"t1c": nifti["t1c"], "t2f": other["t2f"]}, "case_id": "x"})
     for loaded in (case, mixed):
@@ -124,18 +142,29 @@ def test_a_whole_exam_is_the_same_as_from_nifti_voxel_for_voxel(tmp_path, ending
 def test_a_comment_and_the_line_ends_of_windows_do_no_harm(tmp_path):
     content = save_as(tmp_path / "a.mha").read_bytes()
     head, voxels = content.split(b"LOCAL\n", 1)
-    path = save(tmp_path / "b.mha", b"Comment = \xe4 = \x85b\n" + head.replace(b"\n", b"\r\n") + b"LOCAL\r\n" + voxels)
+    path = save(
+        tmp_path / "b.mha",
+        b"Comment = \xe4 = \x85b\n" + head.replace(b"\n", b"\r\n") + b"LOCAL\r\n" + voxels,
+    )
     assert np.array_equal(read(path).data, scan())
     head, voxels = save_as(tmp_path / "a.nrrd").read_bytes().split(b"\n\n", 1)
     path = save(tmp_path / "b.nrrd", head.replace(b"\n", b"\r\n") + b"\r\n\r\n" + voxels)
     assert np.array_equal(read(path).data, scan())
 
 
-@pytest.mark.parametrize("space", ["right-anterior-superior", "left-anterior-superior", "RAS", "LPS"])
+@pytest.mark.parametrize(
+    "space", ["right-anterior-superior", "left-anterior-superior", "RAS", "LPS"]
+)
 def test_every_anatomical_space_of_nrrd_is_understood(tmp_path, space):
-    flips = {"r": (1, 1, 1), "l": (-1, 1, 1) if "anterior" in space else (-1, -1, 1)}[space[0].lower()]
+    flips = {"r": (1, 1, 1), "l": (-1, 1, 1) if "anterior" in space else (-1, -1, 1)}[
+        space[0].lower()
+    ]
     directions = np.diag(flips) @ AFFINE[:3, :3]
-    header = {"space": space, "space directions": directions.T, "space origin": np.array(flips) * AFFINE[:3, 3]}
+    header = {
+        "space": space,
+        "space directions": directions.T,
+        "space origin": np.array(flips) * AFFINE[:3, 3],
+    }
     nrrd.write(str(tmp_path / "a.nrrd"), scan(), header)
     volume = read(tmp_path / "a.nrrd")
     assert volume.grid.affine == pytest.approx(AFFINE)
@@ -150,7 +179,11 @@ def test_a_fourth_axis_of_one_is_dropped_wherever_it_stands(tmp_path):
 
 
 def test_units_of_nrrd_become_millimetres(tmp_path):
-    header = {"space": "RAS", "space directions": AFFINE[:3, :3] / 10, "space origin": AFFINE[:3, 3] / 10}
+    header = {
+        "space": "RAS",
+        "space directions": AFFINE[:3, :3] / 10,
+        "space origin": AFFINE[:3, 3] / 10,
+    }
     nrrd.write(str(tmp_path / "a.nrrd"), scan(), {**header, "space units": ["cm", "cm", "cm"]})
     volume = read(tmp_path / "a.nrrd")
     assert volume.grid.affine == pytest.approx(AFFINE)
@@ -160,8 +193,14 @@ def test_units_of_nrrd_become_millimetres(tmp_path):
 @pytest.mark.parametrize("ending", ["nrrd", "mha"])
 def test_a_position_that_the_header_lacks_is_assumed_as_itk_does_and_said(tmp_path, ending):
     nrrd.write(str(tmp_path / "a.nrrd"), scan(), {"spacings": [1, 1, 3]})
-    head = b"ObjectType = Image\nNDims = 3\nBinaryData = True\nElementSpacing = 1 1 3\nDimSize = 9 8 7\n"
-    save(tmp_path / "a.mha", head + b"ElementType = MET_SHORT\nElementDataFile = LOCAL\n" + scan().tobytes(order="F"))
+    head = (
+        b"ObjectType = Image\nNDims = 3\nBinaryData = True\nElementSpacing = 1 1 3\nDimSize = 9"
+        b" 8 7\n"
+    )
+    save(
+        tmp_path / "a.mha",
+        head + b"ElementType = MET_SHORT\nElementDataFile = LOCAL\n" + scan().tobytes(order="F"),
+    )
     volume, image = read(tmp_path / f"a.{ending}"), sitk.ReadImage(str(tmp_path / f"a.{ending}"))
     assert np.array_equal(volume.data, sitk.GetArrayFromImage(image).T)
     corner = np.array(image.TransformIndexToPhysicalPoint([8, 7, 6])) * [-1, -1, 1]
@@ -180,8 +219,19 @@ def test_what_freesurfer_appends_is_no_reason_to_warn(tmp_path):
 @EACH_FORMAT
 def test_a_file_cut_anywhere_is_refused(tmp_path, ending, compressed):
     whole = save_as(tmp_path / f"a.{ending}", compressed=compressed).read_bytes()
-    footer = len(whole) - 284 - scan().nbytes if ending == "mgh" else 0  # scan parameters that nobody needs
-    for n_bytes in {0, 3, 4, 100, 283, 284, *range(300, len(whole) - footer, 61), len(whole) - footer - 1}:
+    footer = (
+        len(whole) - 284 - scan().nbytes if ending == "mgh" else 0
+    )  # scan parameters that nobody needs
+    for n_bytes in {
+        0,
+        3,
+        4,
+        100,
+        283,
+        284,
+        *range(300, len(whole) - footer, 61),
+        len(whole) - footer - 1,
+    }:
         assert refusal(save(tmp_path / f"b.{ending}", whole[:n_bytes])).code in {
             "E_EMPTY",
             "E_NOT_NIFTI",
@@ -198,7 +248,9 @@ def test_voxels_that_are_missing_before_compression_are_refused(tmp_path, ending
     if ending == "mgz":
         content = gzip.compress(gzip.decompress(content)[:-700])
     elif compressed:
-        content = content.replace(b"sizes: 9 8 7", b"sizes: 9 8 9").replace(b"DimSize = 9 8 7", b"DimSize = 9 8 9")
+        content = content.replace(b"sizes: 9 8 7", b"sizes: 9 8 9").replace(
+            b"DimSize = 9 8 7", b"DimSize = 9 8 9"
+        )
     else:
         content = content[:-700]
     assert refusal(save(path, content)).code == "E_TRUNCATED"
@@ -228,10 +280,18 @@ def test_a_claim_that_the_file_cannot_hold_is_refused_before_memory_is_reserved(
         content = gzip.compress(bytes(raw))
     content = content.replace(b" 9 8 7\n", b" 600 600 600\n")
     assert refusal(save(tmp_path / f"b.{ending}", content)).code == "E_TRUNCATED"
-    for huge in (b" 99999 99999 99999\n", b" 0 8 7\n", b" -9 8 7\n", b" 9 8\n", b" 9 8 1\n", b" nine 8 7\n"):
+    for huge in (
+        b" 99999 99999 99999\n",
+        b" 0 8 7\n",
+        b" -9 8 7\n",
+        b" 9 8\n",
+        b" 9 8 1\n",
+        b" nine 8 7\n",
+    ):
         if ending != "mgz":
             spoiled = save(
-                tmp_path / "c.bin", save_as(tmp_path / f"a.{ending}").read_bytes().replace(b" 9 8 7\n", huge)
+                tmp_path / "c.bin",
+                save_as(tmp_path / f"a.{ending}").read_bytes().replace(b" 9 8 7\n", huge),
             )
             assert refusal(spoiled).code in {"E_TOO_LARGE", "E_HEADER", "E_2D"}
 
@@ -274,7 +334,9 @@ def carried_out(error, tmp_path, source):
     for path in source.parent.glob(f"{source.stem}.*"):
         shutil.copy(path, folder / path.name)
     shutil.copy(source, folder / name)
-    subprocess.run([sys.executable, "-c", shlex.split(command[0])[2]], cwd=folder, check=True, timeout=120)
+    subprocess.run(
+        [sys.executable, "-c", shlex.split(command[0])[2]], cwd=folder, check=True, timeout=120
+    )
     return next(folder.glob("out*"))
 
 
@@ -290,7 +352,12 @@ def test_detached_voxels_are_refused_with_a_command_that_joins_them(tmp_path, en
 
 @pytest.mark.parametrize("encoding", ["bzip2", "ascii"])
 def test_other_encodings_of_nrrd_are_refused_with_a_command_that_changes_them(tmp_path, encoding):
-    header = {"space": "RAS", "space directions": AFFINE[:3, :3], "space origin": AFFINE[:3, 3], "encoding": encoding}
+    header = {
+        "space": "RAS",
+        "space directions": AFFINE[:3, :3],
+        "space origin": AFFINE[:3, 3],
+        "encoding": encoding,
+    }
     nrrd.write(str(tmp_path / "a.nrrd"), scan(), header)
     out = carried_out(refusal(tmp_path / "a.nrrd"), tmp_path, tmp_path / "a.nrrd")
     assert np.array_equal(read(out).data, scan())
@@ -332,21 +399,31 @@ def test_colours_and_series_are_refused(tmp_path):
 
 
 def test_text_of_a_header_cannot_reach_the_terminal_unescaped(tmp_path):
-    content = save_as(tmp_path / "a.nrrd").read_bytes().replace(b"type: short", b"type: \x1b[2Jshort")
+    content = (
+        save_as(tmp_path / "a.nrrd").read_bytes().replace(b"type: short", b"type: \x1b[2Jshort")
+    )
     assert "\x1b" not in str(refusal(save(tmp_path / "b.nrrd", content)))
 
 
 def test_an_unknown_space_is_refused(tmp_path):
-    content = save_as(tmp_path / "a.nrrd").read_bytes().replace(b"left-posterior-superior", b"scanner-xyz")
+    content = (
+        save_as(tmp_path / "a.nrrd")
+        .read_bytes()
+        .replace(b"left-posterior-superior", b"scanner-xyz")
+    )
     assert refusal(save(tmp_path / "b.nrrd", content)).code == "E_SPACE"
 
 
 @pytest.mark.parametrize("ending", ["nrrd", "mha"])
 def test_dcm2niix_is_advised_for_dicom_only(tmp_path, ending):
-    packed = save(tmp_path / "packed.nii.gz", gzip.compress(save_as(tmp_path / f"a.{ending}").read_bytes()))
+    packed = save(
+        tmp_path / "packed.nii.gz", gzip.compress(save_as(tmp_path / f"a.{ending}").read_bytes())
+    )
     assert "gunzip" in str(refusal(packed))
     assert "dcm2niix -z" not in str(refusal(packed))
-    assert "dcm2niix -z" in str(refusal(save(tmp_path / "a.dcm", bytes(128) + b"DICM" + bytes(500))))
+    assert "dcm2niix -z" in str(
+        refusal(save(tmp_path / "a.dcm", bytes(128) + b"DICM" + bytes(500)))
+    )
 
 
 # ---- Labels --------------------------------------------------------------------
@@ -355,13 +432,20 @@ def test_dcm2niix_is_advised_for_dicom_only(tmp_path, ending):
 @EACH_FORMAT
 def test_a_label_map_may_have_any_format(tmp_path, ending, compressed):
     labels = (scan() % 4).astype(np.uint8)
-    label = read_label(save_as(tmp_path / f"a.{ending}", labels, compressed=compressed), case_id="case7")
+    label = read_label(
+        save_as(tmp_path / f"a.{ending}", labels, compressed=compressed), case_id="case7"
+    )
     assert np.array_equal(label.values, labels)
     assert label.values.dtype == np.uint8
 
 
 def test_a_segmentation_without_values_of_its_own_is_no_label_map_either(tmp_path):
-    header = {"Segment0_ID": "Segment_1", "space": "RAS", "space directions": AFFINE[:3, :3], "space origin": [0, 0, 0]}
+    header = {
+        "Segment0_ID": "Segment_1",
+        "space": "RAS",
+        "space directions": AFFINE[:3, :3],
+        "space origin": [0, 0, 0],
+    }
     nrrd.write(str(tmp_path / "a.seg.nrrd"), (scan() % 4).astype(np.uint8), header)
     with pytest.raises(CaseError, match="segmentation of 3D Slicer"):
         read_label(tmp_path / "a.seg.nrrd", case_id="case7")
@@ -369,7 +453,12 @@ def test_a_segmentation_without_values_of_its_own_is_no_label_map_either(tmp_pat
 
 def test_the_numbers_of_a_slicer_segmentation_are_not_taken_for_a_convention(tmp_path):
     labels = (scan() % 4).astype(np.uint8)
-    header = {"Segment0_ID": "Segment_1", "Segment0_LabelValue": "1", "Segment0_Name": "oedema", "Segment0_Layer": "0"}
+    header = {
+        "Segment0_ID": "Segment_1",
+        "Segment0_LabelValue": "1",
+        "Segment0_Name": "oedema",
+        "Segment0_Layer": "0",
+    }
     place = {"space": "RAS", "space directions": AFFINE[:3, :3], "space origin": AFFINE[:3, 3]}
     nrrd.write(str(tmp_path / "a.seg.nrrd"), labels, {**place, **header})
     with pytest.raises(CaseError) as caught:

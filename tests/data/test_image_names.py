@@ -63,20 +63,31 @@ def kinds(folder: str, *names: str) -> list[str | None]:
     ],
     ids=str,
 )
-def test_words_that_may_be_of_the_patients_name_are_read_in_the_light_of_the_other_files(folder, names, expected):
+def test_words_that_may_be_of_the_patients_name_are_read_in_the_light_of_the_other_files(
+    folder, names, expected
+):
     assert kinds(folder, *names) == expected
 
 
 @pytest.mark.parametrize(
     ("name", "base"),
-    [("a.b.NII.GZ", "a.b"), ("1.2.840.mha", "1.2.840"), ("c.hdr.gz", "c"), ("x.mgz", "x"), ("y.MGH", "y"), ("z", "z")],
+    [
+        ("a.b.NII.GZ", "a.b"),
+        ("1.2.840.mha", "1.2.840"),
+        ("c.hdr.gz", "c"),
+        ("x.mgz", "x"),
+        ("y.MGH", "y"),
+        ("z", "z"),
+    ],
 )
 def test_only_the_ending_of_an_image_is_cut_off(name, base):
     assert base_name(name) == base
     assert is_image(Path(name)) == (name != "z")
 
 
-@pytest.mark.parametrize("name", ["brain_mask", "W39_1998.09.19_Segm", "tumor_seg", "aseg", "sub-1_dseg", "brainmask"])
+@pytest.mark.parametrize(
+    "name", ["brain_mask", "W39_1998.09.19_Segm", "tumor_seg", "aseg", "sub-1_dseg", "brainmask"]
+)
 def test_labels_and_masks_are_known_by_their_names(name):
     assert is_label_name(f"{name}.nii.gz")
     assert not is_label_name("P_T1_bias.nii.gz")

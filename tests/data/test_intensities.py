@@ -1,4 +1,6 @@
-"""Backgrounds, outliers and units that other software leaves: what the network sees must not depend on them."""
+"""Backgrounds, outliers and units that other software leaves: what the network sees must not depend
+on them.
+"""
 
 import numpy as np
 import pytest
@@ -34,7 +36,9 @@ def normalised(brain):
 
 
 def padded(brain, value):
-    """A background that is `value` near the brain and 0 far from it, as after turning a masked scan."""
+    """A background that is `value` near the brain and 0 far from it, as after turning a masked
+    scan.
+    """
     data = np.where(brain != 0, brain, value)
     data[:6], data[:, -5:] = 0, 0
     return np.where(brain != 0, brain, data)
@@ -51,8 +55,12 @@ BACKGROUNDS = {
     "NaN": lambda b: np.where(b != 0, b, np.nan),
     "NaN around z-scores": normalised,
     "air and padding": lambda b: padded(b, -1024),
-    "noise": lambda b: np.where(b != 0, b, np.random.default_rng(0).normal(0, 0.0004 * b.max(), b.shape)),
-    "noise around -3": lambda b: np.where(b != 0, z_scores(b), np.random.default_rng(0).normal(-8, 0.002, b.shape)),
+    "noise": lambda b: np.where(
+        b != 0, b, np.random.default_rng(0).normal(0, 0.0004 * b.max(), b.shape)
+    ),
+    "noise around -3": lambda b: np.where(
+        b != 0, z_scores(b), np.random.default_rng(0).normal(-8, 0.002, b.shape)
+    ),
 }
 
 
@@ -140,7 +148,9 @@ def test_outliers_of_several_sizes_are_all_found(brain):
 
 
 def test_a_rim_of_wrapped_numbers_is_refused(brain, rng):
-    places = np.argwhere(brain != 0)[rng.choice(np.count_nonzero(brain), np.count_nonzero(brain) // 100, replace=False)]
+    places = np.argwhere(brain != 0)[
+        rng.choice(np.count_nonzero(brain), np.count_nonzero(brain) // 100, replace=False)
+    ]
     data = brain.copy()
     data[tuple(places.T)] = 65535 - rng.integers(0, 60, len(places))
     with pytest.raises(CaseError, match="wrapped around") as caught:

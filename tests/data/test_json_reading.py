@@ -22,13 +22,21 @@ def write(path, content):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_json_is_read_in_the_encodings_of_windows_too(tmp_path, encoding):
-    assert read_json(write(tmp_path / "a.json", '{"größe": [1, "ß"]}'.encode(encoding))) == {"größe": [1, "ß"]}
+    assert read_json(write(tmp_path / "a.json", '{"größe": [1, "ß"]}'.encode(encoding))) == {
+        "größe": [1, "ß"]
+    }
 
 
 @pytest.mark.parametrize("content", ["0", "[]", "5", ""])
 def test_the_shortest_files_are_read_or_refused(tmp_path, content):
     path = write(tmp_path / "a.json", content)
-    assert read_json(path) == [] if content == "[]" else read_json(path) == int(content) if content else refusal(path)
+    assert (
+        read_json(path) == []
+        if content == "[]"
+        else read_json(path) == int(content)
+        if content
+        else refusal(path)
+    )
 
 
 @pytest.mark.parametrize(
@@ -71,7 +79,9 @@ def test_doubled_keys_are_found_without_comparing_each_with_all(tmp_path, monkey
 
 @pytest.mark.parametrize("kind", ["folder", "fifo", "device", "missing", "nul"])
 def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path, kind):
-    path = {"device": tmp_path / "zero.json", "nul": tmp_path / "a\0b.json"}.get(kind, tmp_path / "a.json")
+    path = {"device": tmp_path / "zero.json", "nul": tmp_path / "a\0b.json"}.get(
+        kind, tmp_path / "a.json"
+    )
     if kind == "folder":
         path.mkdir()
     elif kind == "fifo":

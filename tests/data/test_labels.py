@@ -33,7 +33,9 @@ def write_label(folder, name, values):
 
 @pytest.mark.parametrize("values", COMBINATIONS, ids=str)
 @pytest.mark.parametrize("name", [OLD, NEW, UNNAMED])
-def test_a_numbering_is_taken_where_name_and_values_leave_no_doubt_and_refused_elsewhere(tmp_path, name, values):
+def test_a_numbering_is_taken_where_name_and_values_leave_no_doubt_and_refused_elsewhere(
+    tmp_path, name, values
+):
     path = write_label(tmp_path, name, values)
     expected = expected_convention(name, values)
     if expected is None:
@@ -49,7 +51,9 @@ def test_a_numbering_is_taken_where_name_and_values_leave_no_doubt_and_refused_e
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @pytest.mark.parametrize("values", COMBINATIONS, ids=str)
-def test_a_declared_numbering_needs_no_name_and_refuses_only_foreign_values(tmp_path, convention, values):
+def test_a_declared_numbering_needs_no_name_and_refuses_only_foreign_values(
+    tmp_path, convention, values
+):
     path = write_label(tmp_path, UNNAMED, values)
     if set(values) <= set(CONVENTIONS[convention]):
         label = read_label_map(path, case_id="x", declared=convention)
@@ -69,7 +73,9 @@ def _by_hand(stored: np.ndarray, convention: str) -> np.ndarray:
 @pytest.mark.parametrize("values", [(1, 2, 4), (1, 2, 3, 4)], ids=str)
 def test_a_four_in_a_file_of_no_known_collection_is_refused_with_its_meanings(tmp_path, values):
     path = write_label(tmp_path, NEW, values)
-    with pytest.raises(CaseError, match=r"brats2021.*cavity \(brats2024\) or oedema \(brats-ped\).*--labels"):
+    with pytest.raises(
+        CaseError, match=r"brats2021.*cavity \(brats2024\) or oedema \(brats-ped\).*--labels"
+    ):
         read_label_map(path, case_id="x")
 
 
@@ -77,13 +83,28 @@ CERTAIN = [
     ("BraTS-GLI-00001-000-seg.nii.gz", "c", (1, 2, 3), "brats2023"),
     ("BraTS-GLI-00001-000-seg.nii.gz", "c", (1, 2, 3, 4), "brats2024"),
     ("BraTS-GLI-00001-000-seg.nii.gz", "c", (2, 4), "brats2024"),
-    ("BraTS-GLI-00001-000_seg.nii.gz", "c", (2, 4), None),  # may be this program's, written as brats2021
+    (
+        "BraTS-GLI-00001-000_seg.nii.gz",
+        "c",
+        (2, 4),
+        None,
+    ),  # may be this program's, written as brats2021
     ("BraTS-GLI-00001-000_seg.nii.gz", "c", (2, 3, 4), "brats2024"),
-    ("BraTS-GLI-00001-000.nii.gz", "c", (1, 2, 3), None),  # nnU-Net's converted labels are called so: 1 is oedema
+    (
+        "BraTS-GLI-00001-000.nii.gz",
+        "c",
+        (1, 2, 3),
+        None,
+    ),  # nnU-Net's converted labels are called so: 1 is oedema
     ("BraTS-MET-00086-000-seg.nii.gz", "c", (1, 2, 3, 4), "brats2024"),
     ("BraTS-PED-00001-000-seg.nii.gz", "c", (1, 2, 3, 4), "brats-ped"),
     ("brats_peds_00001-seg.nii.gz", "c", (2, 4), "brats-ped"),
-    ("BraTS-PED-00001-000-seg.nii.gz", "c", (1, 2, 3), None),  # 2023: core, oedema, enhancing; later: otherwise
+    (
+        "BraTS-PED-00001-000-seg.nii.gz",
+        "c",
+        (1, 2, 3),
+        None,
+    ),  # 2023: core, oedema, enhancing; later: otherwise
     ("BraTS-PED-00001-000-seg.nii.gz", "c", (2,), None),
     ("BraTS-PED-00001-000-seg.nii.gz", "c", (), "brats2023"),
     ("BraTS-PED-00001-000_seg.nii.gz", "c", (1, 2, 4), None),
@@ -107,7 +128,9 @@ CERTAIN = [
 
 
 @pytest.mark.parametrize(("name", "case_id", "values", "expected"), CERTAIN)
-def test_a_collection_known_by_name_has_its_own_numbering_and_doubt_is_refused(name, case_id, values, expected):
+def test_a_collection_known_by_name_has_its_own_numbering_and_doubt_is_refused(
+    name, case_id, values, expected
+):
     if expected is None:
         with pytest.raises(ValueError, match="must"):
             certain_numbering(Path("/data/case") / name, case_id, {0, *values})
@@ -121,7 +144,9 @@ def test_the_folder_of_a_case_tells_the_collection_too():
 
 
 def test_all_collections_use_numberings_that_there_are():
-    assert {name for collection in COLLECTIONS for name in collection.numberings} <= set(CONVENTIONS)
+    assert {name for collection in COLLECTIONS for name in collection.numberings} <= set(
+        CONVENTIONS
+    )
 
 
 def test_paediatric_oedema_is_whole_tumour_and_the_record_says_which_numbering_was_found(tmp_path):
@@ -138,7 +163,9 @@ def test_paediatric_oedema_is_whole_tumour_and_the_record_says_which_numbering_w
 def test_what_is_kept_of_a_case_knows_the_collection_that_its_label_was_read_by(tmp_path):
     label = write_label(tmp_path, "BraTS-PED-00001-000-seg.nii", (1, 2, 4))
     other = write_label(tmp_path, "BraTS-GLI-00001-000-seg.nii", (1, 2, 4))
-    assert case_key({"case_id": "x", "label": label}, "") != case_key({"case_id": "x", "label": other}, "")
+    assert case_key({"case_id": "x", "label": label}, "") != case_key(
+        {"case_id": "x", "label": other}, ""
+    )
 
 
 @pytest.mark.parametrize("value", [5, 255])
@@ -156,7 +183,9 @@ def test_the_counts_are_of_the_values_in_the_file(tmp_path):
 
 def test_only_the_name_and_the_values_decide_not_the_order_or_kind_of_the_values(tmp_path):
     path = tmp_path / "BraTS-GLI-00001-000-seg.nii"
-    assert certain_numbering(path, "x", {4, 3}) == certain_numbering(path, "x", [3, 4]) == "brats2024"
+    assert (
+        certain_numbering(path, "x", {4, 3}) == certain_numbering(path, "x", [3, 4]) == "brats2024"
+    )
 
 
 def test_a_cavity_is_in_no_region_and_the_record_says_so(tmp_path):
@@ -164,7 +193,10 @@ def test_a_cavity_is_in_no_region_and_the_record_says_so(tmp_path):
     case = LoadExamd(with_label=True)({"image": folder})
     cavity = stripes(0, 1, 2, 3, 4) == 4
     assert not case["label"].numpy()[:, cavity].any()
-    assert case["label"].numpy()[REGIONS.index("WT")].sum() == np.isin(stripes(0, 1, 2, 3, 4), (1, 2, 3)).sum()
+    assert (
+        case["label"].numpy()[REGIONS.index("WT")].sum()
+        == np.isin(stripes(0, 1, 2, 3, 4), (1, 2, 3)).sum()
+    )
     (warning,) = ExamRecord.from_json(case["record"]).warnings
     assert warning.startswith(f"label: {cavity.sum()} voxels of value 4, resection cavity")
 

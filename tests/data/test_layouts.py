@@ -1,4 +1,6 @@
-"""Where people keep their cases: deeper folders, flat folders, nnU-Net's folders, and what lies among them."""
+"""Where people keep their cases: deeper folders, flat folders, nnU-Net's folders, and what lies
+among them.
+"""
 
 import json
 import logging
@@ -42,7 +44,9 @@ def test_case_folders_one_level_deeper_are_found_and_empty_ones_stay_failed_case
     assert ids(tmp_path) == ["B19_2_1", "B19_3_1", "B19_0_1"]
     assert find_layout(tmp_path) == Layout.folders
     assert code(list_cases(tmp_path)[1]) == "E_NO_MODALITY"
-    assert case_label(list_cases(tmp_path)[0]) == tmp_path / "HGG" / "B19_2_1" / "B19_2_1_seg.nii.gz"
+    assert (
+        case_label(list_cases(tmp_path)[0]) == tmp_path / "HGG" / "B19_2_1" / "B19_2_1_seg.nii.gz"
+    )
 
 
 def test_names_that_repeat_deeper_get_the_folders_above_in_front(tmp_path):
@@ -147,7 +151,14 @@ def test_links_keep_their_own_names(tmp_path):
 
 
 def test_several_cases_in_a_flat_folder_are_told_by_their_names(tmp_path):
-    touch(tmp_path, "exam1-t1c.nii.gz", "exam1-t2f.nii.gz", "exam1-seg.nii.gz", "exam2-t2w.nii.gz", "notes.txt")
+    touch(
+        tmp_path,
+        "exam1-t1c.nii.gz",
+        "exam1-t2f.nii.gz",
+        "exam1-seg.nii.gz",
+        "exam2-t2w.nii.gz",
+        "notes.txt",
+    )
     one, two = list_cases(tmp_path)
     assert find_layout(tmp_path) == Layout.flat
     assert case_files(one) == {m: tmp_path / f"exam1-{m}.nii.gz" for m in ("t1c", "t2f")}
@@ -176,7 +187,14 @@ def test_a_subfolder_with_two_patients_stays_refused(tmp_path):
     assert code(list_cases(tmp_path)[0]) == "E_MIXED"
 
 
-ODD = [b"M\xfcller", b"a\nb", b"x\x1b[2J", b"c" * (MAX_ID_BYTES + 1), b"c" * MAX_ID_BYTES + b"d", b"trailing "]
+ODD = [
+    b"M\xfcller",
+    b"a\nb",
+    b"x\x1b[2J",
+    b"c" * (MAX_ID_BYTES + 1),
+    b"c" * MAX_ID_BYTES + b"d",
+    b"trailing ",
+]
 
 
 @pytest.mark.parametrize("name", ODD, ids=ascii)
@@ -197,7 +215,9 @@ def test_a_file_name_that_is_no_text_fails_its_case(tmp_path):
     assert code(list_cases(tmp_path)[0]) == "E_FILE_NAME"
 
 
-@pytest.mark.parametrize("source", ["x/" * 2500, "x" * 300, "a\0b", "a\ud800b"], ids=["path", "name", "nul", "half"])
+@pytest.mark.parametrize(
+    "source", ["x/" * 2500, "x" * 300, "a\0b", "a\ud800b"], ids=["path", "name", "nul", "half"]
+)
 def test_a_source_that_no_file_system_has_is_a_usage_error_that_can_be_printed(source):
     with pytest.raises(UsageError) as caught:
         list_cases(source)
@@ -217,8 +237,12 @@ def test_no_modality_says_where_images_lie_deeper(tmp_path):
 
 
 @pytest.mark.parametrize("given", [".", "sub-01"])
-def test_patterns_start_at_the_case_folder_whether_it_is_given_alone_or_with_others(tmp_path, given):
-    touch(tmp_path / "sub-01" / "anat", "sub-01_T1w.nii.gz", "sub-01_T1w.json", "sub-01_lesion.nii.gz")
+def test_patterns_start_at_the_case_folder_whether_it_is_given_alone_or_with_others(
+    tmp_path, given
+):
+    touch(
+        tmp_path / "sub-01" / "anat", "sub-01_T1w.nii.gz", "sub-01_T1w.json", "sub-01_lesion.nii.gz"
+    )
     patterns = {"T1": "anat/*_T1w*", "label": "anat/*_lesion.nii.gz"}  # as a config may call them
     (item,) = list_cases(tmp_path / given, patterns)
     assert item["case_id"] == "sub-01"
@@ -301,9 +325,23 @@ def test_a_channel_that_has_no_name_fails_its_case(tmp_path):
     [
         ({"background": 0, "necrosis": 1, "edema": 2, "enhancing": 3}, "brats2023"),
         ({"background": 0, "edema": 1, "non-enhancing tumor": 2, "enhancing tumor": 3}, "msd"),
-        ({"0": "background", "1": "edema", "2": "non-enhancing tumor", "3": "enhancing tumour"}, "msd"),
-        ({"background": 0, "whole tumor": [1, 2, 3], "tumor core": [2, 3], "enhancing tumor": [3]}, "msd"),
-        ({"background": 0, "whole_tumor": [1, 2, 3], "tumor_core": [1, 3], "enhancing_tumor": 3}, "brats2023"),
+        (
+            {"0": "background", "1": "edema", "2": "non-enhancing tumor", "3": "enhancing tumour"},
+            "msd",
+        ),
+        (
+            {
+                "background": 0,
+                "whole tumor": [1, 2, 3],
+                "tumor core": [2, 3],
+                "enhancing tumor": [3],
+            },
+            "msd",
+        ),
+        (
+            {"background": 0, "whole_tumor": [1, 2, 3], "tumor_core": [1, 3], "enhancing_tumor": 3},
+            "brats2023",
+        ),
         ({"background": 0, "NCR": 1, "ED": 2, "ET": 4}, "brats2021"),
         ({"background": 0, "NETC": 1, "SNFH": 2, "ET": 3, "RC": 4}, "brats2024"),
         ({"background": 0, "tumour": 1}, None),

@@ -12,7 +12,10 @@ RADII_MM = {"WT": 6, "TC": 4, "ET": 2}
 
 
 def ball(shape, radius_mm, centre=None):
-    axes = [torch.arange(n) - (n // 2 if centre is None else centre[axis]) for axis, n in enumerate(shape)]
+    axes = [
+        torch.arange(n) - (n // 2 if centre is None else centre[axis])
+        for axis, n in enumerate(shape)
+    ]
     grid = torch.stack(torch.meshgrid(*axes, indexing="ij"))
     return (grid.float() ** 2).sum(0).sqrt() <= radius_mm
 
@@ -22,8 +25,14 @@ def case(shape, *, centre=None, seed=0, presence=(True,) * 4, scale=1.0):
     generator = torch.Generator().manual_seed(seed)
     brain = torch.zeros(shape, dtype=torch.bool)
     brain[1:-1, 1:-1, 1:-1] = True
-    image = torch.randn(4, *shape, generator=generator) * brain * torch.tensor(presence).reshape(4, 1, 1, 1)
-    label = torch.stack([ball(shape, scale * RADII_MM[region], centre) for region in REGIONS]).float()
+    image = (
+        torch.randn(4, *shape, generator=generator)
+        * brain
+        * torch.tensor(presence).reshape(4, 1, 1, 1)
+    )
+    label = torch.stack(
+        [ball(shape, scale * RADII_MM[region], centre) for region in REGIONS]
+    ).float()
     return {
         "case_id": f"case{seed}",
         "image": MetaTensor(image, affine=torch.eye(4).double()),
@@ -33,7 +42,9 @@ def case(shape, *, centre=None, seed=0, presence=(True,) * 4, scale=1.0):
 
 
 def mix(recipient, donor, seed=0):
-    return RandLesionMixd(["image", "label"]).set_random_state(seed=seed)({**recipient, DONOR: donor})
+    return RandLesionMixd(["image", "label"]).set_random_state(seed=seed)(
+        {**recipient, DONOR: donor}
+    )
 
 
 def changed(mixed, recipient):
@@ -42,7 +53,9 @@ def changed(mixed, recipient):
 
 
 def is_same(one, two):
-    return all(torch.equal(one[key].as_tensor(), two[key].as_tensor()) for key in ("image", "label"))
+    return all(
+        torch.equal(one[key].as_tensor(), two[key].as_tensor()) for key in ("image", "label")
+    )
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -51,7 +64,9 @@ def test_inside_the_carved_region_all_is_the_donors_and_outside_all_is_the_recip
     mixed = mix(recipient, donor, seed)
     region = changed(mixed, recipient)
     assert region.any()
-    shift = [(new - old) // 2 for new, old in zip(SHAPE, DONOR_SHAPE, strict=True)]  # the donor's tumour is central
+    shift = [
+        (new - old) // 2 for new, old in zip(SHAPE, DONOR_SHAPE, strict=True)
+    ]  # the donor's tumour is central
     target = region.nonzero()
     source = target - torch.tensor(shift)
     for key in ("image", "label"):
@@ -63,7 +78,9 @@ def test_inside_the_carved_region_all_is_the_donors_and_outside_all_is_the_recip
 @pytest.mark.parametrize("seed", range(8))
 def test_regions_stay_nested_where_tumours_overlap(seed):
     mixed = mix(case(SHAPE, centre=(10, 12, 13), seed=1), case(DONOR_SHAPE, seed=2), seed)
-    core, whole, enhancing = (mixed["label"][REGIONS.index(region)] > 0 for region in ("TC", "WT", "ET"))
+    core, whole, enhancing = (
+        mixed["label"][REGIONS.index(region)] > 0 for region in ("TC", "WT", "ET")
+    )
     assert not (enhancing & ~core).any()
     assert not (core & ~whole).any()
 
@@ -77,7 +94,9 @@ def test_the_same_seed_cuts_alike_and_another_differs():
 def test_a_composition_seeds_the_cut():
     recipient, donor = case(SHAPE, seed=1), case(DONOR_SHAPE, seed=2)
     composed = Compose([RandLesionMixd()])
-    one, two, again = (composed.set_random_state(seed)({**recipient, DONOR: donor}) for seed in (1, 2, 1))
+    one, two, again = (
+        composed.set_random_state(seed)({**recipient, DONOR: donor}) for seed in (1, 2, 1)
+    )
     assert is_same(one, again)
     assert not is_same(one, two)
 
@@ -131,7 +150,9 @@ def test_background_stays_background_and_no_hole_is_pasted_into_the_brain(seed):
 
 
 def distances_mm(tumour):
-    """Measure from every voxel to every other: the signed distance to half way between inside and outside."""
+    """Measure from every voxel to every other: the signed distance to half way between inside and
+    outside.
+    """
     voxels = torch.cartesian_prod(*(torch.arange(n) for n in tumour.shape)).double()
     inside = tumour.flatten()
     lengths = torch.cdist(voxels, voxels, compute_mode="donot_use_mm_for_euclid_dist")
@@ -168,7 +189,9 @@ def test_half_of_the_cuts_are_inside_and_both_halves_are_uniform():
     for _ in range(2000):
         transform.randomize()
         reaches.append(transform.reach)
-    inside, outside = ([reach for reach in reaches if (reach < 0) == flag] for flag in (True, False))
+    inside, outside = (
+        [reach for reach in reaches if (reach < 0) == flag] for flag in (True, False)
+    )
     assert abs(len(inside) / 2000 - 0.5) < 0.05
     assert kstest(inside, "uniform", args=(-0.5, 0.5)).pvalue > 0.01
     assert kstest(outside, "uniform", args=(0.0, 1.0)).pvalue > 0.01
@@ -178,7 +201,9 @@ def test_the_place_is_the_same_share_of_each_side():
     voxels = torch.cartesian_prod(torch.arange(8, 12), torch.arange(2, 4), torch.arange(10, 16))
     source, target = place(voxels, torch.Size((20, 10, 20)), torch.Size((40, 10, 10)))
     assert torch.equal(source, voxels)
-    assert (target - source).unique(dim=0).tolist() == [[10, 0, -6]]  # middles 10, 3, 13 go to 20, 3, 6.5
+    assert (target - source).unique(dim=0).tolist() == [
+        [10, 0, -6]
+    ]  # middles 10, 3, 13 go to 20, 3, 6.5
 
 
 def test_voxels_that_would_lie_outside_are_left_out():

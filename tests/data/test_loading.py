@@ -20,8 +20,12 @@ YEARS = {
     "brats2021": ("_", {"t1n": "t1", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}, (0, 1, 2, 4)),
     "brats2023": ("-", {modality: modality for modality in MODALITIES}, (0, 1, 2, 3)),
 }
-SHIFTED = np.array(AFFINE) + np.array([[0, 0, 0, 2 * GRID_TOLERANCE_VOXELS], [0] * 4, [0] * 4, [0] * 4])
-OBLIQUE = np.array([[0.9, -0.1, 0.1, 1 / 3], [0.1, 0.9, -0.2, math.pi], [-0.1, 0.2, 0.9, -1e-7], [0, 0, 0, 1]])
+SHIFTED = np.array(AFFINE) + np.array(
+    [[0, 0, 0, 2 * GRID_TOLERANCE_VOXELS], [0] * 4, [0] * 4, [0] * 4]
+)
+OBLIQUE = np.array(
+    [[0.9, -0.1, 0.1, 1 / 3], [0.1, 0.9, -0.2, math.pi], [-0.1, 0.2, 0.9, -1e-7], [0, 0, 0, 1]]
+)
 
 
 def labels(shape=SHAPE):
@@ -49,7 +53,9 @@ def refusal(data, **options):
 
 @pytest.mark.parametrize("modalities", modality_sets(), ids=" ".join)
 @pytest.mark.parametrize("year", YEARS)
-def test_each_modality_has_its_channel_and_the_others_are_zero_and_absent(tmp_path, modalities, year):
+def test_each_modality_has_its_channel_and_the_others_are_zero_and_absent(
+    tmp_path, modalities, year
+):
     case = LoadExamd()({"image": write_case(tmp_path / "case7", modalities, year)})
     assert case["case_id"] == "case7"
     assert case["image"].dtype == torch.float32
@@ -62,8 +68,15 @@ def test_each_modality_has_its_channel_and_the_others_are_zero_and_absent(tmp_pa
 
 
 def test_the_order_and_the_names_of_files_given_by_modality_change_nothing(tmp_path):
-    files = {m: save(tmp_path / f"{9 - i}.nii", data=scan(seed=i)) for i, m in enumerate(MODALITIES)}
-    renamed = {"FLAIR": files["t2f"], "t1ce": files["t1c"], "T2": files["t2w"], "t1": str(files["t1n"])}
+    files = {
+        m: save(tmp_path / f"{9 - i}.nii", data=scan(seed=i)) for i, m in enumerate(MODALITIES)
+    }
+    renamed = {
+        "FLAIR": files["t2f"],
+        "t1ce": files["t1c"],
+        "T2": files["t2w"],
+        "t1": str(files["t1n"]),
+    }
     one, two = (LoadExamd()({"image": images, "case_id": "x"}) for images in (files, renamed))
     assert torch.equal(one["image"], two["image"])
     assert one["record"] == two["record"]
@@ -76,7 +89,9 @@ def test_a_modality_given_as_none_was_not_acquired(tmp_path):
 
 @pytest.mark.parametrize("year", YEARS)
 def test_labels_become_regions_with_the_numbering_that_the_file_name_implies(tmp_path, year):
-    case = LoadExamd(with_label=True)({"image": write_case(tmp_path / "case7", year=year, label=labels())})
+    case = LoadExamd(with_label=True)(
+        {"image": write_case(tmp_path / "case7", year=year, label=labels())}
+    )
     assert np.array_equal(case["label"].numpy(), labels_to_regions(labels()))
     assert torch.equal(case["label"].affine, case["image"].affine)
 
@@ -88,7 +103,9 @@ def test_a_declared_numbering_overrules_the_file_name(tmp_path):
     assert np.array_equal(case["label"].numpy(), labels_to_regions(swapped))
 
 
-@pytest.mark.parametrize(("year", "declared"), [("brats2021", "brats2023"), ("brats2023", "brats2021")])
+@pytest.mark.parametrize(
+    ("year", "declared"), [("brats2021", "brats2023"), ("brats2023", "brats2021")]
+)
 def test_labels_that_the_numbering_does_not_have_are_refused(tmp_path, year, declared):
     folder = write_case(tmp_path / "case7", year=year, label=labels())
     error = refusal({"image": folder}, with_label=True, label_convention=declared)
@@ -98,7 +115,10 @@ def test_labels_that_the_numbering_does_not_have_are_refused(tmp_path, year, dec
 
 
 def test_a_label_whose_name_does_not_tell_its_numbering_is_refused_until_it_is_declared(tmp_path):
-    data = {"image": write_case(tmp_path / "case7"), "label": save(tmp_path / "truth.nii", data=labels())}
+    data = {
+        "image": write_case(tmp_path / "case7"),
+        "label": save(tmp_path / "truth.nii", data=labels()),
+    }
     error = refusal(data, with_label=True)
     assert error.code == "E_LABELS"
     assert all(known in str(error) for known in ("truth.nii", "brats2021", "brats2023", "msd"))
@@ -106,7 +126,9 @@ def test_a_label_whose_name_does_not_tell_its_numbering_is_refused_until_it_is_d
 
 
 def test_an_unknown_numbering_is_a_defect_of_the_caller():
-    with pytest.raises(ValueError, match="auto, brats2023, brats2021, msd, brats2024, brats-ped; got 'brats1999'"):
+    with pytest.raises(
+        ValueError, match="auto, brats2023, brats2021, msd, brats2024, brats-ped; got 'brats1999'"
+    ):
         LoadExamd(label_convention="brats1999")
 
 
@@ -146,7 +168,11 @@ BAD_ARRAYS = {
     "3 x 3 affine": (scan(), np.eye(3), "E_AFFINE"),
     "flat affine": (scan(), np.diag([1.0, 1, 0, 1]), "E_AFFINE"),
     "NaN affine": (scan(), np.full((4, 4), np.nan), "E_AFFINE"),
-    "sheared affine": (scan(), np.array([[1, 0.3, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]), "E_SHEAR"),
+    "sheared affine": (
+        scan(),
+        np.array([[1, 0.3, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]]),
+        "E_SHEAR",
+    ),
     "affine in micron": (scan(), np.diag([1000.0, 1000, 1000, 1]), "E_SPACING"),
     "four axes": (scan()[None], np.eye(4), "E_SHAPE"),
     "one slice": (scan()[:, :, :1], np.eye(4), "E_SHAPE"),
@@ -189,7 +215,9 @@ def test_the_same_scan_for_two_modalities_is_refused_also_under_two_names(tmp_pa
     assert "case7-t2w.nii" in str(error)
 
 
-@pytest.mark.parametrize("other", [{"affine": SHIFTED}, {"data": scan((9, 8, 6))}], ids=["place", "shape"])
+@pytest.mark.parametrize(
+    "other", [{"affine": SHIFTED}, {"data": scan((9, 8, 6))}], ids=["place", "shape"]
+)
 def test_modalities_on_different_grids_are_refused(tmp_path, other):
     folder = write_case(tmp_path / "case7", ("t1n", "t1c"))
     save(folder / "case7-t2w.nii.gz", **{"data": scan(seed=8), **other})
@@ -216,7 +244,10 @@ def test_a_case_that_does_not_say_what_to_read_is_refused(image, code):
 def test_an_exam_that_is_not_skull_stripped_is_read_with_a_warning(tmp_path):
     stripped = LoadExamd()({"image": write_case(tmp_path / "case7")})
     assert ExamRecord.from_json(stripped["record"]).warnings == ()
-    head = save(tmp_path / "head.nii", data=np.random.default_rng(1).integers(1, 1000, SHAPE).astype(np.int16))
+    head = save(
+        tmp_path / "head.nii",
+        data=np.random.default_rng(1).integers(1, 1000, SHAPE).astype(np.int16),
+    )
     (warning,) = ExamRecord.from_json(LoadExamd()({"image": {"t1c": head}})["record"]).warnings
     assert "100% of t1c" in warning
     assert "skull-stripped" in warning
@@ -233,7 +264,9 @@ def test_a_modality_whose_background_is_filled_is_named_where_the_others_show_th
 
 def test_the_record_names_files_hashes_and_the_modality_of_each_warning(tmp_path):
     folder = write_case(tmp_path / "case7", ("t1c", "t2f"))
-    path = save(folder / "case7-t2f.nii.gz", nifti_bytes(data=scan(seed=3)))  # not compressed, as its name says
+    path = save(
+        folder / "case7-t2f.nii.gz", nifti_bytes(data=scan(seed=3))
+    )  # not compressed, as its name says
     record = ExamRecord.from_json(LoadExamd()({"image": folder})["record"])
     assert (record.modalities, record.missing) == (("t1c", "t2f"), ("t1n", "t2w"))
     sha256 = read_volume(path, case_id="", modality="").sha256
@@ -274,7 +307,9 @@ def test_a_record_with_a_form_that_is_nan_still_comes_back(tmp_path):
 
 def test_a_case_survives_collation_into_a_batch_and_back(tmp_path):
     expected, path = oblique_exam(tmp_path)
-    loader = DataLoader(Dataset([{"image": {"t1c": path}, "case_id": "größe $x"}], LoadExamd()), batch_size=1)
+    loader = DataLoader(
+        Dataset([{"image": {"t1c": path}, "case_id": "größe $x"}], LoadExamd()), batch_size=1
+    )
     (batch,) = loader
     (case,) = decollate_batch(batch)
     assert isinstance(case["image"], MetaTensor)

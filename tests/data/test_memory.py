@@ -69,7 +69,12 @@ def test_the_group_around_counts_where_the_own_is_not_limited_or_not_visible(tmp
         "sys__fs__cgroup__user__memory_dot_current": "1",
     }
     groups = "4:cpu,memory:/docker/0123\n0::/user\n"
-    assert available_bytes(system(tmp_path, proc__meminfo=MEMINFO, proc__self__cgroup=groups, **limits)) == 1.5 * GB
+    assert (
+        available_bytes(
+            system(tmp_path, proc__meminfo=MEMINFO, proc__self__cgroup=groups, **limits)
+        )
+        == 1.5 * GB
+    )
 
 
 def test_nothing_is_known_where_nothing_is_said(tmp_path):
@@ -82,7 +87,9 @@ def test_a_limit_of_the_shell_counts():
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (6 * 10**9, 6 * 10**9)); "
         "from bundle.data.available_memory import available_bytes; print(available_bytes())"
     )
-    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout
     assert 0 < int(printed) < 6 * GB
 
 
@@ -108,17 +115,26 @@ def test_a_brats_exam_is_never_refused_where_4_gb_are_free():
 
 
 def test_more_voxels_need_more():
-    sizes = [grid((120, 120, 80), 1.0), grid((240, 240, 155), 1.0), grid((480, 480, 310), 0.5), grid(LARGE, 1.0)]
+    sizes = [
+        grid((120, 120, 80), 1.0),
+        grid((240, 240, 155), 1.0),
+        grid((480, 480, 310), 0.5),
+        grid(LARGE, 1.0),
+    ]
     assert sorted(map(needed_bytes, sizes)) == [needed_bytes(size) for size in sizes]
 
 
 @pytest.mark.parametrize("kind", ["file", "text", "channel"])
-def test_a_case_that_needs_more_than_there_is_is_refused_before_its_voxels_are_read(tmp_path, monkeypatch, kind):
+def test_a_case_that_needs_more_than_there_is_is_refused_before_its_voxels_are_read(
+    tmp_path, monkeypatch, kind
+):
     monkeypatch.setattr(memory_needs, "available_bytes", lambda: 3 * GB)
     path = header_only(tmp_path / "a.nii.gz")
     value = {"file": path, "text": str(path), "channel": Channel(path, 0, 1)}[kind]
     with pytest.raises(CaseError) as caught:
-        LoadExamd()({"image": {"t1n": save(tmp_path / "b.nii.gz"), "t1c": value}, "case_id": "case7"})
+        LoadExamd()(
+            {"image": {"t1n": save(tmp_path / "b.nii.gz"), "t1c": value}, "case_id": "case7"}
+        )
     assert caught.value.code == "E_MEMORY"
     for part in ("case7", "645 x 645 x 640", "1 x 1 x 3 mm", "got 3.0 GB", "a machine with more"):
         assert part in str(caught.value)
@@ -134,7 +150,9 @@ def test_the_size_is_known_in_every_format(tmp_path, monkeypatch, name):
 
 def test_a_case_that_fits_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(memory_needs, "available_bytes", lambda: 4 * GB)
-    assert LoadExamd()({"image": {"t1c": save(tmp_path / "a.nii.gz")}, "case_id": "x"})["image"].any()
+    assert LoadExamd()({"image": {"t1c": save(tmp_path / "a.nii.gz")}, "case_id": "x"})[
+        "image"
+    ].any()
 
 
 def test_where_nothing_is_known_about_memory_no_case_is_refused(tmp_path, monkeypatch):
@@ -175,11 +193,13 @@ def test_a_limit_that_is_too_low_is_a_sentence_not_a_crash(tmp_path):
     header = nifti_bytes(dim=[3, 300, 300, 300, 1, 1, 1, 1], affine=np.diag([1.0, 1, 1, 1]))[:352]
     path = save(tmp_path / "a.nii", header + scan((300, 300, 300)).tobytes(order="F"))
     code = (
-        "import resource, sys\nfrom bundle.data.loading import LoadExamd\nfrom bundle.errors import CaseError\n"
-        "size = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize() + 300 * 10**6\n"
-        "resource.setrlimit(resource.RLIMIT_AS, (size, size))\n"
-        "try:\n    LoadExamd()({'image': {'t1c': sys.argv[1]}, 'case_id': 'x'})\n"
-        "except CaseError as error:\n    print(error.code, error)\n"
+        "import resource, sys\nfrom bundle.data.loading import LoadExamd\nfrom bundle.errors import"
+        " CaseError\nsize = int(open('/proc/self/statm').read().split()[0]) *"
+        " resource.getpagesize() + 300 * 10**6\nresource.setrlimit(resource.RLIMIT_AS, (size,"
+        " size))\ntry:\n    LoadExamd()({'image': {'t1c': sys.argv[1]}, 'case_id': 'x'})\nexcept"
+        " CaseError as error:\n    print(error.code, error)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
     assert done.stdout.startswith("E_MEMORY x: to segment 300 x 300 x 300 voxels")

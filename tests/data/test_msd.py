@@ -48,10 +48,16 @@ def test_the_description_itself_may_be_named(msd):
     assert list_cases(msd / "dataset.json") == list_cases(msd)
 
 
-@pytest.mark.parametrize("order", [MSD_ORDER, {"0": "T2w", "1": "t1gd", "2": "FLAIR", "3": "T1w"}], ids=str)
-def test_channels_are_taken_by_their_names_and_labels_by_the_data_sets_own_numbering(exams, tmp_path, order):
+@pytest.mark.parametrize(
+    "order", [MSD_ORDER, {"0": "T2w", "1": "t1gd", "2": "FLAIR", "3": "T1w"}], ids=str
+)
+def test_channels_are_taken_by_their_names_and_labels_by_the_data_sets_own_numbering(
+    exams, tmp_path, order
+):
     item = list_cases(write_msd(tmp_path / "msd", exams, order))[1]
-    of_msd, of_folder = (LoadExamd(with_label=True)(data) for data in (item, {"image": exams / "c1"}))
+    of_msd, of_folder = (
+        LoadExamd(with_label=True)(data) for data in (item, {"image": exams / "c1"})
+    )
     assert torch.equal(of_msd["image"], of_folder["image"])
     assert torch.equal(of_msd["presence"], of_folder["presence"])
     assert torch.equal(of_msd["label"], of_folder["label"])
@@ -84,7 +90,9 @@ def test_the_record_says_which_channel_was_read_so_that_it_can_be_read_again(msd
         assert np.array_equal(again.data, case["image"][index].numpy())
 
 
-@pytest.mark.parametrize("data", [np.stack([scan(seed=s) for s in range(5)], -1), scan()], ids=["five", "one"])
+@pytest.mark.parametrize(
+    "data", [np.stack([scan(seed=s) for s in range(5)], -1), scan()], ids=["five", "one"]
+)
 def test_another_number_of_volumes_than_named_is_refused(msd, data):
     path = save(msd / "imagesTr" / "BRATS_000.nii.gz", data=data)
     with pytest.raises(CaseError, match="the 4 volumes that the data set names") as caught:
@@ -99,10 +107,15 @@ def test_a_4d_file_without_names_is_refused(msd):
 
 
 @pytest.mark.parametrize(
-    ("volume", "code"), [(np.zeros_like(scan()), "E_ALL_ZERO"), (scan(seed=1), "E_DUPLICATE")], ids=["empty", "same"]
+    ("volume", "code"),
+    [(np.zeros_like(scan()), "E_ALL_ZERO"), (scan(seed=1), "E_DUPLICATE")],
+    ids=["empty", "same"],
 )
 def test_each_channel_is_held_to_the_rules_of_a_scan(msd, volume, code):
-    save(msd / "imagesTr" / "BRATS_000.nii.gz", data=np.stack([scan(seed=s) for s in range(3)] + [volume], -1))
+    save(
+        msd / "imagesTr" / "BRATS_000.nii.gz",
+        data=np.stack([scan(seed=s) for s in range(3)] + [volume], -1),
+    )
     with pytest.raises(CaseError) as caught:
         LoadExamd()(list_cases(msd)[0])
     assert caught.value.code == code
@@ -139,13 +152,17 @@ def test_labels_that_the_description_numbers_otherwise_are_not_taken_for_msd(exa
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_a_description_that_leaves_a_question_is_refused_with_its_name(exams, tmp_path, changes, words):
+def test_a_description_that_leaves_a_question_is_refused_with_its_name(
+    exams, tmp_path, changes, words
+):
     folder = write_msd(tmp_path / "msd", exams, **changes)
     assert words in str(refusal(folder))
 
 
 def test_a_description_that_is_not_json_is_refused(msd):
-    (msd / "dataset.json").write_text('{"modality": {"0": "FLAIR", "0": "T1w"}, "training": []}', encoding="utf-8")
+    (msd / "dataset.json").write_text(
+        '{"modality": {"0": "FLAIR", "0": "T1w"}, "training": []}', encoding="utf-8"
+    )
     assert "the key '0' twice" in str(refusal(msd))
     (msd / "dataset.json").write_text("{", encoding="utf-8")
     assert refusal(msd).code == "E_JSON"

@@ -63,7 +63,9 @@ def test_voxels_are_those_that_nibabel_reads(tmp_path, dtype):
     assert volume.data.dtype == np.float32
     assert volume.data == pytest.approx(np.asarray(nib.load(path).dataobj), rel=1e-6)
     assert volume.grid.affine == pytest.approx(nib.load(path).affine)
-    assert all("saturated" in text for text in volume.warnings)  # 255 is common where numbers wrap at 8 bits
+    assert all(
+        "saturated" in text for text in volume.warnings
+    )  # 255 is common where numbers wrap at 8 bits
 
 
 def test_an_intercept_moves_the_background_away_from_0_and_is_taken_out_again(tmp_path):
@@ -86,25 +88,55 @@ def good_files(folder):
         "plain": (save(folder / "a.nii"), ()),
         "plain named gz": (save(folder / "b.nii.gz", raw), ("not compressed",)),
         "gzip named plain": (save(folder / "c.nii", gzip.compress(raw)), ("is compressed",)),
-        "trailing": (save(folder / "d.nii.gz", gzip.compress(raw) + b"GARBAGE"), ("7 bytes after the end",)),
-        "padding": (save(folder / "e.nii.gz", gzip.compress(raw + bytes(5))), ("5 bytes after the data",)),
-        "concatenated": (save(folder / "f.nii.gz", b"".join(map(gzip.compress, (raw[:400], raw[400:])))), ()),
+        "trailing": (
+            save(folder / "d.nii.gz", gzip.compress(raw) + b"GARBAGE"),
+            ("7 bytes after the end",),
+        ),
+        "padding": (
+            save(folder / "e.nii.gz", gzip.compress(raw + bytes(5))),
+            ("5 bytes after the data",),
+        ),
+        "concatenated": (
+            save(folder / "f.nii.gz", b"".join(map(gzip.compress, (raw[:400], raw[400:])))),
+            (),
+        ),
         "big-endian": (save(folder / "g.nii", big.to_bytes()), ()),
-        "NIfTI-2": (save(folder / "h.nii.gz", gzip.compress(nib.Nifti2Image(scan(), AFFINE).to_bytes())), ()),
+        "NIfTI-2": (
+            save(folder / "h.nii.gz", gzip.compress(nib.Nifti2Image(scan(), AFFINE).to_bytes())),
+            (),
+        ),
         "extension flag": (save(folder / "i.nii", raw[:348] + b"\1\0\0\0" + raw[352:]), ()),
         "strange name": (save(folder / "$(x) 'ä';@%-.nii.gz"), ()),
         "4D of one": (save(folder / "j.nii.gz", data=scan()[..., None]), ("one volume",)),
         "5D of one": (save(folder / "k.nii.gz", data=scan()[..., None, None]), ("one volume",)),
-        "slope 0": (save(folder / "l.nii.gz", scl_slope=0, scl_inter=5), ("scl_inter 5 was ignored",)),
-        "slope NaN": (save(folder / "m.nii.gz", scl_slope=NAN, scl_inter=NAN), ("scl_slope is NaN",)),
+        "slope 0": (
+            save(folder / "l.nii.gz", scl_slope=0, scl_inter=5),
+            ("scl_inter 5 was ignored",),
+        ),
+        "slope NaN": (
+            save(folder / "m.nii.gz", scl_slope=NAN, scl_inter=NAN),
+            ("scl_slope is NaN",),
+        ),
         "no forms": (save(folder / "n.nii.gz", codes=(0, 0)), ("unknown",)),
         "sform NaN": (save(folder / "o.nii.gz", srow_x=NAN), ("qform was used",)),
-        "sform zero": (save(folder / "p.nii.gz", srow_x=0, srow_y=0, srow_z=0), ("qform was used",)),
+        "sform zero": (
+            save(folder / "p.nii.gz", srow_x=0, srow_y=0, srow_z=0),
+            ("qform was used",),
+        ),
         "qform NaN": (save(folder / "q.nii.gz", quatern_b=NAN), ("sform was used",)),
         "forms a little apart": (save(folder / "r.nii.gz", qoffset_x=-12.2), ("0.30 voxels",)),
-        "other pixdim": (save(folder / "s.nii.gz", codes=(1, 0), pixdim=[1, 2, 2, 2, 0, 0, 0, 0]), ("pixdim",)),
-        "rounded axes": (save(folder / "t.nii.gz", affine=sheared(0.006), qform_code=0), ("perpendicular",)),
-        "thick slices": (save(folder / "u.nii.gz", affine=np.diag([1, 1, 7.0, 1])), ("thicker than 5 mm",)),
+        "other pixdim": (
+            save(folder / "s.nii.gz", codes=(1, 0), pixdim=[1, 2, 2, 2, 0, 0, 0, 0]),
+            ("pixdim",),
+        ),
+        "rounded axes": (
+            save(folder / "t.nii.gz", affine=sheared(0.006), qform_code=0),
+            ("perpendicular",),
+        ),
+        "thick slices": (
+            save(folder / "u.nii.gz", affine=np.diag([1, 1, 7.0, 1])),
+            ("thicker than 5 mm",),
+        ),
     }
 
 
@@ -297,7 +329,9 @@ def test_no_flipped_bit_of_gzip_header_and_checksum_gives_other_voxels(tmp_path)
             assert np.array_equal(read(path).data, scan())
 
 
-@pytest.mark.parametrize(("shape", "code"), [((500, 500, 500), "E_TRUNCATED"), ((20, 20, 20), "E_SIZE")])
+@pytest.mark.parametrize(
+    ("shape", "code"), [((500, 500, 500), "E_TRUNCATED"), ((20, 20, 20), "E_SIZE")]
+)
 def test_a_bomb_is_refused_at_once_and_in_little_memory(tmp_path, shape, code):
     raw = nifti_bytes(dim=[3, *shape, 1, 1, 1, 1])[:352] + bytes(30 * 1024**2)
     path = save(tmp_path / "a.nii.gz", gzip.compress(raw, 6))
@@ -385,7 +419,9 @@ def test_the_advice_about_two_forms_works(tmp_path, kept):
         assert "i.set_sform(i.get_qform(), 1)" in advice
         image.set_sform(image.get_qform(), 1)
     nib.save(image, tmp_path / "out.nii.gz")
-    assert read(tmp_path / "out.nii.gz").grid.affine[0, 3] == pytest.approx(-12.5 if kept == "sform" else 30)
+    assert read(tmp_path / "out.nii.gz").grid.affine[0, 3] == pytest.approx(
+        -12.5 if kept == "sform" else 30
+    )
 
 
 # ---- Labels --------------------------------------------------------------------
@@ -405,7 +441,9 @@ def test_large_labels_and_an_empty_map_are_read(tmp_path):
     large = read_label(save(tmp_path / "a.nii.gz", data=scan() * 30), case_id="case7").values
     assert large.dtype == np.int32
     assert np.array_equal(large, scan() * 30)
-    empty = read_label(save(tmp_path / "b.nii.gz", data=np.zeros(SHAPE, np.uint8)), case_id="case7").values
+    empty = read_label(
+        save(tmp_path / "b.nii.gz", data=np.zeros(SHAPE, np.uint8)), case_id="case7"
+    ).values
     assert not empty.any()
 
 
@@ -455,7 +493,9 @@ BAD_SIZES = [(0, 0, 0), (-1, -1, -3), (NAN, NAN, NAN), (INF, 1, 3), (1, 1, 0), (
 @pytest.mark.parametrize("sizes", BAD_SIZES, ids=str)
 @pytest.mark.parametrize("codes", [(1, 0), (1, 1), (2, 3)], ids=str)
 @pytest.mark.parametrize("turn", [[1, 1, 1], [-1, -1, 1], [-1, 1, 1]], ids=str)
-def test_a_bad_voxel_size_beside_a_valid_sform_is_mended_also_in_the_output(tmp_path, sizes, codes, turn):
+def test_a_bad_voxel_size_beside_a_valid_sform_is_mended_also_in_the_output(
+    tmp_path, sizes, codes, turn
+):
     affine = AFFINE * [*turn, 1]
     path = save(tmp_path / "a.nii.gz", affine=affine, codes=codes, pixdim=[1, *sizes, 0, 0, 0, 0])
     volume = read(path)
@@ -482,7 +522,10 @@ def test_a_negative_voxel_size_without_sform_is_mended_by_the_advice(tmp_path):
 
 
 def two(tmp_path, first, second):
-    paths = [save(tmp_path / f"{name}.nii.gz", **kwargs) for name, kwargs in (("t1n", first), ("t1c", second))]
+    paths = [
+        save(tmp_path / f"{name}.nii.gz", **kwargs)
+        for name, kwargs in (("t1n", first), ("t1c", second))
+    ]
     return dict(zip(("t1n", "t1c"), map(read, paths), strict=True))
 
 

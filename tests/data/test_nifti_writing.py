@@ -57,7 +57,9 @@ def round_trip(folder, **kwargs):
     """Read a file and write other voxels onto its grid."""
     source = save(folder / "in.nii.gz", **kwargs)
     grid = read_volume(source, case_id="case7", modality="t1n").grid
-    write_volume(folder / "out.nii.gz", scan(grid.shape, np.float32, seed=3), grid, description="test")
+    write_volume(
+        folder / "out.nii.gz", scan(grid.shape, np.float32, seed=3), grid, description="test"
+    )
     return source, folder / "out.nii.gz"
 
 
@@ -95,7 +97,9 @@ def test_an_invalid_form_is_repeated_too(tmp_path):
 AXES = [(order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     degrees=st.tuples(*[st.floats(-180, 180)] * 3),
     spacing=st.tuples(*[st.floats(0.3, 14)] * 3),

@@ -23,7 +23,9 @@ def phantoms() -> list[Phantom]:
 
 
 def files(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.nii.gz")}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.nii.gz")
+    }
 
 
 def mean_z_difference(phantoms, modality, values, against):
@@ -33,7 +35,9 @@ def mean_z_difference(phantoms, modality, values, against):
         image = phantom.images[modality].astype(float)
         chosen, others = np.isin(phantom.label, values), np.isin(phantom.label, against)
         if chosen.sum() > 20 and others.sum() > 20:
-            differences.append((image[chosen].mean() - image[others].mean()) / image[image > 0].std())
+            differences.append(
+                (image[chosen].mean() - image[others].mean()) / image[image > 0].std()
+            )
     assert len(differences) > len(phantoms) / 3
     return np.mean(differences)
 
@@ -51,7 +55,9 @@ def tissue_z(phantoms, modality, value):
 def test_an_exam_has_the_grid_types_and_modalities_asked_for():
     phantom = draw_phantom(3, (33, 41, 37))
     assert tuple(phantom.images) == MODALITIES
-    assert all(image.shape == (33, 41, 37) and image.dtype == np.int16 for image in phantom.images.values())
+    assert all(
+        image.shape == (33, 41, 37) and image.dtype == np.int16 for image in phantom.images.values()
+    )
     assert phantom.label.shape == (33, 41, 37)
     assert phantom.label.dtype == np.uint8
     assert nib.aff2axcodes(phantom.affine) == ("L", "P", "S")
@@ -94,13 +100,18 @@ def test_some_but_few_cases_do_not_enhance(phantoms):
 
 
 def test_only_the_contrast_agent_tells_enhancing_tumour_from_oedema(phantoms):
-    contrast = {modality: mean_z_difference(phantoms, modality, (3,), (2,)) for modality in MODALITIES}
+    contrast = {
+        modality: mean_z_difference(phantoms, modality, (3,), (2,)) for modality in MODALITIES
+    }
     assert contrast["t1c"] > 1.2
     assert all(abs(contrast[modality]) < contrast["t1c"] / 4 for modality in ("t1n", "t2w", "t2f"))
 
 
 def test_enhancing_tumour_stands_out_from_the_rest_of_the_tumour_most_on_t1c(phantoms):
-    contrast = {modality: abs(mean_z_difference(phantoms, modality, (3,), (1, 2))) for modality in MODALITIES}
+    contrast = {
+        modality: abs(mean_z_difference(phantoms, modality, (3,), (1, 2)))
+        for modality in MODALITIES
+    }
     assert contrast.pop("t1c") > 2 * max(contrast.values())
 
 
@@ -111,7 +122,9 @@ def test_oedema_is_brightest_on_flair(phantoms):
 
 @pytest.mark.parametrize(("modality", "value"), [("t1c", 3), ("t2w", 2), ("t2f", 2)])
 def test_no_threshold_of_one_modality_finds_the_tumour(phantoms, modality, value):
-    """Vessels, fluid and white-matter spots are as bright as the tissue that each modality shows best."""
+    """Vessels, fluid and white-matter spots are as bright as the tissue that each modality shows
+    best.
+    """
     confounded = []
     for phantom in phantoms:
         image, tumour = phantom.images[modality], phantom.label == value
@@ -124,7 +137,9 @@ def test_no_threshold_of_one_modality_finds_the_tumour(phantoms, modality, value
 def test_the_same_seed_draws_the_same_exam_and_another_seed_another():
     first, again, other = (draw_phantom(seed, SMALL) for seed in (5, 5, 6))
     assert np.array_equal(first.label, again.label)
-    assert all(np.array_equal(first.images[modality], again.images[modality]) for modality in MODALITIES)
+    assert all(
+        np.array_equal(first.images[modality], again.images[modality]) for modality in MODALITIES
+    )
     assert not np.array_equal(first.images["t1n"], other.images["t1n"])
     assert not np.array_equal(first.label, other.label)
 
@@ -172,8 +187,12 @@ def test_files_have_the_names_labels_and_header_of_the_year(tmp_path, naming, ca
 
 def test_files_left_out_this_time_do_not_survive_from_an_older_case(tmp_path):
     write_phantoms(tmp_path, n_cases=1, seed=0, shape=SMALL)
-    (case,) = write_phantoms(tmp_path, n_cases=1, seed=1, shape=SMALL, modalities=["t2f", "t1n"], with_label=False)
-    assert sorted(path.name for path in case.iterdir()) == [f"{case.name}-{name}.nii.gz" for name in ("t1n", "t2f")]
+    (case,) = write_phantoms(
+        tmp_path, n_cases=1, seed=1, shape=SMALL, modalities=["t2f", "t1n"], with_label=False
+    )
+    assert sorted(path.name for path in case.iterdir()) == [
+        f"{case.name}-{name}.nii.gz" for name in ("t1n", "t2f")
+    ]
     image = np.asarray(nib.load(case / f"{case.name}-t2f.nii.gz").dataobj)
     assert np.array_equal(image, draw_phantom((1, 1), SMALL).images["t2f"])
 
@@ -210,7 +229,9 @@ def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_drawn(tmp_pa
 
 
 def test_a_disk_that_is_full_is_an_output_error_and_leaves_no_half_of_a_file(tmp_path, small_files):
-    with pytest.raises(OutputError, match=r"t1n\.nii\.gz must be writable; got an error: .* larger"):
+    with pytest.raises(
+        OutputError, match=r"t1n\.nii\.gz must be writable; got an error: .* larger"
+    ):
         write_phantoms(tmp_path, n_cases=1, seed=0, shape=SMALL)
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
@@ -227,6 +248,8 @@ def small_files():
 def test_a_planted_link_is_replaced_and_not_followed(tmp_path):
     (tmp_path / "out" / "phantom-00001-000").mkdir(parents=True)
     (tmp_path / "mine").write_bytes(b"mine")
-    (tmp_path / "out" / "phantom-00001-000" / "phantom-00001-000-t1n.nii.gz").symlink_to(tmp_path / "mine")
+    (tmp_path / "out" / "phantom-00001-000" / "phantom-00001-000-t1n.nii.gz").symlink_to(
+        tmp_path / "mine"
+    )
     write_phantoms(tmp_path / "out", n_cases=1, seed=0, shape=SMALL)
     assert (tmp_path / "mine").read_bytes() == b"mine"

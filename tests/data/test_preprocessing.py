@@ -29,14 +29,21 @@ GRIDS = {
 
 
 def smooth_image(matrix, shape=SHAPE):
-    """Two channels that are linear in the world's x and y, so that linear interpolation is exact inside."""
+    """Two channels that are linear in the world's x and y, so that linear interpolation is exact
+    inside.
+    """
     world = nib.affines.apply_affine(matrix, np.stack(np.indices(shape), axis=-1))
-    return MetaTensor(torch.from_numpy(np.moveaxis(world[..., :2], -1, 0).astype(np.float32)), affine=matrix)
+    return MetaTensor(
+        torch.from_numpy(np.moveaxis(world[..., :2], -1, 0).astype(np.float32)), affine=matrix
+    )
 
 
 @pytest.mark.parametrize("name", GRIDS)
 def test_the_way_back_ends_on_the_grid_it_began_on(name):
-    image, resample = smooth_image(GRIDS[name]), ResampleTo1mmd(["image", "label"], mode=["bilinear", "nearest"])
+    image, resample = (
+        smooth_image(GRIDS[name]),
+        ResampleTo1mmd(["image", "label"], mode=["bilinear", "nearest"]),
+    )
     there = resample({"image": image, "label": image})
     back = resample.inverse(there)
     for key in ("image", "label"):
@@ -49,7 +56,10 @@ def test_voxels_become_1_mm_and_stay_where_they_are_in_the_world(name):
     resampled = ResampleTo1mmd("image")({"image": smooth_image(GRIDS[name])})["image"]
     assert np.allclose(nib.affines.voxel_sizes(resampled.affine.numpy()), 1)
     expected = smooth_image(resampled.affine.numpy(), resampled.shape[1:])
-    inside = (slice(None), *(slice(int(size * 0.25), int(size * 0.75)) for size in resampled.shape[1:]))
+    inside = (
+        slice(None),
+        *(slice(int(size * 0.25), int(size * 0.75)) for size in resampled.shape[1:]),
+    )
     assert torch.allclose(resampled.as_tensor()[inside], expected.as_tensor()[inside], atol=1e-3)
 
 
@@ -72,7 +82,9 @@ def test_an_exam_of_1_mm_stays_as_it_is(degrees):
 
 def test_an_axial_exam_of_1_mm_is_not_even_interpolated():
     image = smooth_image(affine((1, 1, 1)))
-    assert torch.equal(ResampleTo1mmd("image")({"image": image})["image"].as_tensor(), image.as_tensor())
+    assert torch.equal(
+        ResampleTo1mmd("image")({"image": image})["image"].as_tensor(), image.as_tensor()
+    )
 
 
 def test_nearest_makes_no_new_label():
@@ -95,7 +107,9 @@ def test_a_prediction_alone_can_go_back_through_a_chain():
     image = smooth_image(GRIDS["oblique, left-handed"])
     there = chain({"image": image})["image"]
     prediction = MetaTensor(
-        torch.ones(5, *there.shape[1:]), meta=there.meta, applied_operations=there.applied_operations
+        torch.ones(5, *there.shape[1:]),
+        meta=there.meta,
+        applied_operations=there.applied_operations,
     )
     with allow_missing_keys_mode(chain):
         back = chain.inverse({"image": prediction})["image"]
@@ -109,7 +123,12 @@ def test_one_mode_per_key_is_needed():
 
 
 def test_brain_is_whatever_is_not_zero_also_below_it():
-    assert is_not_zero(torch.tensor([-0.5, 0.0, -0.0, 1e-30])).tolist() == [True, False, False, True]
+    assert is_not_zero(torch.tensor([-0.5, 0.0, -0.0, 1e-30])).tolist() == [
+        True,
+        False,
+        False,
+        True,
+    ]
 
 
 def prepared(image, presence=(True, False, False, True)):

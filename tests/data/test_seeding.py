@@ -3,7 +3,15 @@ import random
 import numpy as np
 import pytest
 import torch
-from monai.transforms import Compose, Lambda, OneOf, RandFlip, RandGaussianNoise, RandScaleIntensity, Transform
+from monai.transforms import (
+    Compose,
+    Lambda,
+    OneOf,
+    RandFlip,
+    RandGaussianNoise,
+    RandScaleIntensity,
+    Transform,
+)
 
 from bundle.data.seeding import find_randomizable, global_generators, seed_transforms
 

@@ -74,7 +74,9 @@ def test_the_sides_share_no_patient_are_not_empty_and_hold_every_case_once(visit
 
 
 def test_the_share_is_of_patients_and_not_of_visits():
-    cases = cases_of([(patient, visit) for patient in range(10) for visit in range(1 + 3 * (patient % 2))])
+    cases = cases_of(
+        [(patient, visit) for patient in range(10) for visit in range(1 + 3 * (patient % 2))]
+    )
     _, validation = split_cases(cases, 0.3, seed=0)
     assert len(patients(validation)) == 3
 
@@ -96,7 +98,9 @@ def test_another_seed_divides_another_way():
     assert split_cases(cases, 0.3, seed=4) != split_cases(cases, 0.3, seed=5)
 
 
-@pytest.mark.parametrize("visits", [[], [(1, 0)], [(1, 0), (1, 1), (1, 2)]], ids=["none", "one case", "one patient"])
+@pytest.mark.parametrize(
+    "visits", [[], [(1, 0)], [(1, 0), (1, 1), (1, 2)]], ids=["none", "one case", "one patient"]
+)
 def test_fewer_than_two_patients_are_refused(visits):
     with pytest.raises(UsageError, match="at least two patients"):
         split_cases(cases_of(visits), 0.2, seed=0)
@@ -132,15 +136,24 @@ def test_a_drawn_split_holds_every_case_once_and_no_patient_twice(visits, valida
 
 
 @settings(deadline=None, max_examples=40)
-@given(visits=MANY_VISITS, n_folds=st.integers(2, 5), test=st.sampled_from([0, 0.2]), seed=st.integers(0, 1000))
-def test_folds_partition_the_cases_by_patient_and_differ_by_one_patient_at_most(visits, n_folds, test, seed):
+@given(
+    visits=MANY_VISITS,
+    n_folds=st.integers(2, 5),
+    test=st.sampled_from([0, 0.2]),
+    seed=st.integers(0, 1000),
+)
+def test_folds_partition_the_cases_by_patient_and_differ_by_one_patient_at_most(
+    visits, n_folds, test, seed
+):
     cases = cases_of(visits)
     split = draw_folds(cases, n_folds=n_folds, test_share=test, seed=seed)
     assert split.n_folds == n_folds
     assert ("test" in split.parts) == (test > 0)
     assert sorted(members(split)) == sorted(names(cases))
     assert share_no_patient(split)
-    sizes = [len(own) for own, part in zip(by_part(split), split.parts, strict=True) if part != "test"]
+    sizes = [
+        len(own) for own, part in zip(by_part(split), split.parts, strict=True) if part != "test"
+    ]
     assert max(sizes) - min(sizes) <= 1
 
 
@@ -162,7 +175,9 @@ def test_a_split_comes_back_from_its_file_and_divides_as_it_says(tmp_path):
     write_split(tmp_path / "split.json", split)
     assert read_split(tmp_path / "split.json") == split
     training, validation = divide(cases, str(tmp_path / "split.json"))
-    assert (names(training), names(validation)) == tuple(list(split.parts[part]) for part in ("training", "validation"))
+    assert (names(training), names(validation)) == tuple(
+        list(split.parts[part]) for part in ("training", "validation")
+    )
     assert [len(ids) for ids in split.parts.values()] == [5, 3, 2]
 
 
@@ -215,7 +230,9 @@ def test_the_same_split_may_be_written_again_and_another_one_may_not(tmp_path):
 
 def test_a_split_that_cannot_be_written_leaves_nothing(tmp_path):
     with pytest.raises(OutputError):
-        write_split(tmp_path / "nowhere" / "split.json", draw_split(cases_of([(p, 0) for p in range(9)])))
+        write_split(
+            tmp_path / "nowhere" / "split.json", draw_split(cases_of([(p, 0) for p in range(9)]))
+        )
     assert list(tmp_path.iterdir()) == []
 
 
@@ -225,7 +242,9 @@ CASES = tuple({"case_id": name} for name in "abcd")
 
 def refusal(tmp_path, cases=CASES, fold=0, **content) -> str:
     path = tmp_path / "split.json"
-    path.write_text(json.dumps({"seed": 0, "shares": {}, "parts": PARTS, **content}), encoding="utf-8")
+    path.write_text(
+        json.dumps({"seed": 0, "shares": {}, "parts": PARTS, **content}), encoding="utf-8"
+    )
     with pytest.raises(UsageError) as caught:
         divide(cases, path, fold)
     assert "split.json" in str(caught.value)
@@ -297,7 +316,10 @@ def test_the_parts_of_a_list_are_kept_and_its_test_cases_never_train_or_validate
 
 
 def test_a_list_with_a_patient_in_two_parts_is_refused():
-    cases = [{"case_id": c, "part": p, "patient": "p1"} for c, p in (("a", "training"), ("b", "validation"))]
+    cases = [
+        {"case_id": c, "part": p, "patient": "p1"}
+        for c, p in (("a", "training"), ("b", "validation"))
+    ]
     with pytest.raises(UsageError, match="p1 in training and validation"):
         divide(cases)
 
@@ -310,11 +332,15 @@ def test_a_list_with_parts_of_its_own_cannot_be_drawn_again():
 
 
 @pytest.mark.parametrize(
-    "shares", [(0.0, 0.2), (-0.1, 0.2), (1.0, 0.0), (0.1, 1.0), (0.5, 0.5), (float("nan"), 0.1)], ids=str
+    "shares",
+    [(0.0, 0.2), (-0.1, 0.2), (1.0, 0.0), (0.1, 1.0), (0.5, 0.5), (float("nan"), 0.1)],
+    ids=str,
 )
 def test_shares_that_leave_nothing_are_refused(shares):
     with pytest.raises(UsageError) as caught:
-        draw_split(cases_of([(p, 0) for p in range(10)]), validation_share=shares[0], test_share=shares[1])
+        draw_split(
+            cases_of([(p, 0) for p in range(10)]), validation_share=shares[0], test_share=shares[1]
+        )
     assert caught.value.code == "E_SPLIT"
 
 
@@ -326,9 +352,14 @@ def test_folds_that_cannot_be_are_refused(n_folds):
 
 def test_without_a_split_all_cases_are_chosen_and_with_one_its_part(tmp_path):
     cases = cases_of([(patient, 0) for patient in range(6)])
-    write_split(tmp_path / "split.json", draw_split(cases, validation_share=0.3, test_share=0.3, seed=0))
+    write_split(
+        tmp_path / "split.json", draw_split(cases, validation_share=0.3, test_share=0.3, seed=0)
+    )
     assert chosen_cases(cases) == cases
-    parts = [chosen_cases(cases, tmp_path / "split.json", part) for part in ("training", "validation", "test")]
+    parts = [
+        chosen_cases(cases, tmp_path / "split.json", part)
+        for part in ("training", "validation", "test")
+    ]
     assert [len(part) for part in parts] == [2, 2, 2]
     assert sorted(names(sum(parts, ()))) == sorted(names(cases))
     assert chosen_cases(cases, tmp_path / "split.json") == parts[2]
@@ -337,7 +368,9 @@ def test_without_a_split_all_cases_are_chosen_and_with_one_its_part(tmp_path):
 @pytest.mark.parametrize("part", ["tests", "fold-0"])
 def test_a_part_that_a_split_does_not_have_is_refused_with_those_it_has(tmp_path, part):
     cases = cases_of([(patient, 0) for patient in range(6)])
-    write_split(tmp_path / "split.json", draw_split(cases, validation_share=0.3, test_share=0.3, seed=0))
+    write_split(
+        tmp_path / "split.json", draw_split(cases, validation_share=0.3, test_share=0.3, seed=0)
+    )
     with pytest.raises(UsageError, match=f"training, validation, test.*{part}"):
         chosen_cases(cases, tmp_path / "split.json", part)
 
@@ -354,7 +387,10 @@ def test_the_folds_of_a_list_divide_it_where_all_training_cases_have_one(fold):
     assert sorted(names(training + validation)) == ["p0", "p1", "p2", "p3"]
 
 
-VISITS_IN_TWO_FOLDS = [{"case_id": "BraTS-GLI-00001-000", "fold": 0}, {"case_id": "BraTS-GLI-00001-001", "fold": 1}]
+VISITS_IN_TWO_FOLDS = [
+    {"case_id": "BraTS-GLI-00001-000", "fold": 0},
+    {"case_id": "BraTS-GLI-00001-001", "fold": 1},
+]
 
 
 @pytest.mark.parametrize(
@@ -374,7 +410,11 @@ def test_folds_of_a_list_that_cannot_divide_it_are_refused(cases, fold, words):
 
 
 def test_a_part_or_a_fold_of_a_list_is_chosen_without_a_split_and_else_all():
-    cases = [{"case_id": "a", "part": "training", "fold": 1}, {"case_id": "b", "part": "validation"}, {"case_id": "c"}]
+    cases = [
+        {"case_id": "a", "part": "training", "fold": 1},
+        {"case_id": "b", "part": "validation"},
+        {"case_id": "c"},
+    ]
     assert names(chosen_cases(cases)) == ["a", "b", "c"]
     assert names(chosen_cases(cases, part="validation")) == ["b"]
     assert names(chosen_cases(cases, part="fold-1")) == ["a"]

@@ -43,7 +43,11 @@ def make(folder, parser):
     def make(**settings):
         data = settings.pop("data", None) or labelled_cases(folder)
         load, crop = (parser.get_parsed_content(f"{part}_transforms") for part in ("load", "crop"))
-        mix = [] if any(isinstance(part, RandLesionMixd) for part in crop) else [RandLesionMixd(["image", "label"])]
+        mix = (
+            []
+            if any(isinstance(part, RandLesionMixd) for part in crop)
+            else [RandLesionMixd(["image", "label"])]
+        )
         return CachedCases(data, Compose([*load, *mix, *crop]), **{"seed": 3, **settings})
 
     return make
@@ -55,10 +59,14 @@ def epoch_of(dataset, epoch=0, loader=None):
 
 
 def same(one, two):
-    """Tell whether samples or batches agree in everything, bit by bit."""
+    """Whether samples or batches agree in everything, bit by bit."""
     if isinstance(one, torch.Tensor):
-        affines = not isinstance(one, MetaTensor) or same(plain_tensor(one.affine), plain_tensor(two.affine))
-        return affines and type(one) is type(two) and torch.equal(plain_tensor(one), plain_tensor(two))
+        affines = not isinstance(one, MetaTensor) or same(
+            plain_tensor(one.affine), plain_tensor(two.affine)
+        )
+        return (
+            affines and type(one) is type(two) and torch.equal(plain_tensor(one), plain_tensor(two))
+        )
     if isinstance(one, dict):
         return one.keys() == two.keys() and all(same(one[key], two[key]) for key in one)
     if isinstance(one, list):
@@ -108,7 +116,11 @@ def test_batches_do_not_depend_on_the_number_of_workers(make, loader_class, pers
         dataset = make(mixing_share=0.5)
         options = {} if loader_class is DataLoader else {"collate_fn": flat}
         loader = loader_class(
-            dataset, batch_size=1, num_workers=num_workers, persistent_workers=persistent and num_workers > 0, **options
+            dataset,
+            batch_size=1,
+            num_workers=num_workers,
+            persistent_workers=persistent and num_workers > 0,
+            **options,
         )
         batches.append([epoch_of(dataset, epoch, loader) for epoch in (0, 1)])
     assert same(batches[0], batches[1])
@@ -221,7 +233,9 @@ def test_a_failing_case_that_belongs_in_memory_fails_before_training_starts(fold
 
 
 class Peek(RandGaussianNoised):
-    """A random transform that leaves the sample alone, so that what reaches the random transforms can be seen."""
+    """A random transform that leaves the sample alone, so that what reaches the random transforms
+    can be seen.
+    """
 
     def __call__(self, data):
         return dict(data)
@@ -237,7 +251,9 @@ class NoteDonor(RandLesionMixd):
 def donors(share, n_epochs, names="abc"):
     """List, for every case, who its donor is in each epoch, or None."""
     dataset = CachedCases(
-        [{"case_id": name} for name in names], [Identityd("case_id"), NoteDonor()], mixing_share=share
+        [{"case_id": name} for name in names],
+        [Identityd("case_id"), NoteDonor()],
+        mixing_share=share,
     )
     found = []
     for epoch in range(n_epochs):
@@ -290,7 +306,9 @@ def test_transforms_that_draw_from_shared_generators_repeat_too_and_disturb_nobo
     def jitter(image):
         return image + torch.rand(()) + np.random.rand()  # noqa: NPY002 the shared one is meant
 
-    dataset = CachedCases(labelled_cases(folder), [LoadExamd(), Peek("image"), Lambdad("image", jitter)])
+    dataset = CachedCases(
+        labelled_cases(folder), [LoadExamd(), Peek("image"), Lambdad("image", jitter)]
+    )
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)

@@ -27,7 +27,9 @@ class Broken(Dataset):
 
 
 def failure(dataset, **options):
-    """Give the error of a loader, and end its workers: torch would wait for them for seconds, but only much later."""
+    """Return the error of a loader, and end its workers: torch would wait for them for seconds, but
+    only much later.
+    """
     with pytest.raises((RuntimeError, CaseError)) as caught:
         list(DataLoader(dataset, **options))
     for worker in multiprocessing.active_children():
@@ -52,5 +54,7 @@ def test_other_errors_keep_their_type_and_traceback(num_workers):
 
 def test_the_text_in_the_worker_carries_the_code():
     carried = WorkerCaseError("E_CRC", MESSAGE)
-    arrived = WorkerCaseError(f"Caught WorkerCaseError.\nbundle.data.worker_errors.WorkerCaseError: {carried}\n")
+    arrived = WorkerCaseError(
+        f"Caught WorkerCaseError.\nbundle.data.worker_errors.WorkerCaseError: {carried}\n"
+    )
     assert (arrived.code, str(arrived)) == ("E_CRC", MESSAGE)

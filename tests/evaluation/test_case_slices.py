@@ -14,7 +14,9 @@ ORIENTATIONS = ("RAS", "LPS", "LAS", "PIR", "SLA", "IPR")
 
 
 def image(modalities=MODALITIES, grey=100.0):
-    """A box of brain, the same in every modality, brighter by 1 from slice to slice; (M, X, Y, Z)."""
+    """A box of brain, the same in every modality, brighter by 1 from slice to slice; (M, X,
+    Y, Z).
+    """
     volumes = np.zeros((len(MODALITIES), *SHAPE), np.float32)
     for modality in modalities:
         volumes[MODALITIES.index(modality)][BRAIN] = grey + np.arange(SHAPE[2])[BRAIN[2]]
@@ -30,21 +32,28 @@ def regions(*voxels):
 
 
 def marks():
-    """Voxels with a number of their own per slice, so that a cut tells which slice it is: slice z has z of them."""
+    """Voxels with a number of their own per slice, so that a cut tells which slice it is: slice z
+    has z of them.
+    """
     return regions(*((slice(z), 0, z) for z in range(SHAPE[0])))
 
 
 def cut(shown, truth, predicted, *, codes="RAS", spacing_mm=SPACING_MM) -> CaseSlice:
     """Store everything along the axes ``codes``, and cut the worst slice of that."""
     turn = ornt_transform(axcodes2ornt("RAS"), axcodes2ornt(codes))
-    stored = (np.stack([apply_orientation(volume, turn) for volume in part]) for part in (shown, truth, predicted))
+    stored = (
+        np.stack([apply_orientation(volume, turn) for volume in part])
+        for part in (shown, truth, predicted)
+    )
     affine = np.diag([*spacing_mm, 1.0]) @ inv_ornt_aff(turn, SHAPE)
     return worst_slice("a", *stored, score=0.25, affine=affine)
 
 
 @pytest.mark.parametrize("codes", ORIENTATIONS)
 def test_the_slice_with_most_wrong_voxels_is_found_however_the_file_is_stored(codes):
-    """Too much in slice 3, missed in slice 7 and more of it, found where there is most truth of all, in slice 5."""
+    """Too much in slice 3, missed in slice 7 and more of it, found where there is most truth of
+    all, in slice 5.
+    """
     found = (slice(0, 9), slice(0, 10), 5)
     truth = regions(found, (slice(0, 4), 2, 7))
     predicted = regions(found, (slice(0, 3), 2, 3))
@@ -77,7 +86,9 @@ def test_without_truth_and_prediction_the_middle_slice_is_shown(codes):
 
 @pytest.mark.parametrize("present", modality_sets(), ids="+".join)
 def test_of_the_modalities_that_a_case_has_the_first_in_order_is_shown(present):
-    """Each has its brightest voxel furthest left, the first at the back and the others one by one before it."""
+    """Each has its brightest voxel furthest left, the first at the back and the others one by one
+    before it.
+    """
     assert SHOWN_FIRST == ("t2f", "t1c", "t2w", "t1n")
     volumes = image(present)
     for place, modality in enumerate(SHOWN_FIRST):
@@ -96,7 +107,9 @@ def test_a_case_without_any_image_shows_its_regions_on_black():
 
 @pytest.mark.parametrize("codes", ORIENTATIONS)
 def test_the_patients_right_is_on_the_left_and_the_front_on_top(codes):
-    """The truth is furthest right, the prediction furthest in front; both stay inside a brain that fills the grid."""
+    """The truth is furthest right, the prediction furthest in front; both stay inside a brain that
+    fills the grid.
+    """
     volumes = np.full((len(MODALITIES), *SHAPE), 10, np.float32)
     volumes[:, 8, 9, 6] = 20
     shown = cut(volumes, regions((8, 2, 6)), regions((1, 9, 6)), codes=codes)

@@ -80,9 +80,13 @@ def test_only_sets_that_all_runs_have_count():
     assert result["mean"]["ET"]["one"]["mean"] == pytest.approx(0.35)
 
 
-@pytest.mark.parametrize("missing", [[], [Score("a", "t1c+t2f", "ET", "dice", math.nan)]], ids=["no row", "NaN"])
+@pytest.mark.parametrize(
+    "missing", [[], [Score("a", "t1c+t2f", "ET", "dice", math.nan)]], ids=["no row", "NaN"]
+)
 def test_a_value_that_one_run_lacks_counts_in_none(missing):
-    """Without the second set of case a its mean is that of the first: 0.1, and 0.205, 0.305 ... 0.605 of the others."""
+    """Without the second set of case a its mean is that of the first: 0.1, and 0.205, 0.305 ...
+    0.605 of the others.
+    """
     sets = ("t1c", "t1c+t2f")
     holes = ScoreTable([*scores("bcdef", sets), *scores("a", sets[:1]), *missing])
     result = compare({"whole": run(sets=sets), "holes": holes})
@@ -97,14 +101,22 @@ def test_regions_that_the_truth_does_not_have_are_left_out_unless_they_shall_cou
     result = compare({"one": run(truth_ml=0.0), "two": run(truth_ml=0.0)}, empty=empty)
     assert (result["empty"], result["mean"]["ET"]["two"]["n"]) == (empty, n)
     assert json.loads(json.dumps(result, allow_nan=False)) == result
-    assert ("are left out" if empty == "skip" else "counts 100 if nothing") in markdown_comparison(result)
+    assert ("are left out" if empty == "skip" else "counts 100 if nothing") in markdown_comparison(
+        result
+    )
 
 
 def test_one_common_case_has_a_difference_without_interval_or_test():
     result = compare({"one": run("a"), "two": run("a", shift=0.05)})
     difference = result["mean"]["ET"]["two"]["difference"]
     assert difference == {"mean": pytest.approx(0.05), "low": None, "high": None, "n": 1, "p": None}
-    assert cells(markdown_comparison(result).splitlines()[-1]) == ["ET", "two", "**15.0**", "+5.0", "–"]
+    assert cells(markdown_comparison(result).splitlines()[-1]) == [
+        "ET",
+        "two",
+        "**15.0**",
+        "+5.0",
+        "–",
+    ]
     assert latex_comparison(result).isascii()
 
 
@@ -112,7 +124,10 @@ def test_one_common_case_has_a_difference_without_interval_or_test():
     ("others", "words"),
     [
         ({"two": run("xyz")}, "a case in common; got none of one in two"),
-        ({"two": run("abcd"), "three": run("ef")}, "a case in common; got none of one and two in three"),
+        (
+            {"two": run("abcd"), "three": run("ef")},
+            "a case in common; got none of one and two in three",
+        ),
         ({"two": run(sets=("t2f",))}, "a set in common; got none of one in two"),
         ({"two": run(region="WT")}, "a region in common; got none of one in two"),
     ],
@@ -134,19 +149,27 @@ def test_the_seed_alone_decides_a_comparison():
     assert compare(tables, seed=1) != compare(tables, seed=2)
 
 
-@pytest.mark.parametrize(("metric", "best"), [("dice", "two"), ("hd95_mm", "two"), ("truth_ml", None)])
+@pytest.mark.parametrize(
+    ("metric", "best"), [("dice", "two"), ("hd95_mm", "two"), ("truth_ml", None)]
+)
 def test_the_best_mean_is_bold_where_one_can_say_which_is_best(metric, best):
     sets = ("t1c", "t1c+t2f")
     result = compare({"one": run(sets=sets), "two": run(sets=sets, shift=0.3)}, metric)
-    first, second = (part.splitlines()[2:] for part in markdown_comparison(result).split("\n\n")[1::2])
+    first, second = (
+        part.splitlines()[2:] for part in markdown_comparison(result).split("\n\n")[1::2]
+    )
     assert [cells(line)[1] for line in first if "**" in line] == ([best] if best else [])
-    assert [[("**" in cell) for cell in cells(line)[2:]] for line in second] == [[False, best is not None]] * 2
+    assert [[("**" in cell) for cell in cells(line)[2:]] for line in second] == [
+        [False, best is not None]
+    ] * 2
     assert latex_comparison(result).count(r"\textbf{") == (3 if best else 0)
 
 
 def test_runs_that_show_the_same_best_mean_are_all_bold():
     result = compare({"one": run(), "two": run(shift=0.0001), "three": run(shift=-0.1)})
-    assert [cells(line)[1] for line in markdown_comparison(result).splitlines() if "**" in line] == ["one", "two"]
+    assert [
+        cells(line)[1] for line in markdown_comparison(result).splitlines() if "**" in line
+    ] == ["one", "two"]
 
 
 def test_a_row_of_every_set_tells_means_differences_and_p():
@@ -158,7 +181,11 @@ def test_a_row_of_every_set_tells_means_differences_and_p():
 def test_latex_has_the_rows_of_markdown():
     sets = ("t1c", "t1c+t2f")
     result = compare({"one": run(sets=sets), "two": run(sets=sets, shift=-0.05)})
-    ours = [cells(line) for line in markdown_comparison(result).splitlines() if line[:1] == "|" and "---" not in line]
+    ours = [
+        cells(line)
+        for line in markdown_comparison(result).splitlines()
+        if line[:1] == "|" and "---" not in line
+    ]
     tex = re.sub(r"\\textbf\{(.*?)\}", r"**\1**", latex_comparison(result))
     for there, here in {"$-$": "-", "--": "–", "$p$": "p", r"\,\%": " %"}.items():
         tex = tex.replace(there, here)

@@ -15,7 +15,10 @@ def numbers(*values: float):
 
 
 def scores(case: str, chosen: str, region: str = "ET", **values: float) -> list[Score]:
-    return [Score(case, chosen, region, metric, value) for metric, value in {"truth_ml": 1.0, **values}.items()]
+    return [
+        Score(case, chosen, region, metric, value)
+        for metric, value in {"truth_ml": 1.0, **values}.items()
+    ]
 
 
 def undefined(found: Correlation) -> bool:
@@ -32,7 +35,9 @@ def test_values_on_a_line_are_fully_correlated_and_so_is_every_resample(slope, e
 
 def test_the_correlation_is_that_of_the_book():
     """Deviations -3 -1 1 3 and -3 1 -1 3: 16 of 20."""
-    assert correlate(numbers(0.1, 0.2, 0.3, 0.4), numbers(0.1, 0.3, 0.2, 0.4), seed=0).r == pytest.approx(0.8)
+    assert correlate(
+        numbers(0.1, 0.2, 0.3, 0.4), numbers(0.1, 0.3, 0.2, 0.4), seed=0
+    ).r == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(("n", "known"), [(9, False), (10, True)])
@@ -66,7 +71,9 @@ def test_fewer_than_three_cases_have_no_correlation(n):
     assert found.n == n
 
 
-@pytest.mark.parametrize("constant", [numbers(0.25, 0.25, 0.25, 0.25), 0.25 + 1e-8 * numbers(1, 2, 3, 4)])
+@pytest.mark.parametrize(
+    "constant", [numbers(0.25, 0.25, 0.25, 0.25), 0.25 + 1e-8 * numbers(1, 2, 3, 4)]
+)
 def test_weights_that_differ_by_rounding_alone_have_no_correlation(constant):
     varying = numbers(0.1, 0.2, 0.3, 0.4)
     assert undefined(correlate(constant, varying, seed=0))
@@ -75,12 +82,20 @@ def test_weights_that_differ_by_rounding_alone_have_no_correlation(constant):
 
 def test_the_weight_is_that_of_the_largest_set_of_each_case_and_the_performance_that_of_the_modality_alone():
     rows = []
-    for case, weight, dice, confidence in (("a", 0.1, 0.2, 0.9), ("b", 0.2, 0.4, 0.7), ("c", 0.3, 0.6, 0.5)):
+    for case, weight, dice, confidence in (
+        ("a", 0.1, 0.2, 0.9),
+        ("b", 0.2, 0.4, 0.7),
+        ("c", 0.3, 0.6, 0.5),
+    ):
         rows += scores(case, "t1c", dice=dice, confidence=confidence, weight_t1c=1.0)
-        rows += scores(case, "t1c+t2f", dice=0.99, confidence=0.01, weight_t1c=0.6 - weight)  # not to be read
+        rows += scores(
+            case, "t1c+t2f", dice=0.99, confidence=0.01, weight_t1c=0.6 - weight
+        )  # not to be read
         rows += scores(case, "t1c+t2w+t2f", dice=0.0, confidence=0.0, weight_t1c=weight)
     rows += scores("d", "t1c", dice=0.8, confidence=0.3, weight_t1c=1.0)
-    rows += scores("d", "t1c+t2f", dice=0.0, confidence=0.0, weight_t1c=0.4)  # all that this case has
+    rows += scores(
+        "d", "t1c+t2f", dice=0.0, confidence=0.0, weight_t1c=0.4
+    )  # all that this case has
     found = weights_and_performance(ScoreTable(rows), empty="skip", seed=0)
     assert list(found) == ["t1c"]
     assert found["t1c"]["ET"]["dice"].r == pytest.approx(1.0)
@@ -92,11 +107,15 @@ def test_every_modality_and_region_has_its_own_correlation():
     rows = []
     for case, value in (("a", 0.1), ("b", 0.2), ("c", 0.4)):
         for region, sign in (("WT", 1), ("ET", -1)):
-            rows += scores(case, "t1c", region, dice=value) + scores(case, "t2f", region, dice=1 - value)
+            rows += scores(case, "t1c", region, dice=value) + scores(
+                case, "t2f", region, dice=1 - value
+            )
             weights = {"weight_t1c": 0.5 + sign * value, "weight_t2f": 0.5 - sign * value}
             rows += scores(case, "t1c+t2f", region, **weights)
     found = weights_and_performance(ScoreTable(rows), empty="skip", seed=0)
-    r = [found[modality][region]["dice"].r for modality in ("t1c", "t2f") for region in ("WT", "ET")]
+    r = [
+        found[modality][region]["dice"].r for modality in ("t1c", "t2f") for region in ("WT", "ET")
+    ]
     assert r == pytest.approx([1, -1, 1, -1])
     assert list(found["t1c"]["WT"]) == ["dice"]
 
@@ -104,12 +123,19 @@ def test_every_modality_and_region_has_its_own_correlation():
 @pytest.mark.parametrize(("empty", "n"), [("skip", 3), ("one", 4)])
 def test_a_region_that_the_truth_does_not_have_is_left_out_unless_it_shall_count(empty, n):
     rows = [
-        row for case, w in zip("abc", (0.1, 0.2, 0.4), strict=True) for row in scores(case, "t1c", dice=w, weight_t1c=w)
+        row
+        for case, w in zip("abc", (0.1, 0.2, 0.4), strict=True)
+        for row in scores(case, "t1c", dice=w, weight_t1c=w)
     ]
     rows += scores("d", "t1c", dice=1.0, weight_t1c=0.3, truth_ml=0.0)
-    assert weights_and_performance(ScoreTable(rows), empty=empty, seed=0)["t1c"]["ET"]["dice"].n == n
+    assert (
+        weights_and_performance(ScoreTable(rows), empty=empty, seed=0)["t1c"]["ET"]["dice"].n == n
+    )
 
 
 @pytest.mark.parametrize("chosen", [GIVEN, "t1c"])
 def test_without_weights_there_is_nothing_to_correlate(chosen):
-    assert weights_and_performance(ScoreTable(scores("a", chosen, dice=0.5)), empty="skip", seed=0) == {}
+    assert (
+        weights_and_performance(ScoreTable(scores("a", chosen, dice=0.5)), empty="skip", seed=0)
+        == {}
+    )

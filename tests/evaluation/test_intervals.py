@@ -119,12 +119,16 @@ def test_a_difference_is_first_less_second_and_swapping_them_turns_it_around():
 
 
 def test_equal_runs_differ_by_nothing_with_p_1():
-    assert paired_difference(numbers(0.1, 0.5, 0.8), numbers(0.1, 0.5, 0.8), seed=0) == Difference(0, 0, 0, 3, 1.0)
+    assert paired_difference(numbers(0.1, 0.5, 0.8), numbers(0.1, 0.5, 0.8), seed=0) == Difference(
+        0, 0, 0, 3, 1.0
+    )
 
 
 def test_pairs_of_which_one_is_not_known_are_left_out():
     whole = paired_difference(numbers(0.5, 0.75, 1.0), numbers(0.25, 0.25, 0.5), seed=0)
-    holes = paired_difference(numbers(0.5, NAN, 0.75, 1.0, 9.0), numbers(0.25, 9.0, 0.25, 0.5, NAN), seed=0)
+    holes = paired_difference(
+        numbers(0.5, NAN, 0.75, 1.0, 9.0), numbers(0.25, 9.0, 0.25, 0.5, NAN), seed=0
+    )
     assert holes == whole
 
 
@@ -138,4 +142,10 @@ def test_less_than_two_pairs_are_no_test(a, n):
 
 
 def test_json_has_none_for_what_is_not_defined():
-    assert Difference(0.5, NAN, NAN, 1, NAN).to_json() == {"mean": 0.5, "low": None, "high": None, "n": 1, "p": None}
+    assert Difference(0.5, NAN, NAN, 1, NAN).to_json() == {
+        "mean": 0.5,
+        "low": None,
+        "high": None,
+        "n": 1,
+        "p": None,
+    }

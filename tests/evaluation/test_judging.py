@@ -17,7 +17,9 @@ T1C, FULL = [False, True, False, False], [True, True, True, True]
 
 
 def truth() -> torch.Tensor:
-    """A block of oedema around one of necrotic core and a rim of enhancing tumour, regions (R, H, W, D)."""
+    """A block of oedema around one of necrotic core and a rim of enhancing tumour, regions (R, H,
+    W, D).
+    """
     values = np.zeros(SHAPE, np.uint8)
     values[2:8, 2:7, 2:6] = 2
     values[3:6, 3:6, 3:5] = 3
@@ -31,7 +33,9 @@ def record(names=MODALITIES) -> str:
 
 
 def case(probabilities: list[torch.Tensor], sets: list[list[bool]]) -> dict:
-    """A case as ``JudgeSetsd`` gets it; weights are 0.1, 0.2, ... of the modality plus 0.01, 0.02 of the region."""
+    """A case as ``JudgeSetsd`` gets it; weights are 0.1, 0.2, ... of the modality plus 0.01, 0.02
+    of the region.
+    """
     image = torch.zeros(4, *SHAPE)
     image[:, 1:9, 1:8, 1:7] = 100.0
     weights = torch.arange(1, 5).unsqueeze(1) / 10 + torch.arange(1, 4) / 100
@@ -40,7 +44,12 @@ def case(probabilities: list[torch.Tensor], sets: list[list[bool]]) -> dict:
         "logits": torch.stack([torch.logit(p.float()) for p in probabilities]),
         "weights": weights.expand(len(sets), 4, 3),
     }
-    return {"pred": pred, "image": MetaTensor(image, affine=AFFINE), "label": truth(), "record": record()}
+    return {
+        "pred": pred,
+        "image": MetaTensor(image, affine=AFFINE),
+        "label": truth(),
+        "record": record(),
+    }
 
 
 def judge(probabilities, sets) -> dict:
@@ -48,7 +57,11 @@ def judge(probabilities, sets) -> dict:
 
 
 def scores(judged, modality_set, metric) -> dict[str, float]:
-    return {s.region: s.value for s in judged.scores if (s.modality_set, s.metric) == (modality_set, metric)}
+    return {
+        s.region: s.value
+        for s in judged.scores
+        if (s.modality_set, s.metric) == (modality_set, metric)
+    }
 
 
 def test_the_truth_itself_is_judged_as_perfect_and_a_blank_as_missed():
@@ -69,7 +82,9 @@ def test_volumes_are_millilitres_of_the_grid_of_the_files():
 
 def test_weights_are_told_of_the_modalities_of_the_set_alone():
     judged = judge([truth() * 0.5, truth() * 0.5], [T1C, FULL])["judged"]
-    assert scores(judged, "t1c", "weight_t1c") == pytest.approx(dict(zip(REGIONS, (0.21, 0.22, 0.23), strict=True)))
+    assert scores(judged, "t1c", "weight_t1c") == pytest.approx(
+        dict(zip(REGIONS, (0.21, 0.22, 0.23), strict=True))
+    )
     assert scores(judged, "t1c", "weight_t2f") == {}
     assert scores(judged, "t1n+t1c+t2w+t2f", "weight_t2f")[REGIONS[0]] == pytest.approx(0.41)
 
@@ -78,8 +93,12 @@ def test_calibration_counts_the_voxels_of_the_brain_alone():
     judged = judge([truth() * 0.6 + 0.2], [FULL])["judged"]
     histogram = judged.histograms["t1n+t1c+t2w+t2f", "WT"]
     assert histogram.counts.sum() == 8 * 7 * 6
-    assert scores(judged, "t1n+t1c+t2w+t2f", "ece") == pytest.approx(dict.fromkeys(REGIONS, 0.2), abs=1e-3)
-    assert scores(judged, "t1n+t1c+t2w+t2f", "confidence") == pytest.approx(dict.fromkeys(REGIONS, 0.8), abs=1e-3)
+    assert scores(judged, "t1n+t1c+t2w+t2f", "ece") == pytest.approx(
+        dict.fromkeys(REGIONS, 0.2), abs=1e-3
+    )
+    assert scores(judged, "t1n+t1c+t2w+t2f", "confidence") == pytest.approx(
+        dict.fromkeys(REGIONS, 0.8), abs=1e-3
+    )
 
 
 def test_regions_are_judged_nested_as_they_are_written():
@@ -96,7 +115,11 @@ def test_regions_are_judged_nested_as_they_are_written():
 
 def test_the_result_tells_the_dice_of_the_largest_set_and_nothing_large_is_kept():
     done = judge([torch.zeros(3, *SHAPE), truth() * 0.98 + 0.01], [T1C, FULL])
-    assert done["result"] == {"modalities": list(MODALITIES), "dice": dict.fromkeys(REGIONS, 1.0), "warnings": []}
+    assert done["result"] == {
+        "modalities": list(MODALITIES),
+        "dice": dict.fromkeys(REGIONS, 1.0),
+        "warnings": [],
+    }
     json.dumps(done["result"])
     assert done["judged"].worst.score == 1.0
     assert not {"pred", "image", "label"} & done.keys()

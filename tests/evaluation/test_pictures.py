@@ -35,31 +35,47 @@ def dice(name: str, region: str) -> float:
 
 def weight(modality: str, name: str, region: str) -> float:
     """Another number for every modality, set and region; 1 over the modalities of a set."""
-    trust = {member: 1 + MODALITIES.index(member) + REGIONS.index(region) for member in set_members(name)}
+    trust = {
+        member: 1 + MODALITIES.index(member) + REGIONS.index(region) for member in set_members(name)
+    }
     return trust[modality] / sum(trust.values())
 
 
 @cache
 def summary(sets=SETS, cases="abc", absent=None, with_weights=True) -> dict:
-    """Summarise cases whose Dice lie around the mean, further above than below; none has the region ``absent``."""
+    """Summarise cases whose Dice lie around the mean, further above than below; none has the region
+    ``absent``.
+    """
     scores = []
     spread = np.array([0.03, -0.01, -0.02])[: len(cases)]
     for case, aside in zip(cases, (spread - spread.mean()).tolist(), strict=True):
         for name in sets:
             for region in REGIONS:
-                values = {"dice": dice(name, region) + aside, "truth_ml": 0.0 if region == absent else 5.0}
-                weights = {f"weight_{m}": weight(m, name, region) for m in set_members(name) if with_weights}
+                values = {
+                    "dice": dice(name, region) + aside,
+                    "truth_ml": 0.0 if region == absent else 5.0,
+                }
+                weights = {
+                    f"weight_{m}": weight(m, name, region)
+                    for m in set_members(name)
+                    if with_weights
+                }
                 scores += [Score(case, name, region, *item) for item in (values | weights).items()]
     return summarise(ScoreTable(scores))
 
 
 def marks(axes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Give for each region the places of the marks (n, 2) and the ends of their intervals (n, 2)."""
+    """Return for each region the places of the marks (n, 2) and the ends of their intervals
+    (n, 2).
+    """
     found = {}
     for container in axes.containers:
         line, _, (bars,) = container
         ends = [segment[:, 1] for segment in bars.get_segments()]
-        found[container.get_label()] = np.array(line.get_xydata()).reshape(-1, 2), np.array(ends).reshape(-1, 2)
+        found[container.get_label()] = (
+            np.array(line.get_xydata()).reshape(-1, 2),
+            np.array(ends).reshape(-1, 2),
+        )
     return found
 
 
@@ -68,24 +84,30 @@ def dotted(axes) -> list:
 
 
 def case_slice(case="a", *, truth=None, predicted=None, score=0.5) -> CaseSlice:
-    """A slice of 6 rows of 4 mm and 5 columns of 2 mm; regions are given as (rows, columns) by name."""
+    """A slice of 6 rows of 4 mm and 5 columns of 2 mm; regions are given as (rows, columns) by
+    name.
+    """
     masks = []
     for places in (truth or {}, predicted or {}):
         masks.append(np.zeros((len(REGIONS), 6, 5), bool))
         for region, place in places.items():
             masks[-1][(REGIONS.index(region), *place)] = True
-    return CaseSlice(case, score, np.linspace(0, 1, 30, dtype=np.float32).reshape(6, 5), *masks, (10.0, 24.0))
+    return CaseSlice(
+        case, score, np.linspace(0, 1, 30, dtype=np.float32).reshape(6, 5), *masks, (10.0, 24.0)
+    )
 
 
 def outlines(axes) -> list[tuple[str, str, tuple[float, ...]]]:
-    """Give for each outline its region, its style, and left, bottom, right and top in mm."""
+    """Return for each outline its region, its style, and left, bottom, right and top in mm."""
     names = {to_hex(colour): region for region, colour in REGION_COLOURS.items()}
     found = []
     for drawn in axes.collections:
         (colour,) = drawn.get_edgecolor()
         solid = drawn.get_linestyles()[0][1] is None
         box = Bbox.union([path.get_extents() for path in drawn.get_paths()])
-        found.append((names[to_hex(colour)], "solid" if solid else "dashed", box.extents.round(6).tolist()))
+        found.append(
+            (names[to_hex(colour)], "solid" if solid else "dashed", box.extents.round(6).tolist())
+        )
     return found
 
 
@@ -112,7 +134,9 @@ def test_every_set_and_region_has_a_mark_at_its_mean():
 def test_the_bar_of_a_mark_is_its_interval():
     means = summary()["means"]["dice"]
     for region, (places, ends) in marks(draw_dice_per_set(summary()).axes[0]).items():
-        np.testing.assert_allclose(ends, [(means[name][region]["low"], means[name][region]["high"]) for name in SETS])
+        np.testing.assert_allclose(
+            ends, [(means[name][region]["low"], means[name][region]["high"]) for name in SETS]
+        )
         assert (ends[:, 1] - places[:, 1] > places[:, 1] - ends[:, 0]).all()
 
 
@@ -124,12 +148,18 @@ def test_with_one_case_the_marks_stand_alone():
 
 def test_a_region_that_no_case_has_gets_neither_marks_nor_a_mean():
     axes = draw_dice_per_set(summary(absent="ET")).axes[0]
-    assert {region: len(places) for region, (places, _) in marks(axes).items()} == {"TC": 15, "WT": 15, "ET": 0}
+    assert {region: len(places) for region, (places, _) in marks(axes).items()} == {
+        "TC": 15,
+        "WT": 15,
+        "ET": 0,
+    }
     assert len(dotted(axes)) == 2
 
 
 def test_a_region_without_marks_leaves_the_axes_where_they_are():
-    """A mark that is drawn beyond the axes, as those at 0 and 1 are, would count in the layout even without a place."""
+    """A mark that is drawn beyond the axes, as those at 0 and 1 are, would count in the layout even
+    without a place.
+    """
     places = []
     for absent in (None, "ET"):
         figure = draw_dice_per_set(summary(absent=absent))
@@ -148,7 +178,10 @@ def test_the_marks_of_a_set_stand_side_by_side_over_its_dots():
 
 def test_a_dot_is_filled_where_the_set_has_the_modality():
     lower = draw_dice_per_set(summary()).axes[1]
-    filled = {tuple(dot.get_xydata()[0].astype(int)): dot.get_markerfacecolor() != "none" for dot in lower.lines}
+    filled = {
+        tuple(dot.get_xydata()[0].astype(int)): dot.get_markerfacecolor() != "none"
+        for dot in lower.lines
+    }
     assert filled == {
         (column, row): modality in set_members(name)
         for column, name in enumerate(SETS)
@@ -167,8 +200,13 @@ def test_where_nobody_knows_the_modalities_there_are_question_marks_instead_of_d
 def test_a_dotted_line_of_the_regions_colour_is_the_mean_over_sets():
     axes = draw_dice_per_set(summary()).axes[0]
     found = {line.get_color(): line.get_ydata()[0] for line in dotted(axes)}
-    assert found == pytest.approx({REGION_COLOURS[r]: np.mean([dice(n, r) for n in SETS]) for r in REGIONS})
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [*REGIONS, "mean over sets"]
+    assert found == pytest.approx(
+        {REGION_COLOURS[r]: np.mean([dice(n, r) for n in SETS]) for r in REGIONS}
+    )
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
+        *REGIONS,
+        "mean over sets",
+    ]
 
 
 def test_one_set_is_no_mean_over_sets():
@@ -187,7 +225,7 @@ def test_the_legend_lies_above_the_axes_where_it_covers_no_interval(sets):
 
 def test_marks_at_0_and_1_are_not_cut_in_half():
     bins = [(0.0, 0.5, 5, 0.0, 0.0), (0.5, 1.0, 5, 1.0, 1.0)]
-    (line, *_) = draw_dice_per_set(summary()).axes[0].containers[0]
+    line, *_ = draw_dice_per_set(summary()).axes[0].containers[0]
     _, curve = draw_reliability({"WT": bins}).axes[0].lines
     assert not line.get_clip_on()
     assert not curve.get_clip_on()
@@ -197,7 +235,11 @@ def test_marks_at_0_and_1_are_not_cut_in_half():
 def test_every_region_has_a_curve_of_its_filled_bins_and_the_diagonal(regions):
     """The bins differ from region to region; the second is empty."""
     bins = {
-        region: [(0.0, 0.2, 60, 0.1, 0.05 * place), (0.2, 0.6, 0, NAN, NAN), (0.6, 1.0, 20, 0.7, 0.1 * place)]
+        region: [
+            (0.0, 0.2, 60, 0.1, 0.05 * place),
+            (0.2, 0.6, 0, NAN, NAN),
+            (0.6, 1.0, 20, 0.7, 0.1 * place),
+        ]
         for place, region in enumerate(regions, start=1)
     }
     upper = draw_reliability(bins).axes[: len(regions)]
@@ -241,7 +283,9 @@ def test_a_cell_has_the_mean_weight_of_its_modality_set_and_region_and_absent_mo
     assert [axes.get_title() for axes in panels] == list(REGIONS)
     for region, axes in zip(REGIONS, panels, strict=True):
         cells = axes.images[0].get_array().filled(np.nan)
-        expected = [[weight(m, s, region) if m in set_members(s) else NAN for m in MODALITIES] for s in SETS]
+        expected = [
+            [weight(m, s, region) if m in set_members(s) else NAN for m in MODALITIES] for s in SETS
+        ]
         np.testing.assert_allclose(cells, expected)
         np.testing.assert_allclose(np.nansum(cells, axis=1), 1)
         assert axes.images[0].get_clim() == (0, 1)
@@ -259,7 +303,11 @@ def test_the_number_in_a_cell_is_its_weight_and_blank_cells_have_none():
 
 def test_rows_are_named_by_their_sets_and_columns_by_modalities():
     axes = draw_weights(summary(("t1c", "t1n+t2w", FULL))).axes[0]
-    assert [label.get_text() for label in axes.get_yticklabels()] == ["T1ce", "T1+T2", "T1+T1ce+T2+FLAIR"]
+    assert [label.get_text() for label in axes.get_yticklabels()] == [
+        "T1ce",
+        "T1+T2",
+        "T1+T1ce+T2+FLAIR",
+    ]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["T1", "T1ce", "T2", "FLAIR"]
 
 
@@ -273,7 +321,9 @@ def test_weights_that_are_not_known_are_blank():
 def test_there_are_as_many_panels_as_cases_in_their_order(n_cases):
     slices = [case_slice(f"case {n}", score=n / 10) for n in range(n_cases)]
     panels = shown_panels(draw_worst_cases(slices))
-    assert [axes.get_title() for axes in panels] == [f"case {n}\nmean Dice {n / 10:.2f}" for n in range(n_cases)]
+    assert [axes.get_title() for axes in panels] == [
+        f"case {n}\nmean Dice {n / 10:.2f}" for n in range(n_cases)
+    ]
 
 
 def test_without_a_case_the_page_is_empty_but_for_its_legend():
@@ -326,13 +376,17 @@ def test_the_legend_tells_regions_by_colour_and_truth_from_prediction_by_style()
         text.get_text(): (line.get_color(), line.get_linestyle())
         for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)
     }
-    assert {region: keys[region] for region in REGIONS} == {r: (REGION_COLOURS[r], "-") for r in REGIONS}
+    assert {region: keys[region] for region in REGIONS} == {
+        r: (REGION_COLOURS[r], "-") for r in REGIONS
+    }
     assert (keys["truth"][1], keys["prediction"][1]) == ("-", "--")
 
 
 @pytest.mark.parametrize("name", STRANGE, ids=range(len(STRANGE)))
 def test_a_case_may_have_any_name(name):
-    """Neither markup nor an end of line, a letter that the font lacks, or the length of a name has an effect."""
+    """Neither markup nor an end of line, a letter that the font lacks, or the length of a name has
+    an effect.
+    """
     figure = draw_worst_cases([case_slice(name)] * 2)
     first, _, last = shown_panels(figure)[0].get_title().partition("\n")
     assert first.startswith(name[:1].replace("患", "?"))
@@ -346,7 +400,9 @@ def test_titles_of_neighbours_do_not_touch(n_cases):
     figure = draw_worst_cases([case_slice("W" * 300)] * n_cases)
     figure.draw_without_rendering()
     boxes = [axes.title.get_window_extent() for axes in shown_panels(figure)]
-    assert not any(one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place])
+    assert not any(
+        one.overlaps(other) for place, one in enumerate(boxes) for other in boxes[:place]
+    )
 
 
 @SHOWN_SETS

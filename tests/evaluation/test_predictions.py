@@ -48,7 +48,14 @@ def test_a_segmentation_is_found_by_the_name_of_its_case(tmp_path, name):
 
 
 def test_files_that_are_no_segmentation_of_a_case_are_not_taken_for_one(tmp_path):
-    for name in ("cc.nii.gz", "c-t1c.nii.gz", "c_seg_old.nii.gz", ".c.nii.gz", "c.nii.gz.part", "c.seg.nrrd"):
+    for name in (
+        "cc.nii.gz",
+        "c-t1c.nii.gz",
+        "c_seg_old.nii.gz",
+        ".c.nii.gz",
+        "c.nii.gz.part",
+        "c.seg.nrrd",
+    ):
         (tmp_path / name).touch()
     with pytest.raises(CaseError, match="got none of"):
         find_prediction(tmp_path, "c")
@@ -64,7 +71,9 @@ def test_capitals_do_not_matter_unless_there_is_a_choice(tmp_path):
 
 
 def test_a_case_without_a_segmentation_is_told_what_was_looked_for(tmp_path):
-    with pytest.raises(CaseError, match=re.escape("c_seg.nii.gz, c-seg.nii.gz, c.nii.gz")) as caught:
+    with pytest.raises(
+        CaseError, match=re.escape("c_seg.nii.gz, c-seg.nii.gz, c.nii.gz")
+    ) as caught:
         find_prediction(tmp_path, "c")
     assert caught.value.code == "E_MISSING"
 
@@ -108,7 +117,9 @@ def test_a_value_that_the_numbering_does_not_have_is_refused(tmp_path, grid):
         ({"affine": TURNED}, r"corners lie up to .* voxels off"),
     ],
 )
-def test_a_segmentation_on_another_grid_is_refused_with_the_difference(tmp_path, grid, changes, difference):
+def test_a_segmentation_on_another_grid_is_refused_with_the_difference(
+    tmp_path, grid, changes, difference
+):
     path = save(tmp_path / "c.nii.gz", **{"data": np.zeros(SHAPE, np.uint8), **changes})
     with pytest.raises(CaseError, match=difference) as caught:
         read_prediction(path, case_id="c", grid=grid, convention="brats2023")
@@ -125,7 +136,9 @@ def one_hot(values, n_classes):
     return np.stack([values == value for value in range(n_classes)], axis=-1).astype(np.uint8)
 
 
-@pytest.mark.parametrize(("convention", "stored", "classes"), [("brats2023", 3, 4), ("brats2021", 4, 5)])
+@pytest.mark.parametrize(
+    ("convention", "stored", "classes"), [("brats2023", 3, 4), ("brats2021", 4, 5)]
+)
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_one_map_of_zeros_and_ones_per_class_is_read_as_the_label_map_it_stands_for(
     tmp_path, grid, convention, stored, classes, dtype
@@ -151,7 +164,9 @@ def regions_of(labels):
     ],
     ids=["regions", "no background", "background last", "probabilities", "channels first"],
 )
-def test_maps_that_may_be_something_else_than_classes_are_refused_with_what_to_do(tmp_path, grid, maps):
+def test_maps_that_may_be_something_else_than_classes_are_refused_with_what_to_do(
+    tmp_path, grid, maps
+):
     path = save(tmp_path / "c.nii.gz", data=maps)
     with pytest.raises(CaseError, match=r"numpy\.argmax.*numpy\.select") as caught:
         read_prediction(path, case_id="c", grid=grid, convention="brats2023")

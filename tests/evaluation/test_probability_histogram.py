@@ -4,9 +4,17 @@ import numpy as np
 import pytest
 import torch
 from scipy.stats import mannwhitneyu
-from torchmetrics.functional.classification import binary_calibration_error, multiclass_calibration_error
+from torchmetrics.functional.classification import (
+    binary_calibration_error,
+    multiclass_calibration_error,
+)
 
-from bundle.evaluation.probability_histogram import N_BINS, N_CALIBRATION_BINS, N_UNIFORM, ProbabilityHistogram
+from bundle.evaluation.probability_histogram import (
+    N_BINS,
+    N_CALIBRATION_BINS,
+    N_UNIFORM,
+    ProbabilityHistogram,
+)
 
 RESOLUTION = 1e-4
 """How far the metrics may be from those of the voxels, where probabilities spread over [0, 1]."""
@@ -17,7 +25,8 @@ def histogram(probabilities, truth) -> ProbabilityHistogram:
 
 
 def exact_voxels(seed: int, n: int = 600) -> tuple[np.ndarray, np.ndarray]:
-    """Miscalibrated voxels with probabilities at the centres of bins, on which a histogram loses nothing.
+    """Miscalibrated voxels with probabilities at the centres of bins, on which a histogram loses
+    nothing.
 
     From 100 bins and their mirror images, so that many entropies are equal.
     """
@@ -44,21 +53,29 @@ def gap(values, hits, n_bins: int) -> float:
     total = 0.0
     for i in range(n_bins):
         low, high = i / n_bins, (i + 1) / n_bins
-        members = [(v, hit) for v, hit in zip(values, hits, strict=True) if low <= v < high or v == high == 1]
+        members = [
+            (v, hit)
+            for v, hit in zip(values, hits, strict=True)
+            if low <= v < high or v == high == 1
+        ]
         total += abs(sum(v for v, _ in members) - sum(bool(hit) for _, hit in members))
     return total / len(values)
 
 
 def entropies(probabilities) -> np.ndarray:
     """In nats, rounded so that those of p and 1 - p are equal."""
-    return np.array([-sum(q * math.log(q) for q in (p, 1 - p) if q) for p in probabilities]).round(12)
+    return np.array([-sum(q * math.log(q) for q in (p, 1 - p) if q) for p in probabilities]).round(
+        12
+    )
 
 
 def auroc_by_pairs(probabilities, truth) -> float:
     """Share of pairs of a wrong and a right voxel in which the wrong one has the higher entropy."""
     uncertainty, (_, right) = entropies(probabilities), decisions(probabilities, truth)
     pairs = [(wrong, other) for wrong in uncertainty[~right] for other in uncertainty[right]]
-    return sum(1.0 if wrong > other else 0.5 if wrong == other else 0.0 for wrong, other in pairs) / len(pairs)
+    return sum(
+        1.0 if wrong > other else 0.5 if wrong == other else 0.0 for wrong, other in pairs
+    ) / len(pairs)
 
 
 @pytest.mark.parametrize("n_bins", [1, 4, N_CALIBRATION_BINS])
@@ -67,37 +84,54 @@ def test_calibration_errors_equal_a_loop_over_bins(seed, n_bins):
     probabilities, truth = exact_voxels(seed)
     counted = histogram(probabilities, truth)
     static = (gap(probabilities, truth, n_bins) + gap(1 - probabilities, ~truth, n_bins)) / 2
-    assert counted.expected_calibration_error(n_bins) == pytest.approx(gap(*decisions(probabilities, truth), n_bins))
+    assert counted.expected_calibration_error(n_bins) == pytest.approx(
+        gap(*decisions(probabilities, truth), n_bins)
+    )
     assert counted.static_calibration_error(n_bins) == pytest.approx(static)
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_expected_calibration_error_is_that_of_torchmetrics(seed):
-    """The error of the decision is torchmetrics' *multiclass* one of the classes "outside" and "region".
+    """The error of the decision is torchmetrics' *multiclass* one of the classes "outside" and
+    "region".
 
-    Its *binary* one bins the probability of the region, whatever the decision; it agrees when it is given the
-    confidence of the decision as the probability of being right.
+    Its *binary* one bins the probability of the region, whatever the decision; it agrees when it is
+    given the confidence of the decision as the probability of being right.
     """
     probabilities, truth = exact_voxels(seed)
     ours = histogram(probabilities, truth).expected_calibration_error()
-    classes, region = torch.from_numpy(np.stack([1 - probabilities, probabilities], 1)), torch.from_numpy(truth).int()
+    classes, region = (
+        torch.from_numpy(np.stack([1 - probabilities, probabilities], 1)),
+        torch.from_numpy(truth).int(),
+    )
     confidence, right = (torch.from_numpy(values) for values in decisions(probabilities, truth))
-    assert ours == pytest.approx(float(multiclass_calibration_error(classes, region, 2, N_CALIBRATION_BINS, "l1")))
-    assert ours == pytest.approx(float(binary_calibration_error(confidence, right.int(), N_CALIBRATION_BINS, "l1")))
+    assert ours == pytest.approx(
+        float(multiclass_calibration_error(classes, region, 2, N_CALIBRATION_BINS, "l1"))
+    )
+    assert ours == pytest.approx(
+        float(binary_calibration_error(confidence, right.int(), N_CALIBRATION_BINS, "l1"))
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_static_calibration_error_is_the_mean_of_torchmetrics_over_both_classes(seed):
     probabilities, truth = exact_voxels(seed)
     p, region = torch.from_numpy(probabilities), torch.from_numpy(truth).int()
-    both = [binary_calibration_error(*pair, N_CALIBRATION_BINS, "l1") for pair in ((p, region), (1 - p, 1 - region))]
-    assert histogram(probabilities, truth).static_calibration_error() == pytest.approx(float(sum(both)) / 2)
+    both = [
+        binary_calibration_error(*pair, N_CALIBRATION_BINS, "l1")
+        for pair in ((p, region), (1 - p, 1 - region))
+    ]
+    assert histogram(probabilities, truth).static_calibration_error() == pytest.approx(
+        float(sum(both)) / 2
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_entropy_auroc_equals_a_count_of_pairs(seed):
     probabilities, truth = exact_voxels(seed)
-    assert histogram(probabilities, truth).entropy_auroc() == pytest.approx(auroc_by_pairs(probabilities, truth))
+    assert histogram(probabilities, truth).entropy_auroc() == pytest.approx(
+        auroc_by_pairs(probabilities, truth)
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -105,16 +139,30 @@ def test_what_spread_probabilities_give_is_what_their_voxels_give(seed):
     probabilities, truth = spread_voxels(seed)
     counted, (confidence, right) = histogram(probabilities, truth), decisions(probabilities, truth)
     static = (gap(probabilities, truth, 15) + gap(1 - probabilities, ~truth, 15)) / 2
-    above = mannwhitneyu(entropies(probabilities[~right]), entropies(probabilities[right])).statistic
-    assert counted.expected_calibration_error() == pytest.approx(gap(confidence, right, 15), abs=RESOLUTION)
+    above = mannwhitneyu(
+        entropies(probabilities[~right]), entropies(probabilities[right])
+    ).statistic
+    assert counted.expected_calibration_error() == pytest.approx(
+        gap(confidence, right, 15), abs=RESOLUTION
+    )
     assert counted.static_calibration_error() == pytest.approx(static, abs=RESOLUTION)
-    assert counted.entropy_auroc() == pytest.approx(above / (right.sum() * (~right).sum()), abs=RESOLUTION)
-    assert counted.mean_probability_of_truth() == pytest.approx(probabilities[truth].mean(), abs=RESOLUTION)
+    assert counted.entropy_auroc() == pytest.approx(
+        above / (right.sum() * (~right).sum()), abs=RESOLUTION
+    )
+    assert counted.mean_probability_of_truth() == pytest.approx(
+        probabilities[truth].mean(), abs=RESOLUTION
+    )
 
 
-@pytest.mark.parametrize(("mean", "spread", "overconfidence"), [(-12, 3, 1.0), (-12, 3, 1.5), (-16, 4, 2.0)])
-def test_entropy_auroc_of_a_brain_of_which_the_network_is_sure_is_that_of_its_voxels(mean, spread, overconfidence):
-    """Nearly all probabilities are within 3e-5 of 0, where bins of equal width would make them one."""
+@pytest.mark.parametrize(
+    ("mean", "spread", "overconfidence"), [(-12, 3, 1.0), (-12, 3, 1.5), (-16, 4, 2.0)]
+)
+def test_entropy_auroc_of_a_brain_of_which_the_network_is_sure_is_that_of_its_voxels(
+    mean, spread, overconfidence
+):
+    """Nearly all probabilities are within 3e-5 of 0, where bins of equal width would make
+    them one.
+    """
     rng = np.random.default_rng(0)
     logits = np.r_[rng.normal(mean, spread, 95_000), rng.normal(2, 3, 5_000)]
     truth = rng.random(len(logits)) < 1 / (1 + np.exp(-logits / overconfidence))
@@ -127,18 +175,24 @@ def test_entropy_auroc_of_a_brain_of_which_the_network_is_sure_is_that_of_its_vo
 
 
 def test_calibration_errors_known_on_paper():
-    """All are said to be 0.2 and a quarter is: 0.8 against 0.75 as decisions, 0.2 against 0.25 as the region."""
+    """All are said to be 0.2 and a quarter is: 0.8 against 0.75 as decisions, 0.2 against 0.25 as
+    the region.
+    """
     counted = histogram(np.full(8, 0.2), np.arange(8) < 2)
     assert counted.expected_calibration_error() == pytest.approx(0.05, abs=RESOLUTION)
     assert counted.static_calibration_error() == pytest.approx(0.05, abs=RESOLUTION)
 
 
 def test_only_the_static_error_tells_the_classes_apart():
-    """Confidence 0.8 is right in 16 of 20 decisions, but the region is 1 of 5 voxels at 0.8, and none at 0.2."""
+    """Confidence 0.8 is right in 16 of 20 decisions, but the region is 1 of 5 voxels at 0.8, and
+    none at 0.2.
+    """
     probabilities = np.r_[np.full(5, 0.8), np.full(15, 0.2)]
     counted = histogram(probabilities, np.arange(20) == 0)
     assert counted.expected_calibration_error() == pytest.approx(0.0, abs=RESOLUTION)
-    assert counted.static_calibration_error() == pytest.approx(0.25 * 0.6 + 0.75 * 0.2, abs=RESOLUTION)
+    assert counted.static_calibration_error() == pytest.approx(
+        0.25 * 0.6 + 0.75 * 0.2, abs=RESOLUTION
+    )
 
 
 @pytest.mark.parametrize(
@@ -161,7 +215,9 @@ def test_p_and_1_less_p_are_as_uncertain(p, truth):
     assert histogram([p, 1 - p], [truth, truth]).entropy_auroc() == 0.5
 
 
-@pytest.mark.parametrize("truth", [[True, False, True], [False, True, False]], ids=["none wrong", "none right"])
+@pytest.mark.parametrize(
+    "truth", [[True, False, True], [False, True, False]], ids=["none wrong", "none right"]
+)
 def test_entropy_has_no_auroc_without_right_and_wrong(truth):
     assert math.isnan(histogram([0.9, 0.2, 0.7], truth).entropy_auroc())
 
@@ -184,7 +240,9 @@ def test_0_and_1_are_counted_in_the_first_and_the_last_bin():
 def test_fewer_digits_do_not_change_the_bin(dtype):
     values = np.r_[0.0, np.random.default_rng(0).random(500), 0.5, 1.0].astype(dtype)
     truth = np.arange(len(values)) % 2 == 0
-    np.testing.assert_array_equal(histogram(values, truth).counts, histogram(values.astype(float), truth).counts)
+    np.testing.assert_array_equal(
+        histogram(values, truth).counts, histogram(values.astype(float), truth).counts
+    )
 
 
 def test_mean_probability_is_that_of_the_regions_own_voxels():
@@ -194,9 +252,17 @@ def test_mean_probability_is_that_of_the_regions_own_voxels():
 
 
 def test_reliability_known_on_paper():
-    rows = histogram([0.1, 0.2, 0.2, 0.6, 0.6, 1.0], [False, False, True, True, False, True]).reliability(4)
+    rows = histogram(
+        [0.1, 0.2, 0.2, 0.6, 0.6, 1.0], [False, False, True, True, False, True]
+    ).reliability(4)
     assert rows[0] == (0.0, 0.25, 3, pytest.approx(0.5 / 3, abs=RESOLUTION), pytest.approx(1 / 3))
-    assert rows[1] == (0.25, 0.5, 0, pytest.approx(math.nan, nan_ok=True), pytest.approx(math.nan, nan_ok=True))
+    assert rows[1] == (
+        0.25,
+        0.5,
+        0,
+        pytest.approx(math.nan, nan_ok=True),
+        pytest.approx(math.nan, nan_ok=True),
+    )
     assert rows[2] == (0.5, 0.75, 2, pytest.approx(0.6, abs=RESOLUTION), 0.5)
     assert rows[3] == (0.75, 1.0, 1, pytest.approx(1.0, abs=RESOLUTION), 1.0)
 
@@ -222,7 +288,9 @@ def test_only_voxels_inside_are_counted():
     probabilities, truth = (values.reshape(5, 6, 7) for values in exact_voxels(0, 5 * 6 * 7))
     inside = np.random.default_rng(1).random(truth.shape) < 0.4
     counted = ProbabilityHistogram.of(np.where(inside, probabilities, np.nan), truth, inside)
-    np.testing.assert_array_equal(counted.counts, histogram(probabilities[inside], truth[inside]).counts)
+    np.testing.assert_array_equal(
+        counted.counts, histogram(probabilities[inside], truth[inside]).counts
+    )
     assert counted.counts.sum() == inside.sum()
 
 
@@ -239,4 +307,7 @@ def test_no_voxels_have_no_values():
     assert math.isnan(nothing.static_calibration_error())
     assert math.isnan(nothing.entropy_auroc())
     assert math.isnan(nothing.mean_probability_of_truth())
-    assert all(n == 0 and math.isnan(mean) and math.isnan(share) for _, _, n, mean, share in nothing.reliability())
+    assert all(
+        n == 0 and math.isnan(mean) and math.isnan(share)
+        for _, _, n, mean, share in nothing.reliability()
+    )

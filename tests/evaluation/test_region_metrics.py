@@ -35,11 +35,14 @@ EMPTY = box()
 
 def compare(predicted: np.ndarray, truth: np.ndarray, spacing=SPACING) -> dict[str, float]:
     """Compare masks (H, W, D) as the last of the regions, the others being empty."""
-    return region_metrics(*(np.stack([0 * mask, 0 * mask, mask]) for mask in (predicted, truth)), spacing)[REGIONS[-1]]
+    return region_metrics(
+        *(np.stack([0 * mask, 0 * mask, mask]) for mask in (predicted, truth)), spacing
+    )[REGIONS[-1]]
 
 
 def blobs(seed: int, shape=(14, 15, 16)) -> tuple[np.ndarray, np.ndarray]:
-    """A prediction and a truth (H, W, D) of a few smooth bodies each, which touch the border and each other.
+    """A prediction and a truth (H, W, D) of a few smooth bodies each, which touch the border and
+    each other.
 
     Further apart the larger the seed: for 0 to 11, Dice of 0.82 to 0.47.
     """
@@ -53,12 +56,16 @@ def edge_points(mask: np.ndarray) -> np.ndarray:
     """Places in mm of the voxels of a region that have one of six neighbours outside of it."""
     voxels = {tuple(voxel) for voxel in np.argwhere(mask).tolist()}
     steps = [(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1)]
-    edges = [v for v in voxels if any((v[0] + a, v[1] + b, v[2] + c) not in voxels for a, b, c in steps)]
+    edges = [
+        v for v in voxels if any((v[0] + a, v[1] + b, v[2] + c) not in voxels for a, b, c in steps)
+    ]
     return np.array(edges) * SPACING
 
 
 def hd95_by_all_distances(predicted: np.ndarray, truth: np.ndarray) -> float:
-    """95th percentile of the distances from each edge voxel of one region to the nearest of the other, both ways."""
+    """95th percentile of the distances from each edge voxel of one region to the nearest of the
+    other, both ways.
+    """
     ours, theirs = edge_points(predicted), edge_points(truth)
     distances = np.linalg.norm(ours[:, None] - theirs[None], axis=-1)
     return max(np.percentile(distances.min(axis=1), 95), np.percentile(distances.min(axis=0), 95))
@@ -73,19 +80,25 @@ def test_dice_and_surface_dice_are_those_of_deepmind(seed):
     expected = surface_distance.compute_surface_dice_at_tolerance(distances, TOLERANCE_MM)
     assert 0.2 < expected < 0.98
     assert found["surface_dice_1mm"] == pytest.approx(expected, abs=1e-6)
-    assert found["dice"] == pytest.approx(surface_distance.compute_dice_coefficient(truth, predicted), abs=1e-12)
+    assert found["dice"] == pytest.approx(
+        surface_distance.compute_dice_coefficient(truth, predicted), abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_hd95_equals_a_search_among_all_distances_between_edges(seed):
     predicted, truth = blobs(seed)
-    assert compare(predicted, truth)["hd95_mm"] == pytest.approx(hd95_by_all_distances(predicted, truth), abs=1e-4)
+    assert compare(predicted, truth)["hd95_mm"] == pytest.approx(
+        hd95_by_all_distances(predicted, truth), abs=1e-4
+    )
 
 
 @uses_surface_distance
 @pytest.mark.parametrize("seed", range(12))
 def test_hd95_is_within_a_voxel_of_that_of_deepmind(seed):
-    """They are not the same: here edge voxels count alike, there corners of voxels count by the area of the surface."""
+    """They are not the same: here edge voxels count alike, there corners of voxels count by the
+    area of the surface.
+    """
     predicted, truth = blobs(seed)
     distances = surface_distance.compute_surface_distances(truth, predicted, SPACING)
     theirs = surface_distance.compute_robust_hausdorff(distances, 95)
@@ -106,18 +119,23 @@ def test_overlaps_are_those_of_torchmetrics(seed):
 @pytest.mark.parametrize("n_voxels", [1, 2, 3])
 @pytest.mark.parametrize("axis", range(3))
 def test_a_shifted_cube_is_off_by_the_spacing_of_the_axis(axis, n_voxels):
-    """16 of the 56 edge voxels, and more than a twentieth of the surface, are as far away as the cube was shifted."""
+    """16 of the 56 edge voxels, and more than a twentieth of the surface, are as far away as the
+    cube was shifted.
+    """
     shifted = np.roll(CUBE, n_voxels, axis)
     found = compare(shifted, CUBE)
     distances = surface_distance.compute_surface_distances(CUBE, shifted, SPACING)
     assert found["hd95_mm"] == pytest.approx(n_voxels * SPACING[axis])
-    assert found["hd95_mm"] == pytest.approx(surface_distance.compute_robust_hausdorff(distances, 95))
+    assert found["hd95_mm"] == pytest.approx(
+        surface_distance.compute_robust_hausdorff(distances, 95)
+    )
     assert found["dice"] == found["sensitivity"] == found["precision"] == 1 - n_voxels / 4
     assert found["volume_error_ml"] == 0.0
 
 
 @pytest.mark.parametrize(
-    ("off_by_mm", "whole"), [(0.5, True), (1.0, True), (1.00001, True), (1.001, False), (3.0, False)]
+    ("off_by_mm", "whole"),
+    [(0.5, True), (1.0, True), (1.00001, True), (1.001, False), (3.0, False)],
 )
 @pytest.mark.parametrize("axis", range(3))
 def test_a_surface_off_by_1_mm_is_right_and_beyond_it_is_not(axis, off_by_mm, whole):
@@ -131,7 +149,9 @@ def test_bodies_far_apart_share_nothing():
     """Single voxels at (1, 1, 1) and (5, 3, 5): 4, 3 and 12 mm apart."""
     found = compare(box((1, 2), (1, 2), (1, 2)), box((5, 6), (3, 4), (5, 6)))
     assert found["hd95_mm"] == pytest.approx(13.0)
-    assert {found[name] for name in ("dice", "surface_dice_1mm", "sensitivity", "precision")} == {0.0}
+    assert {found[name] for name in ("dice", "surface_dice_1mm", "sensitivity", "precision")} == {
+        0.0
+    }
 
 
 def test_a_stray_voxel_among_many_does_not_matter_for_hd95():
@@ -153,7 +173,11 @@ def test_the_truth_itself_is_perfect():
 def test_half_of_the_truth_is_precise_and_not_sensitive():
     half, ml = box((2, 6), (2, 4), (2, 6)), pytest.approx(32 * VOXEL_ML)
     found = compare(half, CUBE)
-    assert (found["sensitivity"], found["precision"], found["dice"]) == (0.5, 1.0, pytest.approx(2 / 3))
+    assert (found["sensitivity"], found["precision"], found["dice"]) == (
+        0.5,
+        1.0,
+        pytest.approx(2 / 3),
+    )
     assert (found["predicted_ml"], -found["volume_error_ml"]) == (ml, ml)
     assert found["hd95_mm"] == 3.0  # two voxels of 1.5 mm
 
@@ -173,7 +197,9 @@ def test_an_empty_region_is_right_missed_or_invented(predicted, truth, expected)
     assert found["sensitivity"] == pytest.approx(0.0 if truth.any() else math.nan, nan_ok=True)
     assert found["precision"] == pytest.approx(0.0 if predicted.any() else math.nan, nan_ok=True)
     assert found["truth_ml"] == pytest.approx(truth.sum() * VOXEL_ML)
-    assert found["volume_error_ml"] == pytest.approx((predicted.sum() - truth.sum(dtype=float)) * VOXEL_ML)
+    assert found["volume_error_ml"] == pytest.approx(
+        (predicted.sum() - truth.sum(dtype=float)) * VOXEL_ML
+    )
 
 
 def test_regions_are_compared_each_with_its_own():
@@ -184,7 +210,9 @@ def test_regions_are_compared_each_with_its_own():
     assert list(found) == list(REGIONS)
     assert [tuple(metrics) for metrics in found.values()] == [METRICS] * 3
     assert [metrics["sensitivity"] for metrics in found.values()] == [1 / 4, 2 / 5, 3 / 6]
-    assert [metrics["truth_ml"] for metrics in found.values()] == pytest.approx([n * VOXEL_ML for n in (4, 5, 6)])
+    assert [metrics["truth_ml"] for metrics in found.values()] == pytest.approx(
+        [n * VOXEL_ML for n in (4, 5, 6)]
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -205,7 +233,9 @@ def test_prediction_and_truth_swapped_swap_what_is_not_symmetric(seed):
 @pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
 def test_the_order_of_axes_does_not_matter(order):
     predicted, truth = blobs(0)
-    turned = compare(predicted.transpose(order), truth.transpose(order), [SPACING[axis] for axis in order])
+    turned = compare(
+        predicted.transpose(order), truth.transpose(order), [SPACING[axis] for axis in order]
+    )
     assert turned == pytest.approx(compare(predicted, truth), rel=1e-5)
 
 
@@ -214,7 +244,9 @@ def test_a_region_has_a_surface_where_it_touches_the_border_of_the_grid(seed):
     """The same as if the grid went on."""
     predicted, truth = blobs(seed)
     assert all(mask.sum() > mask[1:-1, 1:-1, 1:-1].sum() for mask in (predicted, truth))
-    assert compare(np.pad(predicted, 2), np.pad(truth, 2)) == pytest.approx(compare(predicted, truth), rel=1e-6)
+    assert compare(np.pad(predicted, 2), np.pad(truth, 2)) == pytest.approx(
+        compare(predicted, truth), rel=1e-6
+    )
 
 
 def test_0_and_1_do_as_well_as_bool():
@@ -228,6 +260,8 @@ def test_0_and_1_do_as_well_as_bool():
     ids=["two grids", "no regions", "four regions"],
 )
 def test_what_are_not_regions_of_one_grid_is_refused(predicted, truth):
-    with pytest.raises(ValueError, match=r"the shape \(3, H, W, D\); got \(.*7\) and \(.*\)\.") as refusal:
+    with pytest.raises(
+        ValueError, match=r"the shape \(3, H, W, D\); got \(.*7\) and \(.*\)\."
+    ) as refusal:
         region_metrics(np.zeros(predicted, bool), np.zeros(truth, bool), SPACING)
     assert f"got {predicted} and {truth}." in str(refusal.value)

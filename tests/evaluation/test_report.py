@@ -19,15 +19,25 @@ PICTURES = {"dice_per_set.png", "worst_cases.png", "reliability.png", "gate_weig
 
 
 def judged(case: str, dice: float, *, sets=SETS, bare=False) -> JudgedCase:
-    values = {"dice": dice, "truth_ml": 5.0, "hd95_mm": 3.0} | ({} if bare else {"weight_t1c": 0.5, "ece": 0.1})
-    scores = tuple(Score(case, s, r, metric, value) for s in sets for r in REGIONS for metric, value in values.items())
+    values = {"dice": dice, "truth_ml": 5.0, "hd95_mm": 3.0} | (
+        {} if bare else {"weight_t1c": 0.5, "ece": 0.1}
+    )
+    scores = tuple(
+        Score(case, s, r, metric, value)
+        for s in sets
+        for r in REGIONS
+        for metric, value in values.items()
+    )
     probabilities = np.array([0.1, 0.7, 0.9])
     histogram = ProbabilityHistogram.of(probabilities, probabilities > 0.5, np.ones(3, bool))
     histograms = {} if bare else {(s, r): histogram for s in sets for r in REGIONS}
     shown = np.zeros((3, 6, 5), bool)
     shown[:, 2:4, 1:3] = True
     return JudgedCase(
-        case, scores, histograms, CaseSlice(case, dice, np.zeros((6, 5), np.float32), shown, ~shown, (5.0, 6.0))
+        case,
+        scores,
+        histograms,
+        CaseSlice(case, dice, np.zeros((6, 5), np.float32), shown, ~shown, (5.0, 6.0)),
     )
 
 
@@ -53,7 +63,9 @@ def test_a_report_has_its_files_and_its_markdown_shows_every_picture(tmp_path):
 
 
 def test_the_summary_is_plain_json_with_the_means_and_what_made_them(tmp_path):
-    given = report(tmp_path, judged("a", 0.5), judged("b", 0.7), facts={"weights_sha256": "abc"}, empty="one")
+    given = report(
+        tmp_path, judged("a", 0.5), judged("b", 0.7), facts={"weights_sha256": "abc"}, empty="one"
+    )
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
     assert summary == json.loads(json.dumps(given))
     assert summary["means"]["dice"]["t1c"]["WT"]["mean"] == pytest.approx(0.6)
@@ -65,7 +77,12 @@ def test_voxels_of_all_cases_are_counted_together(tmp_path):
     report(tmp_path, judged("a", 0.5), judged("b", 0.7), judged("c", 0.1))
     counted = rows(tmp_path / "reliability.csv")
     assert {row["set"] for row in counted} == set(SETS)
-    assert sum(int(row["n_voxels"]) for row in counted if row["set"] == "t1c" and row["region"] == "WT") == 9
+    assert (
+        sum(
+            int(row["n_voxels"]) for row in counted if row["set"] == "t1c" and row["region"] == "WT"
+        )
+        == 9
+    )
 
 
 def test_scores_are_read_back_as_they_were(tmp_path):
@@ -77,7 +94,10 @@ def test_scores_are_read_back_as_they_were(tmp_path):
 
 def test_segmentations_of_which_no_probability_is_known_have_no_calibration(tmp_path):
     report(tmp_path, judged("a", 0.5, sets=("given",), bare=True))
-    assert {path.name for path in tmp_path.iterdir()} == FILES | {"dice_per_set.png", "worst_cases.png"}
+    assert {path.name for path in tmp_path.iterdir()} == FILES | {
+        "dice_per_set.png",
+        "worst_cases.png",
+    }
     assert rows(tmp_path / "reliability.csv") == []
     assert "Expected calibration" not in (tmp_path / "report.md").read_text(encoding="utf-8")
 

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from bundle.errors import OutputError, UsageError
-from bundle.evaluation.score_table import ALL_SETS, COLUMNS, GIVEN, Score, ScoreTable, set_members, set_name
+from bundle.evaluation.score_table import (
+    ALL_SETS,
+    COLUMNS,
+    GIVEN,
+    Score,
+    ScoreTable,
+    set_members,
+    set_name,
+)
 from bundle.modalities import MODALITIES, modality_sets
 
 HEAD = ",".join(COLUMNS)
@@ -68,7 +76,9 @@ def test_what_the_truth_does_not_have_is_left_out_unless_it_shall_count():
 
 def test_a_region_is_left_out_of_all_sets_of_its_case():
     rows = [Score("a", chosen, "ET", "dice", 1.0) for chosen in ("t1c", "t2f")]
-    found = ScoreTable([*rows, Score("a", "t1c", "ET", "truth_ml", 0.0)]).values("dice", empty="skip")
+    found = ScoreTable([*rows, Score("a", "t1c", "ET", "truth_ml", 0.0)]).values(
+        "dice", empty="skip"
+    )
     assert np.isnan(found).all()
 
 
@@ -96,8 +106,16 @@ def test_an_unknown_convention_is_refused():
 
 
 def test_a_written_table_has_six_digits_and_empty_fields_for_what_is_not_defined(tmp_path):
-    values = {"dice": 0.1, "precision": math.nan, "hd95_mm": 374.15238, "ece": 1 / 3, "truth_ml": 0.0}
-    ScoreTable([Score("a", "t1c", "ET", metric, value) for metric, value in values.items()]).write(tmp_path / "s.csv")
+    values = {
+        "dice": 0.1,
+        "precision": math.nan,
+        "hd95_mm": 374.15238,
+        "ece": 1 / 3,
+        "truth_ml": 0.0,
+    }
+    ScoreTable([Score("a", "t1c", "ET", metric, value) for metric, value in values.items()]).write(
+        tmp_path / "s.csv"
+    )
     expected = ["dice,0.1", "precision,", "hd95_mm,374.152", "ece,0.333333", "truth_ml,0"]
     lines = (tmp_path / "s.csv").read_text(encoding="utf-8").splitlines()
     assert lines == [HEAD, *(f"a,t1c,ET,{row}" for row in expected)]
@@ -105,7 +123,10 @@ def test_a_written_table_has_six_digits_and_empty_fields_for_what_is_not_defined
 
 def test_a_table_is_read_back_as_it_was_written_and_written_again_to_the_same_bytes(tmp_path):
     name = 'Jäger, "two"\nlines'
-    rows = [Score(name, "t1c", "ET", "dice", 0.123456789), Score(name, "t1c", "ET", "precision", math.nan)]
+    rows = [
+        Score(name, "t1c", "ET", "dice", 0.123456789),
+        Score(name, "t1c", "ET", "precision", math.nan),
+    ]
     ScoreTable(rows).write(tmp_path / "one.csv")
     found = ScoreTable.read(tmp_path / "one.csv")
     found.write(tmp_path / "two.csv")
@@ -116,7 +137,9 @@ def test_a_table_is_read_back_as_it_was_written_and_written_again_to_the_same_by
 
 
 def test_a_table_that_went_through_a_spreadsheet_is_read(tmp_path):
-    (tmp_path / "s.csv").write_text("\ufeffvalue,case,note,set,region,metric\r\n0.5,a,fine,t1c,ET,dice\r\n", "utf-8")
+    (tmp_path / "s.csv").write_text(
+        "\ufeffvalue,case,note,set,region,metric\r\n0.5,a,fine,t1c,ET,dice\r\n", "utf-8"
+    )
     assert ScoreTable.read(tmp_path / "s.csv").values("dice", empty="one").item() == 0.5
 
 
@@ -132,12 +155,20 @@ def test_a_table_that_went_through_a_spreadsheet_is_read(tmp_path):
         (f"{HEAD}\na,t1c,ET,dice,0.5\nb,t1c,ET,dice,good\n", "got 'good' in line 3"),
         (f"{HEAD}\na,t1c,ET,dice,inf\n", "finite"),
         (f"{HEAD}\na,t1c,ET,dice,0.5\na,t1c,ET,dice,0.5\n", "a, t1c, ET, dice twice"),
-        (f"{HEAD}\na,t1c,ET,dice\n", "line 2 must have as many fields as the first line; got fewer"),
-        (f"{HEAD}\na,t1c,ET,dice,0,5\n", "line 2 must have as many fields as the first line; got more"),
+        (
+            f"{HEAD}\na,t1c,ET,dice\n",
+            "line 2 must have as many fields as the first line; got fewer",
+        ),
+        (
+            f"{HEAD}\na,t1c,ET,dice,0,5\n",
+            "line 2 must have as many fields as the first line; got more",
+        ),
         ("\0", "columns must be"),
     ],
 )
-def test_a_file_that_is_no_table_of_scores_is_refused_with_its_name_and_what_is_wrong(tmp_path, text, words):
+def test_a_file_that_is_no_table_of_scores_is_refused_with_its_name_and_what_is_wrong(
+    tmp_path, text, words
+):
     (tmp_path / "scores.csv").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=words) as caught:
         ScoreTable.read(tmp_path / "scores.csv")

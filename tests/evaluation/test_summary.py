@@ -9,7 +9,10 @@ from bundle.evaluation.summary import MEAN, mean_over_sets, summarise
 
 
 def scores(case: str, chosen: str, region: str = "ET", **values: float) -> list[Score]:
-    return [Score(case, chosen, region, metric, value) for metric, value in {"truth_ml": 1.0, **values}.items()]
+    return [
+        Score(case, chosen, region, metric, value)
+        for metric, value in {"truth_ml": 1.0, **values}.items()
+    ]
 
 
 def table() -> ScoreTable:
@@ -51,16 +54,27 @@ def test_of_volumes_no_case_is_left_out(metric, mean):
 
 def test_every_metric_has_all_sets_and_the_mean_for_all_regions():
     summary = summarise(table())
-    assert (summary["n_cases"], summary["sets"], summary["regions"]) == (3, ["t1c", "t1c+t2f"], ["ET"])
+    assert (summary["n_cases"], summary["sets"], summary["regions"]) == (
+        3,
+        ["t1c", "t1c+t2f"],
+        ["ET"],
+    )
     assert set(summary["means"]) == {"truth_ml", "dice", "predicted_ml", "weight_t1c"}
     for means in [*summary["means"].values(), summary["dice_other_convention"]]:
         assert list(means) == ["t1c", "t1c+t2f", MEAN]
-        assert all(list(regions["ET"]) == ["mean", "low", "high", "n"] for regions in means.values())
+        assert all(
+            list(regions["ET"]) == ["mean", "low", "high", "n"] for regions in means.values()
+        )
 
 
 def test_pairs_and_correlations_are_told_by_region():
     summary = summarise(table(), empty="skip")
-    assert summary["counter_intuitive"]["ET"] == {"rate": 0.0, "low": None, "high": None, "n_pairs": 1}
+    assert summary["counter_intuitive"]["ET"] == {
+        "rate": 0.0,
+        "low": None,
+        "high": None,
+        "n_pairs": 1,
+    }
     undefined = {"r": None, "low": None, "high": None, "n": 2}
     assert summary["weights_and_performance"] == {"t1c": {"ET": {"dice": undefined}}}
 
@@ -69,14 +83,24 @@ def test_a_summary_is_json_without_nan():
     rows = scores("a", "t1c", dice=math.nan, precision=math.nan)
     summary = summarise(ScoreTable(rows))
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
-    assert summary["means"]["precision"]["t1c"]["ET"] == {"mean": None, "low": None, "high": None, "n": 0}
+    assert summary["means"]["precision"]["t1c"]["ET"] == {
+        "mean": None,
+        "low": None,
+        "high": None,
+        "n": 0,
+    }
 
 
 def test_segmentations_of_unknown_origin_have_means_and_neither_pairs_nor_correlations():
     summary = summarise(ScoreTable(scores("a", GIVEN, dice=0.5) + scores("b", GIVEN, dice=0.75)))
     assert summary["sets"] == [GIVEN]
     assert summary["means"]["dice"][GIVEN] == summary["means"]["dice"][MEAN]
-    assert summary["counter_intuitive"]["ET"] == {"rate": None, "low": None, "high": None, "n_pairs": 0}
+    assert summary["counter_intuitive"]["ET"] == {
+        "rate": None,
+        "low": None,
+        "high": None,
+        "n_pairs": 0,
+    }
     assert summary["weights_and_performance"] == {}
 
 

@@ -27,14 +27,27 @@ def run(sets=SETS, cases="ab", empty="skip", **more: float) -> dict:
         for name in sets:
             for index, region in enumerate(REGIONS):
                 n = max(len(set_members(name)), 1)
-                values = {"dice": 0.1 * (index + n), "hd95_mm": 12.34, "volume_error_ml": -0.5, "truth_ml": 3.0, **more}
+                values = {
+                    "dice": 0.1 * (index + n),
+                    "hd95_mm": 12.34,
+                    "volume_error_ml": -0.5,
+                    "truth_ml": 3.0,
+                    **more,
+                }
                 weights = {f"weight_{m}": 1 / n for m in set_members(name)}
-                scores += [Score(case, name, region, metric, value) for metric, value in {**values, **weights}.items()]
+                scores += [
+                    Score(case, name, region, metric, value)
+                    for metric, value in {**values, **weights}.items()
+                ]
     return summarise(ScoreTable(scores), empty=empty)
 
 
 def rows(table: str) -> list[list[str]]:
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:1] == "|"]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in table.splitlines()
+        if line[:1] == "|"
+    ]
 
 
 def latex_rows(table: str) -> list[list[str]]:
@@ -71,7 +84,12 @@ def test_distances_and_volumes_are_in_their_units(metric, expected):
 @pytest.mark.parametrize(
     ("empty", "rule", "mean", "other"),
     [
-        ("skip", "Regions that the truth does not have are left out", "30.0", "Counted as 100 or 0 instead"),
+        (
+            "skip",
+            "Regions that the truth does not have are left out",
+            "30.0",
+            "Counted as 100 or 0 instead",
+        ),
         ("one", "counts 100 if nothing was predicted there, else 0", "65.0", "Left out instead"),
     ],
 )
@@ -87,16 +105,22 @@ def test_below_dice_stand_the_convention_and_the_mean_under_the_other_one(empty,
 
 def test_the_convention_of_other_metrics_is_theirs():
     summary = run(empty="one", ece=0.1)
-    assert "counts 0 if nothing was predicted there, else the diagonal" in markdown_sets_table(summary, "hd95_mm")
+    assert "counts 0 if nothing was predicted there, else the diagonal" in markdown_sets_table(
+        summary, "hd95_mm"
+    )
     assert "counts too" in markdown_sets_table(summary, "ece")
-    assert "Cases whose truth does not have the region count too" in markdown_sets_table(summary, "volume_error_ml")
+    assert "Cases whose truth does not have the region count too" in markdown_sets_table(
+        summary, "volume_error_ml"
+    )
     assert "instead, the mean" not in markdown_sets_table(summary, "hd95_mm")
 
 
 def test_sets_that_fewer_cases_have_are_told():
     found = [Score(case, "t1c", "ET", m, 0.5) for case in "abc" for m in ("dice", "truth_ml")]
     found += [Score("a", "t1c+t2f", "ET", m, 0.5) for m in ("dice", "truth_ml")]
-    assert "cases: ET 3 (at least 1 in every set)." in markdown_sets_table(summarise(ScoreTable(found)))
+    assert "cases: ET 3 (at least 1 in every set)." in markdown_sets_table(
+        summarise(ScoreTable(found))
+    )
 
 
 def test_segmentations_of_unknown_origin_are_one_row_of_question_marks():
@@ -131,14 +155,24 @@ def test_the_overview_has_a_row_per_metric_with_the_full_set_and_the_mean_over_s
     head, _, *body = rows(markdown_overview(run()).split("\n\n")[0])
     assert head[1:4] == [f"{region}, T1+T1ce+T2+FLAIR" for region in REGIONS]
     assert head[4:] == [f"{region}, mean of 15 sets" for region in REGIONS]
-    assert [row[0] for row in body] == ["Dice, %", "HD95, mm", "volume error, ml", "true volume, ml"]
+    assert [row[0] for row in body] == [
+        "Dice, %",
+        "HD95, mm",
+        "volume error, ml",
+        "true volume, ml",
+    ]
     assert body[0][1] == "40.0 (40.0–40.0)"
     assert body[2][1] == "-0.5 (-0.5 to -0.5)"
 
 
 def test_the_overview_tells_how_often_more_harmed_and_what_the_weights_followed():
     summary = run(cases="abc", confidence=0.5)
-    summary["counter_intuitive"]["ET"] = {"rate": 0.072, "low": 0.05, "high": 0.0911, "n_pairs": 150}
+    summary["counter_intuitive"]["ET"] = {
+        "rate": 0.072,
+        "low": 0.05,
+        "high": 0.0911,
+        "n_pairs": 150,
+    }
     found = {"r": 0.29, "low": -0.1, "high": 0.604, "n": 3}
     summary["weights_and_performance"]["t1c"]["ET"]["confidence"] = found
     _, note, rate, _, correlations = markdown_overview(summary).split("\n\n")

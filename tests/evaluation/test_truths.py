@@ -14,7 +14,9 @@ def folder(tmp_path):
     """Label maps and nothing else."""
     (tmp_path / "truth").mkdir()
     for name in ("a.nii.gz", "b-seg.nii.gz", "c_seg.NII.GZ"):
-        save(tmp_path / "truth" / "x.nii.gz", data=stripes(0, 1, 2)).rename(tmp_path / "truth" / name)
+        save(tmp_path / "truth" / "x.nii.gz", data=stripes(0, 1, 2)).rename(
+            tmp_path / "truth" / name
+        )
     return tmp_path / "truth"
 
 
@@ -26,7 +28,9 @@ def test_a_folder_of_label_maps_is_the_truth_of_the_cases_that_they_are_named_af
     assert all(truth["image"] == {} and truth["label"].parent == folder for truth in truths)
 
 
-@pytest.mark.parametrize("name", ["a-t1c.nii.gz", "t2.nii", "a_flair.nii.gz", "a_0000.nii.gz", "a-T1CE.NII.GZ"])
+@pytest.mark.parametrize(
+    "name", ["a-t1c.nii.gz", "t2.nii", "a_flair.nii.gz", "a_0000.nii.gz", "a-T1CE.NII.GZ"]
+)
 def test_a_folder_with_a_scan_is_none_of_truths(folder, name):
     save(folder / name)
     assert not is_folder_of_truths(folder)

@@ -1,9 +1,11 @@
 """A stand-in for the module ``slicer``, as far as the script that opens a case needs it.
 
-It has only those functions and methods of 3D Slicer that were found in its sources: Base/Python/slicer/util.py,
-Libs/MRML/Core/vtkMRMLScalarVolumeDisplayNode.h and vtkMRMLVolumeNode.h, Docs/developer_guide/script_repository/ and
-Modules/Loadable/Sequences/Logic/vtkSlicerSequencesReader.cxx of github.com/Slicer/Slicer. Anything else is an
-AttributeError or TypeError. It reads the real files, so that a wrong path, name or kind of file fails, too.
+It has only those functions and methods of 3D Slicer that were found in its sources:
+Base/Python/slicer/util.py, Libs/MRML/Core/vtkMRMLScalarVolumeDisplayNode.h and vtkMRMLVolumeNode.h,
+Docs/developer_guide/script_repository/ and
+Modules/Loadable/Sequences/Logic/vtkSlicerSequencesReader.cxx of github.com/Slicer/Slicer. Anything
+else is an AttributeError or TypeError. It reads the real files, so that a wrong path, name or kind
+of file fails, too.
 """
 
 from pathlib import Path
@@ -15,7 +17,15 @@ import slicerio
 
 INFERNO, VIRIDIS = "vtkMRMLColorTableNodeFileInferno.txt", "vtkMRMLColorTableNodeFileViridis.txt"
 PROPERTIES = {
-    "loadVolume": {"name", "labelmap", "singleFile", "autoWindowLevel", "show", "center", "discardOrientation"},
+    "loadVolume": {
+        "name",
+        "labelmap",
+        "singleFile",
+        "autoWindowLevel",
+        "show",
+        "center",
+        "discardOrientation",
+    },
     "loadSequence": {"name", "show", "colorNodeID"},
 }
 
@@ -59,7 +69,13 @@ class Display:
 
 class Node:
     def __init__(self, voxels=None, affine=None, path=None):
-        self.voxels, self.affine, self.path, self.name, self.display = voxels, affine, path, None, Display()
+        self.voxels, self.affine, self.path, self.name, self.display = (
+            voxels,
+            affine,
+            path,
+            None,
+            Display(),
+        )
 
     def SetName(self, name: str):  # noqa: N802
         self.name = name
@@ -88,10 +104,17 @@ class Slicer:
     def __init__(self):
         self.scene = []
         self.layers = None
-        names = ("loadVolume", "loadSequence", "loadSegmentation", "arrayFromVolume", "addVolumeFromArray")
+        names = (
+            "loadVolume",
+            "loadSequence",
+            "loadSegmentation",
+            "arrayFromVolume",
+            "addVolumeFromArray",
+        )
         functions = {name: getattr(self, f"_{name}") for name in (*names, "setSliceViewerLayers")}
         self.module = SimpleNamespace(
-            util=SimpleNamespace(**functions), mrmlScene=SimpleNamespace(RemoveNode=self.scene.remove)
+            util=SimpleNamespace(**functions),
+            mrmlScene=SimpleNamespace(RemoveNode=self.scene.remove),
         )
 
     def _opened(self, function, filename, properties):
@@ -109,19 +132,26 @@ class Slicer:
 
     def _loadVolume(self, filename, properties):  # noqa: N802
         image = self._opened("loadVolume", filename, properties)
-        assert properties["singleFile"] is True, "files with similar names would be taken for slices"
+        assert properties["singleFile"] is True, (
+            "files with similar names would be taken for slices"
+        )
         assert image.ndim == 3, "Slicer opens 4D files as sequences only"
         return self._add(Node(np.asanyarray(image.dataobj).T, image.affine, Path(filename)))
 
     def _loadSequence(self, filename, properties):  # noqa: N802
         image = self._opened("loadSequence", filename, properties)
         assert image.ndim == 4
-        nodes = [Node(volume.T, image.affine) for volume in np.moveaxis(np.asanyarray(image.dataobj), 3, 0)]
+        nodes = [
+            Node(volume.T, image.affine)
+            for volume in np.moveaxis(np.asanyarray(image.dataobj), 3, 0)
+        ]
         return self._add(Sequence(nodes))
 
     def _loadSegmentation(self, filename):  # noqa: N802
         assert filename.endswith(".seg.nrrd")
-        return self._add(Node(slicerio.read_segmentation(filename)["voxels"].T, path=Path(filename)))
+        return self._add(
+            Node(slicerio.read_segmentation(filename)["voxels"].T, path=Path(filename))
+        )
 
     def _arrayFromVolume(self, node):  # noqa: N802
         return node.voxels

@@ -31,7 +31,11 @@ def write(folder, inputs, **options):
 
 
 def contents(folder):
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize(
@@ -47,7 +51,11 @@ def contents(folder):
         ({"t1c": SAME}, {"t2f": SAME}, False),
         ({}, {"t1c": SAME}, False),
         ({"t1c": {**SAME, "channel": 1}}, {"t1c": {**SAME, "channel": 2}}, False),
-        ({"t1c": {"file": "array", "sha256": "1"}}, {"t1c": {"file": "array", "sha256": "2"}}, False),
+        (
+            {"t1c": {"file": "array", "sha256": "1"}},
+            {"t1c": {"file": "array", "sha256": "2"}},
+            False,
+        ),
         ({"t1c": "odd"}, {"t1c": SAME}, False),
     ],
 )
@@ -74,7 +82,9 @@ def test_a_file_that_one_patient_after_the_other_is_copied_over_does_not_replace
 def test_a_result_of_another_input_is_replaced_only_if_asked_for(tmp_path):
     folder = write(tmp_path, {"t1c": SAME})
     before = contents(folder)
-    with pytest.raises(CaseError, match=r"/data/t1c\.nii\.gz; got /data/other\.nii\.gz.*--overwrite") as caught:
+    with pytest.raises(
+        CaseError, match=r"/data/t1c\.nii\.gz; got /data/other\.nii\.gz.*--overwrite"
+    ) as caught:
         write(tmp_path, {"t1c": OTHER})
     assert caught.value.code == "E_EXISTS"
     assert contents(folder) == before
@@ -148,7 +158,9 @@ class KilledError(BaseException):
 @pytest.mark.parametrize("n_moves", range(6))
 @pytest.mark.parametrize("earlier", [None, ("t1c", "t2f")])
 @pytest.mark.parametrize("inputs", [{"t1c": SAME}, {"t1c": OTHER}], ids=["same", "other"])
-def test_a_run_that_was_killed_while_it_replaced_files_can_be_repeated(tmp_path, monkeypatch, n_moves, earlier, inputs):
+def test_a_run_that_was_killed_while_it_replaced_files_can_be_repeated(
+    tmp_path, monkeypatch, n_moves, earlier, inputs
+):
     """The maps then lie there without their JSON; they are nobody else's."""
     if earlier:
         write(tmp_path, dict.fromkeys(earlier, SAME) | {"t2f": OTHER}, preview=False)
@@ -204,7 +216,10 @@ def test_a_result_whose_case_fails_moves_as_a_whole_and_nothing_else_does(tmp_pa
     before = contents(folder)
     (folder / "notes.txt").write_bytes(b"mine")
     fail(tmp_path, {"t1c": Path("/data/t1c.nii.gz")})
-    assert contents(folder) == {**{f"outdated/{name}": text for name, text in before.items()}, "notes.txt": b"mine"}
+    assert contents(folder) == {
+        **{f"outdated/{name}": text for name, text in before.items()},
+        "notes.txt": b"mine",
+    }
 
 
 @pytest.mark.parametrize(
@@ -248,7 +263,9 @@ def test_outdated_results_of_two_inputs_are_both_kept_and_only_ones_own_goes(tmp
     assert sorted(path.name for path in folder.iterdir() if path.is_dir()) == ["outdated-2"]
 
 
-def test_a_kill_while_a_result_is_set_aside_leaves_nothing_that_stands_in_the_way(tmp_path, monkeypatch):
+def test_a_kill_while_a_result_is_set_aside_leaves_nothing_that_stands_in_the_way(
+    tmp_path, monkeypatch
+):
     folder = write(tmp_path, {"t1c": SAME})
     original = Path.replace
     with monkeypatch.context() as patch:
@@ -280,7 +297,9 @@ def test_a_result_that_cannot_be_moved_is_a_warning_and_no_error(tmp_path, monke
 
 
 @pytest.mark.parametrize("n_bytes", [236, 237, 238, 251, 256, 400])
-def test_a_name_leaves_room_for_the_names_of_its_files_or_is_refused_with_nothing_left(tmp_path, n_bytes):
+def test_a_name_leaves_room_for_the_names_of_its_files_or_is_refused_with_nothing_left(
+    tmp_path, n_bytes
+):
     limit = os.pathconf(tmp_path, "PC_NAME_MAX")
     case = with_inputs({"t1c": SAME}, case_id="c" * n_bytes)
     if n_bytes + len("_weight-t1c.nii.gz") <= limit:
@@ -294,5 +313,7 @@ def test_a_name_leaves_room_for_the_names_of_its_files_or_is_refused_with_nothin
 
 def test_a_file_where_the_folder_should_be_is_an_output_error(tmp_path):
     (tmp_path / "case7").write_text("in the way")
-    with pytest.raises(OutputError, match="case7 must be writable; got: a part of the path is a file"):
+    with pytest.raises(
+        OutputError, match="case7 must be writable; got: a part of the path is a file"
+    ):
         write(tmp_path, {"t1c": SAME})

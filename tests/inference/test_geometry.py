@@ -20,7 +20,9 @@ BRAIN, LESION = 100, 1000
 
 
 class Geometry(NamedTuple):
-    """How an exam is stored: axes as nibabel names them, and what differs from an axial scan of 1 mm."""
+    """How an exam is stored: axes as nibabel names them, and what differs from an axial scan of 1
+    mm.
+    """
 
     axes: str
     shape: tuple[int, int, int] = (41, 37, 33)
@@ -32,12 +34,16 @@ class Geometry(NamedTuple):
     @property
     def lesion_voxel(self) -> tuple[int, ...]:
         """Off the centre in every axis, by another share of its length."""
-        return tuple(round(share * size) for share, size in zip((0.63, 0.4, 0.55), self.shape, strict=True))
+        return tuple(
+            round(share * size) for share, size in zip((0.63, 0.4, 0.55), self.shape, strict=True)
+        )
 
     @property
     def affine_mm(self) -> np.ndarray:
         axes = inv_ornt_aff(axcodes2ornt(self.axes), self.shape)
-        axes[:3, :3] = Rotation.from_euler("xyz", self.degrees, degrees=True).as_matrix() @ axes[:3, :3]
+        axes[:3, :3] = (
+            Rotation.from_euler("xyz", self.degrees, degrees=True).as_matrix() @ axes[:3, :3]
+        )
         axes[:3, :3] *= self.spacing_mm
         axes[:3, 3] = (-31.25, 17.5, 8.75)
         return axes
@@ -66,7 +72,9 @@ PER_MM = {"mm": 1, "micron": 1e3, "meter": 1e-3}
 
 def draw(geometry: Geometry) -> np.ndarray:
     """A textured brain inside a margin of one voxel, and in it a bright ball, soft at the rim."""
-    offsets = np.indices(geometry.shape).astype(float) - np.reshape(geometry.lesion_voxel, (3, 1, 1, 1))
+    offsets = np.indices(geometry.shape).astype(float) - np.reshape(
+        geometry.lesion_voxel, (3, 1, 1, 1)
+    )
     distance = np.linalg.norm(offsets * np.reshape(geometry.spacing_mm, (3, 1, 1, 1)), axis=0)
     image = BRAIN + np.random.default_rng(0).integers(-9, 10, geometry.shape)
     image = image + (LESION - BRAIN) / (1 + np.exp((distance - LESION_MM) / SOFT_MM))
@@ -84,7 +92,9 @@ def write(path, geometry: Geometry) -> None:
 
 
 def threshold_weights(settings, folder):
-    """Weights with which the network finds whatever is brighter than 1.5 standard deviations above the mean."""
+    """Weights with which the network finds whatever is brighter than 1.5 standard deviations above
+    the mean.
+    """
     network = load_config("inference.yaml", settings).get_parsed_content("network_def")
     for expert in network.experts.values():
         torch.nn.init.zeros_(expert.weight)
@@ -106,7 +116,9 @@ def folders(tiny_settings, tmp_path_factory):
         write(root / f"{name}.nii.gz", geometry)
         cases.append({"case_id": name, "image": {MODALITY: root / f"{name}.nii.gz"}})
     outcomes = segment_cases(cases, root / "out", settings=settings)
-    assert {outcome.case_id: outcome.reason for outcome in outcomes} == dict.fromkeys(GEOMETRIES, "")
+    assert {outcome.case_id: outcome.reason for outcome in outcomes} == dict.fromkeys(
+        GEOMETRIES, ""
+    )
     return root, root / "out"
 
 
@@ -125,7 +137,9 @@ def test_every_output_has_shape_affine_forms_and_units_of_the_input_for_nibabel(
         assert found.shape == expected.shape
         assert np.array_equal(found.affine, expected.affine)
         for form in ("sform", "qform"):
-            (matrix, code), (wanted, wanted_code) = (getattr(i, f"get_{form}")(coded=True) for i in (found, expected))
+            (matrix, code), (wanted, wanted_code) = (
+                getattr(i, f"get_{form}")(coded=True) for i in (found, expected)
+            )
             assert code == wanted_code
             assert np.array_equal(matrix, wanted) if code else matrix is wanted is None
         assert found.header.get_xyzt_units() == expected.header.get_xyzt_units()
@@ -149,7 +163,9 @@ def test_the_lesion_is_found_where_it_is_to_a_tenth_of_a_voxel(folders, name):
     segmentation = nib.load(folders[1] / name / f"{name}_seg.nii.gz")
     found = np.argwhere(np.asarray(segmentation.dataobj) == 3)
     centroid = nib.affines.apply_affine(segmentation.affine, found.mean(axis=0))
-    truth = nib.affines.apply_affine(nib.load(folders[0] / f"{name}.nii.gz").affine, GEOMETRIES[name].lesion_voxel)
+    truth = nib.affines.apply_affine(
+        nib.load(folders[0] / f"{name}.nii.gz").affine, GEOMETRIES[name].lesion_voxel
+    )
     shift_voxels = np.linalg.inv(segmentation.affine[:3, :3]) @ (centroid - truth)
     assert np.abs(shift_voxels).max() < 0.1
 

@@ -31,7 +31,9 @@ def weights_of(output):
 
 @SETS
 @pytest.mark.parametrize("poison", [math.nan, 1e9])
-def test_nothing_in_the_channels_of_absent_modalities_reaches_the_result(inferer, tiny_network, flags, poison):
+def test_nothing_in_the_channels_of_absent_modalities_reaches_the_result(
+    inferer, tiny_network, flags, poison
+):
     presence = torch.tensor([flags])
     image = torch.randn(1, M, *SMALL)
     poisoned = torch.where(presence[:, :, None, None, None], image, poison)
@@ -41,7 +43,9 @@ def test_nothing_in_the_channels_of_absent_modalities_reaches_the_result(inferer
 
 
 @SETS
-def test_blended_weights_sum_to_one_and_are_zero_for_absent_modalities(inferer, tiny_network, flags):
+def test_blended_weights_sum_to_one_and_are_zero_for_absent_modalities(
+    inferer, tiny_network, flags
+):
     presence = torch.tensor([flags])
     weights = weights_of(run(inferer, tiny_network, torch.randn(1, M, *LARGE), presence))
     assert torch.allclose(weights.sum(dim=1), torch.ones(1, R, *LARGE), atol=1e-5)
@@ -54,7 +58,9 @@ def test_windows_where_a_modality_is_background_do_not_lose_it(inferer, tiny_net
     image[:, MODALITIES.index("t2f"), 16:] = 0  # the second of two windows sees nothing of it
     derived = run(inferer, tiny_network, image)
     assert (weights_of(derived)[:, MODALITIES.index("t2f")] > 0).all()
-    assert torch.equal(derived, run(inferer, tiny_network, image, torch.ones(1, M, dtype=torch.bool)))
+    assert torch.equal(
+        derived, run(inferer, tiny_network, image, torch.ones(1, M, dtype=torch.bool))
+    )
 
 
 def test_windows_of_nothing_but_background_are_predicted_like_the_others(inferer, tiny_network):
@@ -85,12 +91,16 @@ def test_logits_and_weights_are_blended_as_monai_blends_any_network(inferer, tin
         return tiny_network(window, presence)
 
     def trust(window):
-        _, weights = tiny_network.mix(tiny_network.expert_logits(window, presence), window, presence)
+        _, weights = tiny_network.mix(
+            tiny_network.expert_logits(window, presence), window, presence
+        )
         return weights.flatten(1)[..., None, None, None].expand(-1, -1, 64, 64, 64).clone()
 
     output = run(inferer, tiny_network, image, presence)
     for part, predict in ((output[:, :R], logits), (output[:, R:], trust)):
-        expected = sliding_window_inference(image, (64, 64, 64), 1, predict, overlap=0.25, mode="gaussian")
+        expected = sliding_window_inference(
+            image, (64, 64, 64), 1, predict, overlap=0.25, mode="gaussian"
+        )
         assert torch.allclose(part, expected, atol=1e-5)
 
 
@@ -104,7 +114,9 @@ def test_a_batch_is_its_cases_one_by_one_even_with_different_modalities(inferer,
 
 def test_several_windows_at_once_change_nothing(tiny_network):
     image = torch.randn(1, M, *LARGE)
-    one, two = (run(MixtureInferer(sw_batch_size=n, **WINDOWS), tiny_network, image) for n in (1, 2))
+    one, two = (
+        run(MixtureInferer(sw_batch_size=n, **WINDOWS), tiny_network, image) for n in (1, 2)
+    )
     assert torch.allclose(one, two, atol=1e-5)
 
 
@@ -122,17 +134,23 @@ def test_a_case_without_any_modality_is_refused(inferer, tiny_network):
 
 def test_bfloat16_gives_float32_maps_near_those_of_float32(tiny_network):
     image = torch.randn(1, M, *SMALL)
-    exact, fast = (run(MixtureInferer(amp=amp, **WINDOWS), tiny_network, image) for amp in (False, True))
+    exact, fast = (
+        run(MixtureInferer(amp=amp, **WINDOWS), tiny_network, image) for amp in (False, True)
+    )
     assert fast.dtype == torch.float32
     assert not torch.equal(fast, exact)
     assert torch.allclose(fast, exact, atol=0.1)
     assert torch.allclose(weights_of(fast).sum(dim=1), torch.ones(1, R, *SMALL), atol=1e-5)
 
 
-@pytest.mark.parametrize("acquired", [[True] * 4, [True, False, True, True]], ids=["all acquired", "t1c not acquired"])
+@pytest.mark.parametrize(
+    "acquired", [[True] * 4, [True, False, True, True]], ids=["all acquired", "t1c not acquired"]
+)
 def test_predicting_many_sets_at_once_equals_predicting_each(inferer, tiny_network, acquired):
     presence, image = torch.tensor([acquired]), torch.randn(1, M, *LARGE)
-    possible = [flags for flags in all_sets() if any(a and f for a, f in zip(acquired, flags, strict=True))]
+    possible = [
+        flags for flags in all_sets() if any(a and f for a, f in zip(acquired, flags, strict=True))
+    ]
     many = run(ModalitySetsInferer(possible, **WINDOWS), tiny_network, image, presence)
     many = many.unflatten(1, (R, len(possible)))
     for index, flags in enumerate(possible):

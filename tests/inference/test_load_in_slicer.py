@@ -1,4 +1,6 @@
-"""The script that opens a case in 3D Slicer, run on written results with a stand-in: Slicer itself is not tested."""
+"""The script that opens a case in 3D Slicer, run on written results with a stand-in: Slicer itself
+is not tested.
+"""
 
 import ast
 import json
@@ -37,14 +39,19 @@ def opened(monkeypatch):
 
 @pytest.fixture(scope="module")
 def written(tiny_settings, tmp_path_factory):
-    """A case of four files and one of two volumes of a 4D file, both segmented; copy them before changing them."""
+    """A case of four files and one of two volumes of a 4D file, both segmented; copy them before
+    changing them.
+    """
     root = tmp_path_factory.mktemp("written")
     write_case(root / "exams" / "c1", seed=1)
     images = {modality: root / "exams" / "c1" / f"c1-{modality}.nii.gz" for modality in MODALITIES}
     volumes = [nib.load(path) for path in images.values()]
     stack = np.stack([np.asanyarray(volume.dataobj) for volume in volumes], axis=3)
     nib.save(nib.Nifti1Image(stack, volumes[0].affine), root / "stack.nii.gz")
-    channels = {"t1c": Channel(root / "stack.nii.gz", 1, 4), "t2f": Channel(root / "stack.nii.gz", 3, 4)}
+    channels = {
+        "t1c": Channel(root / "stack.nii.gz", 1, 4),
+        "t2f": Channel(root / "stack.nii.gz", 3, 4),
+    }
     cases = [{"case_id": "c1", "image": images}, {"case_id": "four", "image": channels}]
     outcomes = segment_cases(cases, root / "out", settings={**tiny_settings, "slicer": True})
     assert [outcome.reason for outcome in outcomes] == ["", ""]
@@ -56,7 +63,9 @@ def moved(written, tmp_path):
     """A copy of results and images whose JSON names the copied images."""
     shutil.copytree(written, tmp_path / "data")
     for path in (tmp_path / "data" / "out").glob("*/*.json"):
-        path.write_text(path.read_text(encoding="utf-8").replace(str(written), str(tmp_path / "data")), "utf-8")
+        path.write_text(
+            path.read_text(encoding="utf-8").replace(str(written), str(tmp_path / "data")), "utf-8"
+        )
     return tmp_path / "data"
 
 
@@ -76,7 +85,9 @@ def test_images_come_first_then_the_segmentation_then_the_maps(written, opened):
     assert slicer.node("c1 weight-t2w").path == written / "out" / "c1" / "c1_weight-t2w.nii.gz"
 
 
-def test_the_window_of_an_image_spans_the_1st_to_the_99th_percentile_of_its_voxels_that_are_not_0(written, opened):
+def test_the_window_of_an_image_spans_the_1st_to_the_99th_percentile_of_its_voxels_that_are_not_0(
+    written, opened
+):
     slicer = opened(written / "out" / "c1")
     for modality in MODALITIES:
         voxels = nib.load(written / "exams" / "c1" / f"c1-{modality}.nii.gz").get_fdata()
@@ -104,7 +115,11 @@ def test_weights_are_viridis_from_0_to_1_and_a_weight_of_0_is_shown(written, ope
     slicer = opened(written / "out" / "c1")
     for modality in MODALITIES:
         display = slicer.node(f"c1 weight-{modality}").display
-        assert (display.window, display.colours, display.apply_threshold) == ((0, 1), VIRIDIS, False)
+        assert (display.window, display.colours, display.apply_threshold) == (
+            (0, 1),
+            VIRIDIS,
+            False,
+        )
 
 
 def test_the_segments_are_visible_and_let_the_image_through(written, opened):
@@ -118,7 +133,9 @@ def test_the_segments_are_visible_and_let_the_image_through(written, opened):
     [((), "t1c"), (("t1c",), "t2f"), (("t1c", "t2f"), "t2w"), (("t1c", "t2f", "t2w"), "t1n")],
     ids=str,
 )
-def test_the_best_image_that_is_there_is_shown_and_the_entropy_waits_in_front_of_it(moved, opened, gone, shown, capsys):
+def test_the_best_image_that_is_there_is_shown_and_the_entropy_waits_in_front_of_it(
+    moved, opened, gone, shown, capsys
+):
     for modality in gone:
         (moved / "exams" / "c1" / f"c1-{modality}.nii.gz").unlink()
     slicer = opened(moved / "out" / "c1")
@@ -136,7 +153,10 @@ def test_without_any_image_the_entropy_is_shown(moved, opened, capsys):
 
 def test_without_any_map_the_image_is_shown_alone(moved, opened, capsys):
     path = moved / "out" / "c1" / "c1.json"
-    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "maps": ["c1_seg.nii.gz"]}), "utf-8")
+    path.write_text(
+        json.dumps({**json.loads(path.read_text(encoding="utf-8")), "maps": ["c1_seg.nii.gz"]}),
+        "utf-8",
+    )
     slicer = opened(path.parent)
     assert slicer.layers == ("c1 t1c", None, 0.0, True)
     assert slicer.names()[-1] == "c1 segmentation"
@@ -146,22 +166,33 @@ def test_without_any_map_the_image_is_shown_alone(moved, opened, capsys):
 def test_images_that_moved_beside_the_results_are_found_there(moved, opened):
     for path in (moved / "exams" / "c1").glob("*.nii.gz"):
         path.rename(moved / "out" / "c1" / path.name)
-    assert opened(moved / "out" / "c1").node("c1 t1c").path == moved / "out" / "c1" / "c1-t1c.nii.gz"
+    assert (
+        opened(moved / "out" / "c1").node("c1 t1c").path == moved / "out" / "c1" / "c1-t1c.nii.gz"
+    )
 
 
-def test_a_path_that_was_recorded_on_windows_leads_to_its_namesake_beside_the_results(moved, opened):
+def test_a_path_that_was_recorded_on_windows_leads_to_its_namesake_beside_the_results(
+    moved, opened
+):
     (moved / "exams" / "c1" / "c1-t1c.nii.gz").rename(moved / "out" / "c1" / "scan 1.nii.gz")
-    change_inputs(moved / "out" / "c1", lambda inputs: inputs["t1c"].update(file="D:\\exams\\c1\\scan 1.nii.gz"))
+    change_inputs(
+        moved / "out" / "c1",
+        lambda inputs: inputs["t1c"].update(file="D:\\exams\\c1\\scan 1.nii.gz"),
+    )
     assert opened(moved / "out" / "c1").node("c1 t1c").path.name == "scan 1.nii.gz"
 
 
-def test_a_relative_path_is_not_looked_up_where_slicer_happens_to_be_started(moved, opened, monkeypatch):
+def test_a_relative_path_is_not_looked_up_where_slicer_happens_to_be_started(
+    moved, opened, monkeypatch
+):
     monkeypatch.chdir(moved / "exams" / "c1")
     change_inputs(moved / "out" / "c1", lambda inputs: inputs["t1c"].update(file="c1-t1c.nii.gz"))
     assert "c1 t1c" not in opened(moved / "out" / "c1").names()
 
 
-def test_an_image_that_slicer_cannot_read_is_left_out_and_the_others_are_opened(moved, opened, capsys):
+def test_an_image_that_slicer_cannot_read_is_left_out_and_the_others_are_opened(
+    moved, opened, capsys
+):
     (moved / "exams" / "c1" / "c1-t1n.nii.gz").write_bytes(b"no image")
     names = opened(moved / "out" / "c1").names()
     assert names[:4] == ["c1 t1c", "c1 t2w", "c1 t2f", "c1 segmentation"]
@@ -178,7 +209,9 @@ def test_a_volume_of_a_4d_file_becomes_an_image_of_its_own_at_its_place(written,
         assert np.allclose(node.affine, expected.affine)
 
 
-def test_a_4d_file_with_another_number_of_volumes_is_not_taken_for_the_recorded_one(moved, opened, capsys):
+def test_a_4d_file_with_another_number_of_volumes_is_not_taken_for_the_recorded_one(
+    moved, opened, capsys
+):
     image = nib.load(moved / "stack.nii.gz")
     nib.save(image.slicer[..., :3], moved / "other.nii.gz")
     (moved / "other.nii.gz").replace(moved / "stack.nii.gz")
@@ -200,7 +233,9 @@ def test_a_folder_of_which_the_case_is_not_known_is_refused(moved, opened):
 
 
 def test_a_file_name_cannot_write_a_line_of_its_own_into_the_console(moved, opened, capsys):
-    change_inputs(moved / "out" / "c1", lambda inputs: inputs["t1c"].update(file="/gone\nall is well"))
+    change_inputs(
+        moved / "out" / "c1", lambda inputs: inputs["t1c"].update(file="/gone\nall is well")
+    )
     opened(moved / "out" / "c1")
     said = capsys.readouterr().out
     assert "t1c is left out" in said
@@ -208,7 +243,9 @@ def test_a_file_name_cannot_write_a_line_of_its_own_into_the_console(moved, open
 
 
 def test_the_script_runs_as_slicer_runs_a_script_from_the_command_line(written, monkeypatch):
-    """In the namespace of the console, read with the encoding of the system (ctkAbstractPythonManager::executeFile)."""
+    """In the namespace of the console, read with the encoding of the system
+    (ctkAbstractPythonManager::executeFile).
+    """
     slicer = Slicer()
     monkeypatch.setitem(sys.modules, "slicer", slicer.module)
     path = written / "out" / "c1" / "load_in_slicer.py"
@@ -221,15 +258,29 @@ def test_images_that_were_named_from_another_working_folder_open_after_segment_s
 ):
     write_good(tmp_path / "exams" / "c1")
     monkeypatch.chdir(tmp_path / "exams")
-    words = ("segment", "--t1c", "c1/c1-t1c.nii.gz", "-o", tmp_path / "out", *options(tiny_settings))
+    words = (
+        "segment",
+        "--t1c",
+        "c1/c1-t1c.nii.gz",
+        "-o",
+        tmp_path / "out",
+        *options(tiny_settings),
+    )
     assert call(*words, "--slicer").exit_code == 0
     monkeypatch.chdir(tmp_path)
     assert opened(tmp_path / "out" / "c1").names()[:2] == ["c1 t1c", "c1 segmentation"]
 
 
 def test_segment_without_the_option_writes_nothing_for_slicer(tiny_settings, tmp_path):
-    assert call("segment", write_good(tmp_path / "c1"), "-o", tmp_path / "out", *options(tiny_settings)).exit_code == 0
-    assert not any((tmp_path / "out" / "c1" / name).exists() for name in slicer_files.slicer_file_names("c1"))
+    assert (
+        call(
+            "segment", write_good(tmp_path / "c1"), "-o", tmp_path / "out", *options(tiny_settings)
+        ).exit_code
+        == 0
+    )
+    assert not any(
+        (tmp_path / "out" / "c1" / name).exists() for name in slicer_files.slicer_file_names("c1")
+    )
 
 
 def test_the_script_is_the_same_for_every_case(written):
@@ -239,6 +290,11 @@ def test_the_script_is_the_same_for_every_case(written):
 
 def test_the_script_needs_nothing_but_slicer_and_runs_on_its_python_3_9():
     tree = ast.parse(SOURCE.read_text(encoding="ascii"), feature_version=(3, 9))
-    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported = {
+        alias.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported == {"__future__", "json", "pathlib", "typing", "numpy", "slicer"}

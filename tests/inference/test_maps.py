@@ -20,7 +20,9 @@ TC, WT, ET = range(3)
 def make_record(flags=(True,) * M, spacing=(1.0, 1.0, 1.0), warnings=()):
     acquired = [modality for modality, flag in zip(MODALITIES, flags, strict=True) if flag]
     inputs = {modality: {"file": f"{modality}.nii.gz", "sha256": "0" * 64} for modality in acquired}
-    return ExamRecord("case7", inputs, warnings, grid_from_affine(SHAPE, np.diag([*spacing, 1.0]))).to_json()
+    return ExamRecord(
+        "case7", inputs, warnings, grid_from_affine(SHAPE, np.diag([*spacing, 1.0]))
+    ).to_json()
 
 
 def make_weights(flags=(True,) * M):
@@ -71,12 +73,18 @@ def test_weights_that_interpolation_shrank_are_shares_again():
 
 
 def test_mean_weights_are_over_the_brain_alone():
-    case = {"pred": torch.zeros(R + M * R, *SHAPE), "image": torch.zeros(M, *SHAPE), "record": make_record()}
+    case = {
+        "pred": torch.zeros(R + M * R, *SHAPE),
+        "image": torch.zeros(M, *SHAPE),
+        "record": make_record(),
+    }
     case["image"][2, 1, 2, 3] = -0.5
     case["image"][0, 4, 2, 3] = 0.1
     case["pred"][R:, 1, 2, 3] = torch.arange(12.0)
     case["pred"][R:, 4, 2, 3] = torch.arange(12.0) + 1
-    assert torch.allclose(ActivateMixtured()(case)["mean_weights"], (torch.arange(12.0) + 0.5).reshape(M, R))
+    assert torch.allclose(
+        ActivateMixtured()(case)["mean_weights"], (torch.arange(12.0) + 0.5).reshape(M, R)
+    )
 
 
 def test_probabilities_are_the_sigmoid_of_the_logits_and_weights_the_mean_over_regions():
@@ -142,24 +150,41 @@ def test_volumes_are_voxels_times_the_size_of_a_voxel():
     probabilities[WT, :3] = 1  # 3 x 6 x 7 = 126 voxels
     probabilities[TC, :2] = 1  # 84 of them
     probabilities[ET, 0, 0] = 1  # 7 of those
-    case = {"pred": torch.cat([probabilities, torch.full((M, *SHAPE), 1 / M)]), "mean_weights": torch.zeros(M, R)}
-    result = SplitMapsd()({**case, "record": make_record(spacing=(0.5, 2.0, 5.0))})["result"]  # 5 cubic mm each
-    assert result["volumes_ml"] == {"necrotic core": 0.385, "oedema": 0.21, "enhancing tumour": 0.035}
+    case = {
+        "pred": torch.cat([probabilities, torch.full((M, *SHAPE), 1 / M)]),
+        "mean_weights": torch.zeros(M, R),
+    }
+    result = SplitMapsd()({**case, "record": make_record(spacing=(0.5, 2.0, 5.0))})[
+        "result"
+    ]  # 5 cubic mm each
+    assert result["volumes_ml"] == {
+        "necrotic core": 0.385,
+        "oedema": 0.21,
+        "enhancing tumour": 0.035,
+    }
 
 
 @SETS
-def test_the_result_names_acquired_and_missing_modalities_and_gives_weights_of_the_acquired_only(flags):
+def test_the_result_names_acquired_and_missing_modalities_and_gives_weights_of_the_acquired_only(
+    flags,
+):
     result = SplitMapsd()(activated(flags))["result"]
     assert result["modalities"] == [m for m, flag in zip(MODALITIES, flags, strict=True) if flag]
     assert result["missing"] == [m for m, flag in zip(MODALITIES, flags, strict=True) if not flag]
     assert list(result["mean_weights"]) == result["modalities"]
     for region in REGIONS:
-        assert sum(share[region] for share in result["mean_weights"].values()) == pytest.approx(1, abs=2e-4)
+        assert sum(share[region] for share in result["mean_weights"].values()) == pytest.approx(
+            1, abs=2e-4
+        )
 
 
 def test_mean_weights_in_the_result_are_those_of_modality_and_region():
     means = torch.tensor([[0.4, 0.3, 0.2], [0.1, 0.2, 0.3], [0.25, 0.4, 0.1], [0.25, 0.1, 0.4]])
-    case = {"pred": torch.zeros(R + M, *SHAPE), "mean_weights": means, "record": make_record(warnings=("t1c: odd",))}
+    case = {
+        "pred": torch.zeros(R + M, *SHAPE),
+        "mean_weights": means,
+        "record": make_record(warnings=("t1c: odd",)),
+    }
     result = SplitMapsd()(case)["result"]
     assert result["mean_weights"]["t2w"] == {"TC": 0.25, "WT": 0.4, "ET": 0.1}
     assert result["warnings"] == ["t1c: odd"]
@@ -171,11 +196,15 @@ def test_mean_entropy_is_over_the_tumour_and_missing_where_there_is_none():
     assert split(probabilities)["result"]["mean_entropy_in_tumour"] is None
     probabilities[:, 2] = 0.8
     expected = -(0.8 * math.log2(0.8) + 0.2 * math.log2(0.2))
-    assert split(probabilities)["result"]["mean_entropy_in_tumour"] == pytest.approx(expected, abs=1e-4)
+    assert split(probabilities)["result"]["mean_entropy_in_tumour"] == pytest.approx(
+        expected, abs=1e-4
+    )
 
 
 def test_an_exam_without_tumour_has_volumes_of_zero():
-    assert split(torch.zeros(R, *SHAPE))["result"]["volumes_ml"] == dict.fromkeys(list(LABEL_NAMES.values())[1:], 0.0)
+    assert split(torch.zeros(R, *SHAPE))["result"]["volumes_ml"] == dict.fromkeys(
+        list(LABEL_NAMES.values())[1:], 0.0
+    )
 
 
 def test_the_label_map_keeps_the_metadata_of_the_prediction():
@@ -189,7 +218,9 @@ def test_the_label_map_keeps_the_metadata_of_the_prediction():
 @pytest.mark.parametrize("place", [(0, 1, 2, 3), (R, 0, 0, 0), (R + M - 1, 4, 5, 6)])
 def test_a_voxel_that_is_no_number_is_refused_instead_of_becoming_background(value, place):
     probabilities, weights = torch.full((R, *SHAPE), 0.5), torch.full((M, *SHAPE), 1 / M)
-    (probabilities if place[0] < R else weights)[(place[0] % R if place[0] < R else place[0] - R, *place[1:])] = value
+    (probabilities if place[0] < R else weights)[
+        (place[0] % R if place[0] < R else place[0] - R, *place[1:])
+    ] = value
     with pytest.raises(CaseError, match="case7: the network must give a number") as caught:
         split(probabilities, weights)
     assert caught.value.code == "E_NOT_FINITE"

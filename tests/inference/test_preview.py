@@ -23,7 +23,10 @@ BRIGHT = 200
 
 def ras_affine(tilt_degrees=0.0):
     affine = np.eye(4)
-    affine[:3, :3] = Rotation.from_euler("zx", (tilt_degrees, -tilt_degrees), degrees=True).as_matrix() * SPACING_MM
+    affine[:3, :3] = (
+        Rotation.from_euler("zx", (tilt_degrees, -tilt_degrees), degrees=True).as_matrix()
+        * SPACING_MM
+    )
     affine[:3, 3] = (-20, -13, -22)
     return affine
 
@@ -39,7 +42,11 @@ def exam(modalities=MODALITIES, lesion=LESION):
         label[15:17, 18, 20:22] = 1
         image[lesion] = 900
     weights = {f"weight-{m}": np.full(SHAPE, 1 / len(modalities), np.float32) for m in modalities}
-    return dict.fromkeys(modalities, image), {"seg": label, "entropy": (label == 3).astype(np.float32), **weights}
+    return dict.fromkeys(modalities, image), {
+        "seg": label,
+        "entropy": (label == 3).astype(np.float32),
+        **weights,
+    }
 
 
 def stored(volumes, codes, affine):
@@ -68,7 +75,9 @@ def panel_pixels(figure, pixels, name):
 
 
 def bright_centre(pixels):
-    """Give the centre of what is white as shares of the height from the top and of the width from the left."""
+    """Return the centre of what is white as shares of the height from the top and of the width from
+    the left.
+    """
     return np.argwhere(pixels.min(axis=2) > BRIGHT).mean(axis=0) / pixels.shape[:2]
 
 
@@ -90,7 +99,9 @@ def test_the_storage_of_these_tests_leaves_every_voxel_in_its_place(codes):
 
 
 @pytest.mark.parametrize(
-    ("plane", "voxel"), [("axial", (4, 5, 1)), ("coronal", (4, 1, 6)), ("sagittal", (1, 5, 6))], ids=str
+    ("plane", "voxel"),
+    [("axial", (4, 5, 1)), ("coronal", (4, 1, 6)), ("sagittal", (1, 5, 6))],
+    ids=str,
 )
 def test_the_voxel_furthest_right_front_and_top_is_in_the_upper_left_corner(plane, voxel):
     volume = np.zeros((5, 6, 7))
@@ -104,17 +115,23 @@ def test_every_orientation_gives_the_same_views(codes):
     images, maps = exam()
     expected = plane_views(images, maps, ras_affine())
     turned, affine = stored({**images, **maps}, codes, ras_affine())
-    views = plane_views({m: turned[m] for m in images}, {name: turned[name] for name in maps}, affine)
+    views = plane_views(
+        {m: turned[m] for m in images}, {name: turned[name] for name in maps}, affine
+    )
     for plane in PLANES:
         assert views[plane].size_mm == pytest.approx(expected[plane].size_mm)
-        assert all(np.array_equal(views[plane].pictures[n], expected[plane].pictures[n]) for n in turned)
+        assert all(
+            np.array_equal(views[plane].pictures[n], expected[plane].pictures[n]) for n in turned
+        )
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LPS", "SLA"])
 def test_a_lesion_on_the_patients_right_is_on_the_left_of_the_axial_and_coronal_panel(codes):
     images, maps = exam(("t2f",))
     turned, affine = stored({**images, **maps}, codes, ras_affine(10))
-    figure = preview_figure({"t2f": turned["t2f"]}, {name: turned[name] for name in maps}, affine, title="case")
+    figure = preview_figure(
+        {"t2f": turned["t2f"]}, {name: turned[name] for name in maps}, affine, title="case"
+    )
     pixels = rendered(figure)
     for plane in ("axial", "coronal", "sagittal"):  # in front is on the left, too
         down, across = bright_centre(panel_pixels(figure, pixels, f"{plane} t2f"))
@@ -164,7 +181,9 @@ def test_an_exam_without_tumour_has_no_contours():
 
 def test_an_empty_exam_can_be_drawn():
     images, maps = exam(lesion=None)
-    figure = preview_figure({m: np.zeros_like(image) for m, image in images.items()}, maps, ras_affine(), title="case")
+    figure = preview_figure(
+        {m: np.zeros_like(image) for m, image in images.items()}, maps, ras_affine(), title="case"
+    )
     assert rendered(figure).size
 
 
@@ -180,21 +199,29 @@ def test_a_modality_that_was_not_acquired_has_dark_panels_that_say_so():
     figure = preview_figure(*exam(("t1c", "t2f")), ras_affine(), title="case")
     for plane in PLANES:
         for modality in ("t1n", "t2w"):
-            assert [text.get_text() for text in panel(figure, f"{plane} {modality}").texts] == ["not acquired"]
+            assert [text.get_text() for text in panel(figure, f"{plane} {modality}").texts] == [
+                "not acquired"
+            ]
     assert np.median(panel_pixels(figure, rendered(figure), "axial t2w")) < 50
 
 
 def test_only_acquired_modalities_have_a_weight_column():
     figure = preview_figure(*exam(("t1c", "t2f")), ras_affine(), title="case")
-    columns = [axes.get_label().split()[1] for axes in figure.axes if axes.get_label().startswith("axial")]
+    columns = [
+        axes.get_label().split()[1] for axes in figure.axes if axes.get_label().startswith("axial")
+    ]
     assert columns == [*MODALITIES, "entropy", "weight-t1c", "weight-t2f"]
 
 
 def test_weights_outside_the_brain_are_not_drawn():
     images, maps = exam(("t1c",))
     images["t1c"][10] = 0
-    (drawn,) = panel(preview_figure(images, maps, ras_affine(), title="case"), "axial weight-t1c").images
-    assert np.ma.getmaskarray(drawn.get_array()).all(axis=0).tolist() == [x == 10 for x in range(19, 1, -1)]
+    (drawn,) = panel(
+        preview_figure(images, maps, ras_affine(), title="case"), "axial weight-t1c"
+    ).images
+    assert np.ma.getmaskarray(drawn.get_array()).all(axis=0).tolist() == [
+        x == 10 for x in range(19, 1, -1)
+    ]
 
 
 def test_the_truth_is_dashed_and_the_segmentation_solid():
@@ -225,7 +252,9 @@ def test_the_file_is_a_png_of_the_documented_width(tmp_path):
     assert 600 < height < 1500
 
 
-def test_a_write_that_fails_halfway_keeps_the_old_file_and_leaves_nothing_else(tmp_path, monkeypatch):
+def test_a_write_that_fails_halfway_keeps_the_old_file_and_leaves_nothing_else(
+    tmp_path, monkeypatch
+):
     path = tmp_path / "case.png"
     path.write_text("old")
 

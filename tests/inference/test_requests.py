@@ -16,7 +16,11 @@ from bundle.networks.checkpoints import file_sha256, sidecar
 from bundle.regions import to_convention
 from tests.inference.test_writing import AFFINE, make_case
 
-CHOICES = {"overlap": 0.5, "label_numbering": ["brats2023", "brats2021", "msd"], "maps": ["none", "entropy", "all"]}
+CHOICES = {
+    "overlap": 0.5,
+    "label_numbering": ["brats2023", "brats2021", "msd"],
+    "maps": ["none", "entropy", "all"],
+}
 
 
 @pytest.fixture
@@ -52,7 +56,9 @@ def test_what_a_client_did_not_choose_is_the_first_choice():
 
 
 @pytest.mark.parametrize("request_", [{"model": "simmlm"}, {"maps": "none"}], ids=str)
-def test_a_request_that_says_no_numbering_gets_that_of_the_project_and_is_told_so(checkpoint, request_):
+def test_a_request_that_says_no_numbering_gets_that_of_the_project_and_is_told_so(
+    checkpoint, request_
+):
     case = taken(**request_)
     assert (case["label_numbering"], case["maps"]) == ("brats2023", "none")
     assert "overlap" not in case
@@ -62,7 +68,9 @@ def test_a_request_that_says_no_numbering_gets_that_of_the_project_and_is_told_s
 
 def test_maps_without_a_numbering_are_kept(checkpoint, tmp_path):
     case = taken(maps="entropy")
-    answered(checkpoint, tmp_path / "maps", maps=case["maps"], label_numbering=case["label_numbering"])
+    answered(
+        checkpoint, tmp_path / "maps", maps=case["maps"], label_numbering=case["label_numbering"]
+    )
     record = json.loads((tmp_path / "maps" / "case7" / "case7.json").read_text())
     assert record["settings"] == {"amp": False, "overlap": 0.5}
 
@@ -98,7 +106,9 @@ def test_an_option_that_is_none_of_the_choices_is_refused_by_its_name(option):
     assert next(iter(option)) in str(caught.value)
 
 
-@pytest.mark.parametrize(("request_", "maps"), [({"model": "simmlm"}, "all"), ({"maps": "none"}, "none")], ids=str)
+@pytest.mark.parametrize(
+    ("request_", "maps"), [({"model": "simmlm"}, "all"), ({"maps": "none"}, "none")], ids=str
+)
 def test_a_server_may_keep_maps_of_requests_that_do_not_say(request_, maps):
     case = {"case_id": "case7", "image": MetaTensor(torch.zeros(4, 2, 2, 2)), **request_}
     assert TakeRequestd("model.pt", default_maps="all")(case)["maps"] == maps
@@ -112,13 +122,29 @@ def test_a_server_s_own_choice_of_maps_is_checked_too():
 
 
 def test_what_monai_label_and_its_clients_send_passes(checkpoint):
-    taken(checkpoint, model_filename=["model.pt"], device="cuda:0", result_dtype="uint8", label_tag="original")
+    taken(
+        checkpoint,
+        model_filename=["model.pt"],
+        device="cuda:0",
+        result_dtype="uint8",
+        label_tag="original",
+    )
     taken(checkpoint, model_filename="model.pt", device=None, result_dtype=None)
 
 
 @pytest.mark.parametrize(
     "chosen",
-    ["../model.pt", "/tmp/model.pt", "..", "", [], None, {"a": 1}, "other.pt", ["other.pt", "model.pt"]],
+    [
+        "../model.pt",
+        "/tmp/model.pt",
+        "..",
+        "",
+        [],
+        None,
+        {"a": 1},
+        "other.pt",
+        ["other.pt", "model.pt"],
+    ],
     ids=str,
 )
 def test_weights_that_are_not_those_of_the_bundle_are_refused(checkpoint, chosen):
@@ -146,15 +172,23 @@ def test_a_case_name_that_is_no_folder_name_is_refused_where_maps_may_be_kept(ca
 
 
 def test_a_chosen_overlap_acts_as_if_it_stood_in_the_config(tiny_settings, phantom_folder):
-    """It must survive the whole preprocessing, on an exam of several windows whose places it changes."""
+    """It must survive the whole preprocessing, on an exam of several windows whose places it
+    changes.
+    """
 
     def blended(request, **settings):
         parser = load_config("inference.yaml", {**tiny_settings, **settings})
         folder = next(phantom_folder.iterdir())
-        case = parser.get_parsed_content("preprocessing")({"image": find_images(folder, folder.name), **request})
-        case["image"] = torch.cat([case["image"]] * 4, dim=2)  # long enough for the overlap to matter
+        case = parser.get_parsed_content("preprocessing")(
+            {"image": find_images(folder, folder.name), **request}
+        )
+        case["image"] = torch.cat(
+            [case["image"]] * 4, dim=2
+        )  # long enough for the overlap to matter
         with torch.inference_mode():
-            return parser.get_parsed_content("inferer")(case["image"][None], parser.get_parsed_content("network"))
+            return parser.get_parsed_content("inferer")(
+                case["image"][None], parser.get_parsed_content("network")
+            )
 
     expected = blended({}, overlap=0.6)
     assert torch.equal(blended({"overlap": 0.6}), expected)
@@ -164,7 +198,9 @@ def test_a_chosen_overlap_acts_as_if_it_stood_in_the_config(tiny_settings, phant
 @pytest.mark.parametrize("numbering", ["brats2023", "brats2021", "msd"])
 def test_the_label_map_has_the_numbering_that_was_asked_for_and_its_place(checkpoint, numbering):
     case = answered(checkpoint, label_numbering=numbering)
-    assert np.array_equal(case["pred"].numpy(), to_convention(make_case()["pred"].numpy(), numbering))
+    assert np.array_equal(
+        case["pred"].numpy(), to_convention(make_case()["pred"].numpy(), numbering)
+    )
     assert case["pred"].dtype == torch.uint8
     assert np.allclose(case["pred"].affine, AFFINE)
     assert case["result"]["labels"]["convention"] == numbering
@@ -173,7 +209,9 @@ def test_the_label_map_has_the_numbering_that_was_asked_for_and_its_place(checkp
 
 @pytest.mark.parametrize("maps", MAP_SETS)
 def test_the_maps_that_were_asked_for_are_kept_and_named(checkpoint, tmp_path, maps):
-    case = answered(checkpoint, tmp_path / "maps", label_numbering="brats2021", maps=maps, overlap=0.25)
+    case = answered(
+        checkpoint, tmp_path / "maps", label_numbering="brats2021", maps=maps, overlap=0.25
+    )
     kept = {path.name for path in (tmp_path / "maps").rglob("*.nii.gz")}
     kinds = {name.split("_")[1].split("-")[0].split(".")[0] for name in kept}
     assert kinds == set(MAP_SETS[maps])

@@ -50,7 +50,9 @@ def test_every_set_gets_what_it_gets_alone_also_where_its_brain_is_smaller(tiny_
 def test_an_exam_without_a_modality_is_predicted_from_the_sets_that_it_has(tiny_network):
     image = exam((20, 30, 25))
     image[:, T1C] = torch.nan
-    output = SetInferer(all_sets(), **WINDOWS)(image, tiny_network, torch.tensor([[True, False, True, True]]))
+    output = SetInferer(all_sets(), **WINDOWS)(
+        image, tiny_network, torch.tensor([[True, False, True, True]])
+    )
     assert output["sets"].shape == (1, 7, M)
     assert not output["sets"][..., T1C].any()
     assert not output["logits"].isnan().any()

@@ -29,7 +29,9 @@ from tests.inference.test_geometry import write as write_image
 
 NOWHERE = Geometry("PIR", spacing_mm=(1, 1.25, 2), codes=(0, 0))
 SHAPE = (5, 6, 7)
-GRID = grid_from_affine(SHAPE, np.array([[0, -1, 0, 9.5], [2, 0, 0, -8], [0, 0, 3, 1.25], [0, 0, 0, 1]]))
+GRID = grid_from_affine(
+    SHAPE, np.array([[0, -1, 0, 9.5], [2, 0, 0, -8], [0, 0, 3, 1.25], [0, 0, 0, 1]])
+)
 NAMES = slicer_file_names("case7")
 
 
@@ -41,7 +43,10 @@ def blocks(shape):
 
 
 def make_case(label, grid=GRID, *, case_id="case7", modalities=MODALITIES, images="/data"):
-    inputs = {modality: {"file": f"{images}/{modality}.nii.gz", "sha256": "ab" * 32} for modality in modalities}
+    inputs = {
+        modality: {"file": f"{images}/{modality}.nii.gz", "sha256": "ab" * 32}
+        for modality in modalities
+    }
     return {
         "pred": torch.from_numpy(label)[None],
         "entropy": torch.zeros(1, *label.shape),
@@ -53,7 +58,9 @@ def make_case(label, grid=GRID, *, case_id="case7", modalities=MODALITIES, image
 
 def write(folder, label=None, *, slicer=True, convention="brats2023", **options):
     case = make_case(blocks(SHAPE) if label is None else label, **options)
-    return MapWriter(folder, "cd" * 32, label_convention=convention, slicer=slicer).write(case, computed_s=1.5)
+    return MapWriter(folder, "cd" * 32, label_convention=convention, slicer=slicer).write(
+        case, computed_s=1.5
+    )
 
 
 def read(folder, case_id="case7"):
@@ -65,7 +72,9 @@ def names(folder):
 
 
 def table_rows(text):
-    """Read a colour table by the rules of Slicer's reader: no line begins with a blank, names have none."""
+    """Read a colour table by the rules of Slicer's reader: no line begins with a blank, names have
+    none.
+    """
     lines = [line.split() for line in text.splitlines() if not line.startswith("#")]
     return {int(value): (name, *map(int, rgba)) for value, name, *rgba in lines}
 
@@ -84,7 +93,10 @@ def placed(tmp_path_factory):
 
 def test_the_segments_have_the_names_colours_and_terms_that_the_documentation_lists(tmp_path):
     segments = read(write(tmp_path))["segments"]
-    found = {segment["labelValue"]: (segment["id"], segment["name"], segment["terminology"]) for segment in segments}
+    found = {
+        segment["labelValue"]: (segment["id"], segment["name"], segment["terminology"])
+        for segment in segments
+    }
     codes = {
         1: ["SCT", "6574001", "Necrosis"],
         2: ["SCT", "79654002", "Edema"],
@@ -113,21 +125,29 @@ def test_segments_colour_table_and_preview_show_a_label_in_one_colour(tmp_path):
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_the_voxels_are_those_of_the_nifti_label_map_in_the_projects_own_numbering(tmp_path, convention):
+def test_the_voxels_are_those_of_the_nifti_label_map_in_the_projects_own_numbering(
+    tmp_path, convention
+):
     folder = write(tmp_path, convention=convention)
     label = np.asarray(nib.load(folder / "case7_seg.nii.gz").dataobj)
     assert np.array_equal(read(folder)["voxels"], from_convention(label, convention))
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_the_colour_table_names_every_value_of_the_nifti_label_map_as_the_json_does(tmp_path, convention):
+def test_the_colour_table_names_every_value_of_the_nifti_label_map_as_the_json_does(
+    tmp_path, convention
+):
     folder = write(tmp_path, convention=convention)
     text = (folder / NAMES[1]).read_text(encoding="ascii")
     values = json.loads((folder / "case7.json").read_text(encoding="utf-8"))["labels"]["values"]
     assert text.startswith("# Color table file")
     rows = table_rows(text)
-    assert set(rows) == set(np.unique(np.asarray(nib.load(folder / "case7_seg.nii.gz").dataobj)).tolist())
-    assert {str(value): row[0].replace("_", " ") for value, row in rows.items()}.items() <= values.items()
+    assert set(rows) == set(
+        np.unique(np.asarray(nib.load(folder / "case7_seg.nii.gz").dataobj)).tolist()
+    )
+    assert {
+        str(value): row[0].replace("_", " ") for value, row in rows.items()
+    }.items() <= values.items()
     assert [row[4] for _, row in sorted(rows.items())] == [0, 255, 255, 255]
 
 
@@ -156,11 +176,15 @@ def test_the_centre_of_each_segment_is_that_of_its_label_in_world_millimetres(pl
     segmentation = read(placed[name], name)
     image = nib.load(placed[name] / f"{name}_seg.nii.gz")
     label = np.asarray(image.dataobj)
-    affine_mm = np.diag([*[{"micron": 1e-3, "meter": 1e3}.get(image.header.get_xyzt_units()[0], 1)] * 3, 1])
+    affine_mm = np.diag(
+        [*[{"micron": 1e-3, "meter": 1e3}.get(image.header.get_xyzt_units()[0], 1)] * 3, 1]
+    )
     for segment in segmentation["segments"]:
         voxels = np.argwhere(segmentation["voxels"] == segment["labelValue"])
         found_lps = apply_affine(segmentation["ijkToLPS"], voxels.mean(axis=0))
-        expected = apply_affine(affine_mm @ image.affine, np.argwhere(label == segment["labelValue"]).mean(axis=0))
+        expected = apply_affine(
+            affine_mm @ image.affine, np.argwhere(label == segment["labelValue"]).mean(axis=0)
+        )
         assert found_lps * [-1, -1, 1] == pytest.approx(expected, abs=1e-4)
 
 
@@ -206,7 +230,9 @@ def test_a_rerun_at_another_time_writes_the_same_bytes(tmp_path, monkeypatch):
 
 
 def test_nothing_of_the_names_of_case_and_images_stands_in_the_files(tmp_path):
-    """A name may hold what is code or a field elsewhere; where it is not written, it cannot do harm."""
+    """A name may hold what is code or a field elsewhere; where it is not written, it cannot do
+    harm.
+    """
     plain = write(tmp_path)
     odd_id = "größe' |~^ $(x)"
     odd = write(tmp_path, case_id=odd_id, images='/data/"""\n:=')
@@ -218,7 +244,11 @@ def test_nothing_of_the_names_of_case_and_images_stands_in_the_files(tmp_path):
 def test_the_three_files_come_beside_the_maps_and_only_where_asked_for(tmp_path, modalities):
     with_files = names(write(tmp_path / "with", modalities=modalities))
     without = names(write(tmp_path / "without", modalities=modalities, slicer=False))
-    assert set(with_files) - set(without) == {"case7.seg.nrrd", "case7_seg.ctbl", "load_in_slicer.py"}
+    assert set(with_files) - set(without) == {
+        "case7.seg.nrrd",
+        "case7_seg.ctbl",
+        "load_in_slicer.py",
+    }
     assert set(without) < set(with_files)
 
 

@@ -42,7 +42,11 @@ def optimizer_of(module: nn.Module) -> torch.optim.Optimizer:
 
 
 def train_together(network: DMoME) -> None:
-    optimizer, loss, inferer = optimizer_of(network.experts), ExpertsLoss(DiceBCELoss()), ExpertsInferer()
+    optimizer, loss, inferer = (
+        optimizer_of(network.experts),
+        ExpertsLoss(DiceBCELoss()),
+        ExpertsInferer(),
+    )
     for image, target, presence in batches():
         optimizer.zero_grad(set_to_none=True)
         loss(inferer(image, network, presence), target).backward()
@@ -72,13 +76,21 @@ def test_experts_trained_in_one_run_get_the_weights_of_experts_trained_alone(tin
 
 def test_an_expert_without_a_case_in_the_batch_does_not_move(tiny_network):
     """Not even by weight decay or by momentum from earlier batches."""
-    optimizer, loss, inferer = optimizer_of(tiny_network), ExpertsLoss(DiceBCELoss()), ExpertsInferer()
+    optimizer, loss, inferer = (
+        optimizer_of(tiny_network),
+        ExpertsLoss(DiceBCELoss()),
+        ExpertsInferer(),
+    )
     for image, target, presence in batches()[1:3]:
         before = copy.deepcopy(tiny_network.experts)
         optimizer.zero_grad(set_to_none=True)
         loss(inferer(image, tiny_network, presence), target).backward()
         optimizer.step()
-    moved = {name for name in MODALITIES if not torch.equal(before[name].weight, tiny_network.experts[name].weight)}
+    moved = {
+        name
+        for name in MODALITIES
+        if not torch.equal(before[name].weight, tiny_network.experts[name].weight)
+    }
     assert moved == {"t1c"}
 
 
@@ -91,20 +103,29 @@ def test_the_sum_over_experts_leaves_absent_cases_out_of_each_mean():
 
 def test_an_expert_that_no_case_has_adds_nothing():
     values = torch.tensor([[[1.0], [torch.nan]]])
-    assert float(ExpertsLoss(given)((values, torch.tensor([[True, False]])), torch.zeros(1, 1))) == 1
+    assert (
+        float(ExpertsLoss(given)((values, torch.tensor([[True, False]])), torch.zeros(1, 1))) == 1
+    )
 
 
 def test_more_versus_fewer_equals_the_equation():
-    """Case 1: 0.3 and 0.5, no hinge. Case 2: 0.7 and 0.2, hinge 0.5. Mean of 0.8 and 0.9 + 0.1 x 0.5."""
+    """Case 1: 0.3 and 0.5, no hinge. Case 2: 0.7 and 0.2, hinge 0.5. Mean of 0.8 and 0.9 + 0.1 x
+    0.5.
+    """
     more = torch.tensor([[0.2, 0.4], [0.9, 0.5]])
     fewer = torch.tensor([[0.4, 0.6], [0.1, 0.3]])
-    assert float(MoFeLoss(given, weight=0.1)((more, fewer), more)) == pytest.approx((0.8 + 0.95) / 2)
+    assert float(MoFeLoss(given, weight=0.1)((more, fewer), more)) == pytest.approx(
+        (0.8 + 0.95) / 2
+    )
     assert float(MoFeLoss(given, weight=0.0)((more, fewer), more)) == pytest.approx((0.8 + 0.9) / 2)
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.1, 7.0])
 def test_the_hinge_is_zero_where_more_modalities_do_better(weight):
-    more, fewer = torch.tensor([[0.9, 0.1]]), torch.tensor([[0.2, 0.8]])  # on the mean over regions, not per region
+    more, fewer = (
+        torch.tensor([[0.9, 0.1]]),
+        torch.tensor([[0.2, 0.8]]),
+    )  # on the mean over regions, not per region
     assert float(MoFeLoss(given, weight)((more, fewer), more)) == pytest.approx(1.0)
 
 
@@ -123,7 +144,9 @@ def test_two_equal_predictions_cost_twice_the_task_loss():
 
 
 def test_the_hinge_can_be_taken_per_region():
-    """Region losses 0.9 and 0.1 against 0.2 and 0.8: hinge 0.7 in one of two regions, none on the mean."""
+    """Region losses 0.9 and 0.1 against 0.2 and 0.8: hinge 0.7 in one of two regions, none on the
+    mean.
+    """
     more, fewer = torch.tensor([[0.9, 0.1]]), torch.tensor([[0.2, 0.8]])
     loss = MoFeLoss(given, weight=0.1, per_region=True)
     assert float(loss((more, fewer), more)) == pytest.approx(1.0 + 0.1 * 0.35)
@@ -160,7 +183,9 @@ def test_the_parts_of_the_first_stage_are_those_of_the_experts_with_a_case(names
     values = torch.tensor([[[1.0], [torch.nan]], [[3.0], [torch.nan]]], requires_grad=True)
     loss = ExpertsLoss(given, names)
     loss((values, torch.tensor([[True, False], [True, False]])), torch.zeros(2, 1))
-    assert {name: part.tolist() for name, part in loss.parts.items()} == {"t1n" if names else "expert_0": 2.0}
+    assert {name: part.tolist() for name, part in loss.parts.items()} == {
+        "t1n" if names else "expert_0": 2.0
+    }
     assert not any(part.requires_grad for part in loss.parts.values())
 
 
@@ -187,7 +212,9 @@ def test_a_label_with_metadata_gives_a_plain_loss():
 def one_process(rank: int, folder: str) -> None:
     """Compute the averaged gradient of one of two processes, of which each has one case."""
     torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
     values, presence = given_cases()
     part = values[rank : rank + 1].requires_grad_()
     ExpertsLoss(given)((part, presence[rank : rank + 1]), torch.zeros(1, 1)).backward()
@@ -206,7 +233,9 @@ def given_cases() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.slow
-def test_two_processes_have_the_gradients_of_one_with_all_cases_where_modalities_are_missing(tmp_path):
+def test_two_processes_have_the_gradients_of_one_with_all_cases_where_modalities_are_missing(
+    tmp_path,
+):
     torch.multiprocessing.spawn(one_process, (str(tmp_path),), nprocs=2)
     values, presence = given_cases()
     values.requires_grad_()

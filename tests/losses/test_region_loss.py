@@ -36,7 +36,9 @@ def target():
 
 
 def test_the_loss_equals_a_sum_over_voxels(logits, target):
-    expected = [[oracle(logits[b, r].numpy(), target[b, r].numpy()) for r in range(R)] for b in range(B)]
+    expected = [
+        [oracle(logits[b, r].numpy(), target[b, r].numpy()) for r in range(R)] for b in range(B)
+    ]
     assert np.allclose(DiceBCELoss()(logits, target), expected, atol=1e-5)
 
 
@@ -90,11 +92,17 @@ def test_half_precision_logits_are_summed_in_single_precision(logits, target):
 
 def soft_dice(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     probabilities = torch.sigmoid(logits)
-    return 1 - (2 * (probabilities * target).sum() + 1e-5) / (probabilities.sum() + target.sum() + 1e-5)
+    return 1 - (2 * (probabilities * target).sum() + 1e-5) / (
+        probabilities.sum() + target.sum() + 1e-5
+    )
 
 
 def cross_entropies(logits: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    return binary_cross_entropy_with_logits(logits, target.float(), reduction="none").flatten(2).mean(dim=2)
+    return (
+        binary_cross_entropy_with_logits(logits, target.float(), reduction="none")
+        .flatten(2)
+        .mean(dim=2)
+    )
 
 
 def test_soft_dice_of_an_empty_region_can_be_left_as_it_comes(logits, target):

@@ -33,7 +33,9 @@ def unet_options(in_channels: int = 1) -> dict:
     }
 
 
-def mixture(mixer: nn.Module, expert: Callable[..., nn.Module] = DynUNet, n_scores: int = len(REGIONS)) -> DMoME:
+def mixture(
+    mixer: nn.Module, expert: Callable[..., nn.Module] = DynUNet, n_scores: int = len(REGIONS)
+) -> DMoME:
     experts = {modality: expert(**unet_options()) for modality in MODALITIES}
     return DMoME(experts, GateCNN(len(MODALITIES), n_scores), mixer)
 
@@ -42,7 +44,9 @@ def feature_mixture() -> DMoME:
     return mixture(FeatureMixer(FeatureHead(4, len(REGIONS))), feature_expert, n_scores=1)
 
 
-def momke(expert: Callable[[], nn.Module] = lambda: nn.Conv3d(1, 4, kernel_size=3, padding=1)) -> MoMKE:
+def momke(
+    expert: Callable[[], nn.Module] = lambda: nn.Conv3d(1, 4, kernel_size=3, padding=1),
+) -> MoMKE:
     """Experts of one layer unless others are asked for: each modality goes through all of them."""
     experts = {modality: expert() for modality in MODALITIES}
     routers = {modality: GateCNN(1, len(MODALITIES)) for modality in MODALITIES}

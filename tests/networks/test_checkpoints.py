@@ -25,7 +25,9 @@ from tests.networks.networks import feature_mixture, mixture
 
 def build() -> DMoME:
     """A network like ``tiny_network``, with weights of its own."""
-    experts = {modality: nn.Conv3d(1, len(REGIONS), kernel_size=3, padding=1) for modality in MODALITIES}
+    experts = {
+        modality: nn.Conv3d(1, len(REGIONS), kernel_size=3, padding=1) for modality in MODALITIES
+    }
     return DMoME(experts, GateCNN(len(MODALITIES), len(REGIONS)), LogitMixer())
 
 
@@ -61,7 +63,7 @@ def exported(tiny_network, tmp_path) -> Path:
 
 
 def refused(path: Path) -> str:
-    """Give the message of the refusal; the network must stay as it was."""
+    """Return the message of the refusal; the network must stay as it was."""
     network = build()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     with pytest.raises(SetupError) as caught:
@@ -90,7 +92,11 @@ def test_the_checksum_is_in_the_format_of_sha256sum(exported):
 
 
 def test_export_leaves_two_files_and_halves_the_size(exported):
-    assert {path.name for path in exported.parent.iterdir()} == {"mixture.pt", "model.pt", "model.pt.sha256"}
+    assert {path.name for path in exported.parent.iterdir()} == {
+        "mixture.pt",
+        "model.pt",
+        "model.pt.sha256",
+    }
     state = torch.load(exported, weights_only=True)
     assert {value.dtype for value in state.values()} == {torch.float16}
 
@@ -117,7 +123,9 @@ def test_a_truncated_file_is_refused(exported):
     assert refused(exported) == "E_WEIGHTS"
 
 
-@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff\xfe"], ids=["missing", "empty", "blank", "binary"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b" \n", b"\xff\xfe"], ids=["missing", "empty", "blank", "binary"]
+)
 def test_weights_without_a_readable_checksum_are_refused(exported, content):
     sidecar = exported.with_name("model.pt.sha256")
     sidecar.unlink()
@@ -130,7 +138,9 @@ def test_missing_weights_are_named(tmp_path):
     assert refused(tmp_path / "nowhere.pt") == "E_WEIGHTS"
 
 
-@pytest.mark.parametrize("content", [torch.zeros(3), [1, 2], {"a": 1}, {0: torch.zeros(1)}, {}], ids=repr)
+@pytest.mark.parametrize(
+    "content", [torch.zeros(3), [1, 2], {"a": 1}, {0: torch.zeros(1)}, {}], ids=repr
+)
 def test_a_file_that_is_no_state_dict_of_the_network_is_refused(content, tmp_path):
     torch.save(content, tmp_path / "model.pt")
     sign(tmp_path / "model.pt")
@@ -146,14 +156,19 @@ def test_code_in_a_checkpoint_is_never_run(tmp_path):
 
 def test_weights_with_a_name_more_or_less_are_refused(tiny_network, tmp_path):
     whole = tiny_network.state_dict()
-    for state in ({**whole, "extra": torch.zeros(1)}, {name: whole[name] for name in list(whole)[1:]}):
+    for state in (
+        {**whole, "extra": torch.zeros(1)},
+        {name: whole[name] for name in list(whole)[1:]},
+    ):
         torch.save(state, tmp_path / "model.pt")
         sign(tmp_path / "model.pt")
         assert refused(tmp_path / "model.pt") == "E_WEIGHTS"
 
 
 def test_weights_of_another_shape_are_refused(tiny_network, tmp_path):
-    torch.save({**tiny_network.state_dict(), "experts.t1n.bias": torch.zeros(4)}, tmp_path / "model.pt")
+    torch.save(
+        {**tiny_network.state_dict(), "experts.t1n.bias": torch.zeros(4)}, tmp_path / "model.pt"
+    )
     sign(tmp_path / "model.pt")
     with pytest.raises(SetupError, match=r"experts\.t1n\.bias"):
         load_verified(build(), tmp_path / "model.pt")
@@ -169,19 +184,27 @@ def test_experts_of_other_modalities_are_refused(tiny_network, tmp_path):
 
 
 def test_experts_of_another_shape_are_refused(tiny_network, tmp_path):
-    torch.save({**tiny_network.state_dict(), "experts.t1n.bias": torch.zeros(4)}, tmp_path / "experts.pt")
+    torch.save(
+        {**tiny_network.state_dict(), "experts.t1n.bias": torch.zeros(4)}, tmp_path / "experts.pt"
+    )
     with pytest.raises(SetupError, match=r"experts\.t1n\.bias"):
         initial_weights(build(), tmp_path / "experts.pt")
 
 
 def test_an_export_into_a_missing_folder_is_refused(exported):
     with pytest.raises(OutputError) as caught:
-        export_weights(build(), exported.with_name("mixture.pt"), exported.parent / "nowhere" / "model.pt")
+        export_weights(
+            build(), exported.with_name("mixture.pt"), exported.parent / "nowhere" / "model.pt"
+        )
     assert caught.value.exit_code == 74
 
 
 def test_a_failed_export_leaves_what_was_there_before(exported, monkeypatch):
-    before = {path.name: path.read_bytes() for path in exported.parent.iterdir() if path.name != "mixture.pt"}
+    before = {
+        path.name: path.read_bytes()
+        for path in exported.parent.iterdir()
+        if path.name != "mixture.pt"
+    }
     torch.save(build().state_dict(), exported.with_name("mixture.pt"))
 
     def full(*_args, **_kwargs):
@@ -190,7 +213,11 @@ def test_a_failed_export_leaves_what_was_there_before(exported, monkeypatch):
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OutputError, match="the disk is full"):
         export_weights(build(), exported.with_name("mixture.pt"), exported)
-    after = {path.name: path.read_bytes() for path in exported.parent.iterdir() if path.name != "mixture.pt"}
+    after = {
+        path.name: path.read_bytes()
+        for path in exported.parent.iterdir()
+        if path.name != "mixture.pt"
+    }
     assert after == before
 
 
@@ -253,7 +280,9 @@ def test_saved_weights_come_back_bit_by_bit_and_nothing_else_is_left(tiny_networ
 def test_only_the_named_experts_are_saved(tiny_network, tmp_path):
     save_weights(tiny_network, tmp_path / "experts.pt", only=["t1c", "t2f"])
     state = torch.load(tmp_path / "experts.pt", weights_only=True)
-    assert set(state) == {f"experts.{name}.{part}" for name in ("t1c", "t2f") for part in ("weight", "bias")}
+    assert set(state) == {
+        f"experts.{name}.{part}" for name in ("t1c", "t2f") for part in ("weight", "bias")
+    }
 
 
 def test_saving_stores_a_tensor_of_two_names_once(tmp_path):
@@ -283,7 +312,9 @@ def test_a_start_from_nothing_leaves_the_network_as_it_is_built():
 
 
 @pytest.mark.parametrize("kind", [str, Path])
-def test_a_start_from_a_whole_mixture_takes_all_of_it_in_any_precision(exported, tiny_network, kind):
+def test_a_start_from_a_whole_mixture_takes_all_of_it_in_any_precision(
+    exported, tiny_network, kind
+):
     loaded = initial_weights(build(), kind(exported)).state_dict()
     for name, value in tiny_network.state_dict().items():
         assert loaded[name].dtype == torch.float32
@@ -341,21 +372,32 @@ def test_experts_of_stage_one_start_the_mixture_of_features_without_their_output
     save_weights(first, tmp_path / "experts.pt", only=MODALITIES)
     assert expert_names(tmp_path / "experts.pt") == set(MODALITIES)
     loaded = initial_weights(second, tmp_path / "experts.pt").experts.state_dict()
-    assert all(torch.equal(value, first.experts.state_dict()[name]) for name, value in loaded.items())
+    assert all(
+        torch.equal(value, first.experts.state_dict()[name]) for name, value in loaded.items()
+    )
     assert not any("output_block" in name for name in loaded)
 
 
 @pytest.mark.parametrize("layer", ["output_block", "input_block"])
 def test_no_other_layer_may_be_left_out_nor_an_output_layer_that_the_network_has(tmp_path, layer):
     network = mixture(LogitMixer())
-    state = {name: value for name, value in network.state_dict().items() if name.startswith("experts.")}
-    torch.save({name: value for name, value in state.items() if f".{layer}." not in name}, tmp_path / "experts.pt")
+    state = {
+        name: value for name, value in network.state_dict().items() if name.startswith("experts.")
+    }
+    torch.save(
+        {name: value for name, value in state.items() if f".{layer}." not in name},
+        tmp_path / "experts.pt",
+    )
     with pytest.raises(SetupError, match=layer):
         initial_weights(network, tmp_path / "experts.pt")
 
 
 def test_an_unknown_layer_of_an_expert_is_not_left_out(tmp_path):
-    state = {name: value for name, value in mixture(LogitMixer()).state_dict().items() if name.startswith("experts.")}
+    state = {
+        name: value
+        for name, value in mixture(LogitMixer()).state_dict().items()
+        if name.startswith("experts.")
+    }
     torch.save({**state, "experts.t1c.extra.weight": torch.zeros(1)}, tmp_path / "experts.pt")
     with pytest.raises(SetupError, match=r"experts\.t1c\.extra\.weight"):
         initial_weights(feature_mixture(), tmp_path / "experts.pt")

@@ -33,7 +33,8 @@ def test_the_prediction_equals_a_loop_over_the_present_experts(tiny_network, fla
         present = [m for m in range(4) if flags[m]]
         weights = torch.softmax(tiny_network.gate(shown)[:, present], dim=1)
         expected = sum(
-            weights[0, i, :, None, None, None] * tiny_network.experts[MODALITIES[m]](image[:, m : m + 1])[0]
+            weights[0, i, :, None, None, None]
+            * tiny_network.experts[MODALITIES[m]](image[:, m : m + 1])[0]
             for i, m in enumerate(present)
         )
         assert torch.allclose(tiny_network(image, presence)[0], expected, atol=1e-5)
@@ -45,7 +46,9 @@ def test_logits_of_all_experts_serve_every_set(tiny_network, flags):
     with torch.inference_mode():
         everything = tiny_network.expert_logits(image, torch.ones(1, 4, dtype=torch.bool))
         assert torch.allclose(
-            tiny_network.mix(everything, image, presence)[0], tiny_network(image, presence), atol=1e-6
+            tiny_network.mix(everything, image, presence)[0],
+            tiny_network(image, presence),
+            atol=1e-6,
         )
 
 
@@ -70,7 +73,10 @@ def test_absent_experts_are_not_run(tiny_network):
 
 
 def test_an_absent_modality_that_is_nan_leaves_finite_gradients(tiny_network):
-    presence, image = torch.tensor([[True, False, True, True], [True, True, True, True]]), torch.randn(2, 4, 64, 64, 64)
+    presence, image = (
+        torch.tensor([[True, False, True, True], [True, True, True, True]]),
+        torch.randn(2, 4, 64, 64, 64),
+    )
     image[0, 1] = math.nan
     tiny_network(image, presence).sum().backward()
     assert all(parameter.grad.isfinite().all() for parameter in tiny_network.parameters())
@@ -80,7 +86,9 @@ def test_presence_left_out_is_read_off_the_image(tiny_network):
     image = torch.randn(1, 4, 64, 64, 64)
     image[:, 2] = 0
     with torch.inference_mode():
-        assert torch.equal(tiny_network(image), tiny_network(image, torch.tensor([[True, True, False, True]])))
+        assert torch.equal(
+            tiny_network(image), tiny_network(image, torch.tensor([[True, True, False, True]]))
+        )
 
 
 def test_no_modality_at_all_is_refused(tiny_network):
@@ -90,7 +98,10 @@ def test_no_modality_at_all_is_refused(tiny_network):
 
 def test_the_shipped_network_has_the_papers_size_and_channel_order(shipped_network):
     assert shipped_network.modalities == MODALITIES
-    assert sum(parameter.numel() for parameter in shipped_network.parameters()) == 4 * 1_950_963 + 5_264
+    assert (
+        sum(parameter.numel() for parameter in shipped_network.parameters())
+        == 4 * 1_950_963 + 5_264
+    )
 
 
 @SETS
@@ -99,10 +110,14 @@ def test_a_window_of_pure_background_is_finite_for_every_set(tiny_network, flags
         assert tiny_network(torch.zeros(1, 4, 64, 64, 64), torch.tensor([flags])).isfinite().all()
 
 
-@pytest.mark.parametrize("size", [64, *(pytest.param(size, marks=pytest.mark.slow) for size in (96, 128, 160))])
+@pytest.mark.parametrize(
+    "size", [64, *(pytest.param(size, marks=pytest.mark.slow) for size in (96, 128, 160))]
+)
 @pytest.mark.parametrize("image", [torch.zeros, torch.randn], ids=["background", "noise"])
 def test_the_shipped_network_takes_windows_of_several_sizes(shipped_network, size, image):
     with torch.inference_mode():
-        logits = shipped_network(image(1, 4, size, size, size), torch.tensor([[False, False, False, True]]))
+        logits = shipped_network(
+            image(1, 4, size, size, size), torch.tensor([[False, False, False, True]])
+        )
     assert logits.shape == (1, 3, size, size, size)
     assert logits.isfinite().all()

@@ -7,8 +7,14 @@ from tests.networks.networks import SHAPE, unet_options
 
 
 def test_a_feature_expert_has_all_names_of_the_whole_network_but_those_of_its_output_layer():
-    whole, features = DynUNet(**unet_options()).state_dict(), feature_expert(**unet_options()).state_dict()
-    assert whole.keys() - features.keys() == {"output_block.conv.conv.weight", "output_block.conv.conv.bias"}
+    whole, features = (
+        DynUNet(**unet_options()).state_dict(),
+        feature_expert(**unet_options()).state_dict(),
+    )
+    assert whole.keys() - features.keys() == {
+        "output_block.conv.conv.weight",
+        "output_block.conv.conv.bias",
+    }
     assert features.keys() <= whole.keys()
 
 
@@ -26,6 +32,8 @@ def test_the_head_does_not_commute_with_the_mixing():
     weights, presence = torch.tensor([[[0.3], [0.7]]]), torch.ones(1, 2, dtype=torch.bool)
     with torch.inference_mode():
         mixed_features = head(weighted_sum(maps, weights, presence))
-        mixed_logits = weighted_sum(torch.stack([head(maps[:, m]) for m in range(2)], dim=1), weights, presence)
+        mixed_logits = weighted_sum(
+            torch.stack([head(maps[:, m]) for m in range(2)], dim=1), weights, presence
+        )
     assert mixed_features.shape == (1, 3, 5, 6, 7)
     assert (mixed_features - mixed_logits).abs().max() > 0.1

@@ -1,4 +1,6 @@
-"""What leaves Python as TorchScript, as a trace or as ONNX still predicts what the network predicts."""
+"""What leaves Python as TorchScript, as a trace or as ONNX still predicts what the network
+predicts.
+"""
 
 import io
 import math
@@ -30,7 +32,9 @@ MIXERS = {
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning:torch.nn"),  # not of the bundle
-    pytest.mark.filterwarnings(r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated:FutureWarning"),  # torch.onnx
+    pytest.mark.filterwarnings(
+        r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated:FutureWarning"
+    ),  # torch.onnx
 ]
 
 
@@ -38,7 +42,9 @@ def small(kind: str) -> DMoME:
     """A mixture with experts of one layer."""
     torch.manual_seed(0)
     n_channels, n_scores = (4, 1) if kind == "features" else (len(REGIONS), len(REGIONS))
-    network = mixture(MIXERS[kind](), lambda **_: nn.Conv3d(1, n_channels, kernel_size=3, padding=1), n_scores)
+    network = mixture(
+        MIXERS[kind](), lambda **_: nn.Conv3d(1, n_channels, kernel_size=3, padding=1), n_scores
+    )
     return network.eval().requires_grad_(False)
 
 
@@ -89,8 +95,12 @@ def through_onnx(network) -> Prediction:
 @SETS
 def test_a_scripted_network_predicts_the_same_from_every_set(network, scripted, flags):
     presence, image = torch.tensor([flags]), torch.randn(1, 4, *SHAPE)
-    torch.testing.assert_close(scripted(acquired(image, presence)), network(acquired(image, presence)))
-    torch.testing.assert_close(scripted(acquired(image, presence, math.nan), presence), network(image, presence))
+    torch.testing.assert_close(
+        scripted(acquired(image, presence)), network(acquired(image, presence))
+    )
+    torch.testing.assert_close(
+        scripted(acquired(image, presence, math.nan), presence), network(image, presence)
+    )
 
 
 @pytest.mark.parametrize("kind", ["logits", "early fusion"])
@@ -118,7 +128,9 @@ def test_a_scripted_network_refuses_a_batch_without_any_modality(scripted):
         scripted(torch.zeros(2, 4, *SHAPE))
 
 
-def test_a_scripted_network_comes_back_from_disk_with_all_names_and_predictions(tiny_network, tmp_path):
+def test_a_scripted_network_comes_back_from_disk_with_all_names_and_predictions(
+    tiny_network, tmp_path
+):
     torch.jit.script(tiny_network).save(tmp_path / "network.ts")
     loaded, image = torch.jit.load(tmp_path / "network.ts"), torch.randn(2, 4, 64, 64, 64)
     assert list(loaded.state_dict()) == list(tiny_network.state_dict())
@@ -134,9 +146,13 @@ def test_one_trace_serves_every_set(network, traced, flags):
 
 
 def test_a_trace_takes_other_presences_and_windows_than_it_was_made_with(tiny_network):
-    trace = torch.jit.trace(tiny_network, (torch.randn(2, 4, 64, 64, 64), torch.ones(2, 4, dtype=torch.bool)))
+    trace = torch.jit.trace(
+        tiny_network, (torch.randn(2, 4, 64, 64, 64), torch.ones(2, 4, dtype=torch.bool))
+    )
     image = torch.randn(2, 4, 96, 64, 64)
-    torch.testing.assert_close(trace(acquired(image, MIXED, math.nan), MIXED), tiny_network(image, MIXED))
+    torch.testing.assert_close(
+        trace(acquired(image, MIXED, math.nan), MIXED), tiny_network(image, MIXED)
+    )
 
 
 @pytest.mark.slow
@@ -152,7 +168,9 @@ def test_presence_given_to_onnx_decides_and_not_the_voxels():
     onnx = exported(network, image, MIXED)
     image[0, 0] = 0  # a window of background, acquired all the same
     expected = network(image, MIXED)
-    torch.testing.assert_close(onnx(acquired(image, MIXED, math.nan), MIXED), expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        onnx(acquired(image, MIXED, math.nan), MIXED), expected, atol=1e-4, rtol=1e-4
+    )
     assert not torch.allclose(expected, network(image), atol=1e-2)
 
 

@@ -6,7 +6,9 @@ from bundle.networks.gate import GateCNN
 
 
 def paper_gate(gate, image):
-    """The gate as the paper's supplement describes it, without any pooling: only defined at 128 x 128 x 128."""
+    """The gate as the paper's supplement describes it, without any pooling: only defined at 128 x
+    128 x 128.
+    """
     features = image
     for layer in gate.features:
         convolution = layer[0]
@@ -34,7 +36,10 @@ def test_a_window_of_pure_background_has_finite_scores():
 
 
 def test_the_gate_has_about_five_thousand_parameters():
-    assert sum(parameter.numel() for parameter in GateCNN(4, 3).parameters()) == 5 * (4 * 4 * 27 + 4) + 256 * 12 + 12
+    assert (
+        sum(parameter.numel() for parameter in GateCNN(4, 3).parameters())
+        == 5 * (4 * 4 * 27 + 4) + 256 * 12 + 12
+    )
 
 
 @pytest.mark.parametrize("shape", [(64, 64, 64), (96, 96, 96), (160, 64, 224), (36, 40, 300)])

@@ -16,10 +16,16 @@ MIXERS = pytest.mark.parametrize(
 @MIXERS
 def test_absent_expert_cannot_change_the_prediction(mixer, flags):
     """Whatever the expert of an absent modality says, even NaN, is ignored."""
-    presence, logits, scores = torch.tensor([flags]), torch.randn(1, 4, 3, 2, 3, 4), torch.randn(1, 4, 3)
+    presence, logits, scores = (
+        torch.tensor([flags]),
+        torch.randn(1, 4, 3, 2, 3, 4),
+        torch.randn(1, 4, 3),
+    )
     wild = torch.where(presence[:, :, None, None, None, None], logits, math.nan)
     wild_scores = torch.where(presence[:, :, None], scores, 1e9)
-    for clean, dirty in zip(mixer(logits, scores, presence), mixer(wild, wild_scores, presence), strict=True):
+    for clean, dirty in zip(
+        mixer(logits, scores, presence), mixer(wild, wild_scores, presence), strict=True
+    ):
         assert torch.equal(clean, dirty)
 
 

@@ -36,7 +36,10 @@ def predict(network, image, presence) -> tuple[torch.Tensor, torch.Tensor]:
 def test_every_set_has_a_prediction_and_weights_that_absent_channels_cannot_change(network, flags):
     presence, image = torch.tensor([flags]), torch.randn(1, M, *SHAPE)
     poisoned = torch.where(presence[:, :, None, None, None], image, math.nan)
-    (logits, weights), dirty = predict(network, image, presence), predict(network, poisoned, presence)
+    (logits, weights), dirty = (
+        predict(network, image, presence),
+        predict(network, poisoned, presence),
+    )
     assert torch.equal(logits, dirty[0])
     assert torch.equal(weights, dirty[1])
     assert logits.shape == (1, R, *SHAPE)
@@ -49,7 +52,10 @@ def test_every_set_has_a_prediction_and_weights_that_absent_channels_cannot_chan
 
 @KINDS
 def test_cases_of_a_batch_may_have_different_modalities(network):
-    presence, image = torch.tensor([[True, False, True, False], [False, True, True, True]]), torch.randn(2, M, *SHAPE)
+    presence, image = (
+        torch.tensor([[True, False, True, False], [False, True, True, True]]),
+        torch.randn(2, M, *SHAPE),
+    )
     with torch.inference_mode():
         together = network(image, presence)
         alone = torch.cat([network(image[i : i + 1], presence[i : i + 1]) for i in range(2)])
@@ -71,7 +77,10 @@ def test_a_training_step_moves_all_weights_that_have_a_say(network):
     """
     before = {name: value.detach().clone() for name, value in network.named_parameters()}
     optimizer = torch.optim.SGD(network.parameters(), lr=1.0)
-    more, fewer = torch.tensor([[True] * 4] * 2), torch.tensor([[True, False, False, True], [False, True, True, False]])
+    more, fewer = (
+        torch.tensor([[True] * 4] * 2),
+        torch.tensor([[True, False, False, True], [False, True, True, False]]),
+    )
     image, target = torch.randn(2, M, *SHAPE), (torch.rand(2, R, *SHAPE) < 0.3).float()
     MoFeLoss(DiceBCELoss())(PairInferer()(image, network, more, fewer), target).backward()
     optimizer.step()
@@ -79,7 +88,11 @@ def test_a_training_step_moves_all_weights_that_have_a_say(network):
     averaged = isinstance(getattr(network, "mixer", None), StaticMixer)
     silent = {name for name in before if name.startswith("gate.") and averaged}
     silent |= {name for name in before if name.startswith("domain_classifier.")}
-    assert {name for name in still ^ silent if not re.fullmatch(r"(gate|routers\.\w+)\.features.*bias", name)} == set()
+    assert {
+        name
+        for name in still ^ silent
+        if not re.fullmatch(r"(gate|routers\.\w+)\.features.*bias", name)
+    } == set()
 
 
 @KINDS
@@ -97,7 +110,9 @@ def test_sliding_windows_give_logits_and_weight_maps(network):
 def test_several_sets_of_an_exam_at_once_equal_each_of_them(network):
     image, sets = torch.randn(1, M, *SHAPE), all_sets()[::5]
     with torch.inference_mode():
-        many = ModalitySetsInferer(sets, **WINDOWS)(image, network, torch.ones(1, M, dtype=torch.bool))
+        many = ModalitySetsInferer(sets, **WINDOWS)(
+            image, network, torch.ones(1, M, dtype=torch.bool)
+        )
         for index, flags in enumerate(sets):
             one = network(image, torch.tensor([flags]))
             assert torch.allclose(many.unflatten(1, (R, len(sets)))[:, :, index], one, atol=1e-4)

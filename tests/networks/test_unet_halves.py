@@ -23,7 +23,9 @@ def test_levels_come_finest_first_and_each_is_half_as_fine_as_the_one_before():
 
 def test_the_halves_share_no_weights_and_together_have_all():
     unet = DynUNet(**unet_options())
-    halves = [{id(value) for value in half(unet).parameters()} for half in (UNetEncoder, UNetDecoder)]
+    halves = [
+        {id(value) for value in half(unet).parameters()} for half in (UNetEncoder, UNetDecoder)
+    ]
     assert halves[0].isdisjoint(halves[1])
     assert halves[0] | halves[1] == {id(value) for value in unet.parameters()}
 

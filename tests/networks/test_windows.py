@@ -11,7 +11,16 @@ from bundle.networks.windows import checked_roi_size, deepest_size
 
 def unet(n_levels: int) -> DynUNet:
     halvings = [2] * (n_levels - 1)
-    return DynUNet(3, 1, 3, [3] * n_levels, [1, *halvings], halvings, filters=[2] * n_levels, norm_name="instance")
+    return DynUNet(
+        3,
+        1,
+        3,
+        [3] * n_levels,
+        [1, *halvings],
+        halvings,
+        filters=[2] * n_levels,
+        norm_name="instance",
+    )
 
 
 def mixture(n_levels: int) -> nn.Module:
@@ -32,7 +41,9 @@ def test_a_window_that_every_layer_can_take_is_given_back(roi_size):
         ([44, 40, 40], 4, "multiples of 8"),
     ],
 )
-def test_a_window_that_a_layer_would_choke_on_is_refused_by_the_name_of_the_setting(roi_size, n_levels, rule):
+def test_a_window_that_a_layer_would_choke_on_is_refused_by_the_name_of_the_setting(
+    roi_size, n_levels, rule
+):
     with pytest.raises(SetupError, match=rf"roi_size must be .*{rule}") as caught:
         checked_roi_size(roi_size, mixture(n_levels))
     assert str(roi_size) in str(caught.value)

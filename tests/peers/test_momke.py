@@ -36,11 +36,17 @@ class Scores(nn.Module):
 
 def by_hand(head: nn.Module) -> MoMKE:
     experts = {"t1n": Times(1.0), "t1c": Times(10.0)}
-    return MoMKE(experts, {"t1n": Scores(0.0, 0.0), "t1c": Scores(0.0, float(torch.log(torch.tensor(3.0))))}, head)
+    return MoMKE(
+        experts,
+        {"t1n": Scores(0.0, 0.0), "t1c": Scores(0.0, float(torch.log(torch.tensor(3.0))))},
+        head,
+    )
 
 
 def test_every_modality_goes_through_all_experts_and_its_own_router_weighs_them():
-    """t1n trusts both experts alike, (1 + 10) / 2; t1c the second three times as much, (1 + 3 x 10) / 4."""
+    """t1n trusts both experts alike, (1 + 10) / 2; t1c the second three times as much, (1 + 3 x 10)
+    / 4.
+    """
     image = torch.tensor([2.0, 4.0]).reshape(1, 2, 1, 1, 1)
     joint = by_hand(nn.Identity()).expert_logits(image, torch.tensor([[True, True]]))
     assert joint.shape == (1, 2, 1, 1, 1, 1)
@@ -77,4 +83,8 @@ def test_it_starts_from_the_experts_of_stage_1_without_their_output_layers(tmp_p
 
 def test_routers_of_other_modalities_are_refused():
     with pytest.raises(ValueError, match="routers must be for t1n, t1c; got t1c, t1n"):
-        MoMKE({"t1n": Times(1), "t1c": Times(1)}, {"t1c": Scores(0.0), "t1n": Scores(0.0)}, nn.Identity())
+        MoMKE(
+            {"t1n": Times(1), "t1c": Times(1)},
+            {"t1c": Scores(0.0), "t1n": Scores(0.0)},
+            nn.Identity(),
+        )

@@ -27,7 +27,9 @@ def image() -> torch.Tensor:
 
 def features_of(shared: list[list[float]], specific: list[list[float]]) -> SharedSpecific:
     """One level of one voxel: (1, M, F)."""
-    return SharedSpecific(*([torch.tensor(values)[None, :, :, None, None, None]] for values in (shared, specific)))
+    return SharedSpecific(
+        *([torch.tensor(values)[None, :, :, None, None, None]] for values in (shared, specific))
+    )
 
 
 @torch.inference_mode()
@@ -41,7 +43,9 @@ def test_one_encoder_serves_all_modalities_and_each_has_one_of_its_own(network, 
 
 
 @torch.inference_mode()
-def test_the_decoder_gets_projected_features_plus_the_shared_ones_and_their_mean_for_what_is_missing(network, image):
+def test_the_decoder_gets_projected_features_plus_the_shared_ones_and_their_mean_for_what_is_missing(
+    network, image
+):
     """The oracle is written for one case and set, level by level."""
     present = [True, False, True, False]
     features = network.expert_logits(image, torch.tensor([present]))
@@ -50,7 +54,9 @@ def test_the_decoder_gets_projected_features_plus_the_shared_ones_and_their_mean
         features.shared, features.specific, network.projections, network.joints, strict=True
     ):
         mean = (r[:, 0] + r[:, 2]) / 2
-        fused = [conv3d(torch.cat([r[:, m], s[:, m]], 1), projection.weight) + r[:, m] for m in range(M)]
+        fused = [
+            conv3d(torch.cat([r[:, m], s[:, m]], 1), projection.weight) + r[:, m] for m in range(M)
+        ]
         parts = [fused[m] if present[m] else mean for m in range(M)]
         levels.append(conv3d(torch.cat(parts, 1), joint.weight))
     logits, _ = network.mix(features, image, torch.tensor([present]))
@@ -66,7 +72,9 @@ def test_a_smaller_set_does_not_see_what_only_the_larger_one_has(network, image)
 
 @torch.no_grad()
 def test_alignment_is_the_mean_distance_of_the_shared_features_of_present_pairs(network):
-    """Between the three acquired modalities: 1, 3 and 2 on average; the absent one is far off and not counted."""
+    """Between the three acquired modalities: 1, 3 and 2 on average; the absent one is far off and
+    not counted.
+    """
     n = network.domain_classifier.in_features
     features = features_of([[0.0] * n, [1.0] * n, [3.0] * n, [99.0] * n], [[0.0] * n] * M)
     alignment, _ = network.auxiliary_losses(features, torch.tensor([[True, True, True, False]]))
@@ -77,7 +85,9 @@ def test_alignment_is_the_mean_distance_of_the_shared_features_of_present_pairs(
 def test_one_modality_alone_has_nothing_to_be_aligned_with(network):
     n = network.domain_classifier.in_features
     features = features_of([[5.0] * n] * M, [[0.0] * n] * M)
-    alignment, domain = network.auxiliary_losses(features, torch.tensor([[False, True, False, False]]))
+    alignment, domain = network.auxiliary_losses(
+        features, torch.tensor([[False, True, False, False]])
+    )
     assert float(alignment) == 0
     assert float(domain) > 0
 
@@ -90,7 +100,9 @@ def test_domain_classification_is_right_when_specific_features_tell_the_modality
     telling, lying = torch.eye(M, n).tolist(), torch.eye(M, n).roll(1, dims=0).tolist()
     present = torch.tensor([[True, True, False, True]])
     assert float(network.auxiliary_losses(features_of(telling, telling), present)[1]) < 1e-6
-    assert float(network.auxiliary_losses(features_of(lying, lying), present)[1]) == pytest.approx(100)
+    assert float(network.auxiliary_losses(features_of(lying, lying), present)[1]) == pytest.approx(
+        100
+    )
 
 
 def test_the_loss_adds_the_auxiliary_losses_with_their_weights_and_reports_every_part():
@@ -98,12 +110,19 @@ def test_the_loss_adds_the_auxiliary_losses_with_their_weights_and_reports_every
     task = MoFeLoss(DiceBCELoss(), weight=0.0)
     loss = ShaSpecLoss(task, alignment=0.1, domain=0.02)
     total = loss((logits[0], logits[1], torch.tensor(2.0), torch.tensor(3.0)), target)
-    assert float(total) == pytest.approx(float(task((logits[0], logits[1]), target)) + 0.1 * 2 + 0.02 * 3)
-    assert {key: float(loss.parts[key]) for key in ("alignment", "domain")} == {"alignment": 2.0, "domain": 3.0}
+    assert float(total) == pytest.approx(
+        float(task((logits[0], logits[1]), target)) + 0.1 * 2 + 0.02 * 3
+    )
+    assert {key: float(loss.parts[key]) for key in ("alignment", "domain")} == {
+        "alignment": 2.0,
+        "domain": 3.0,
+    }
     assert loss.parts.keys() == {"more", "fewer", "hinge", "alignment", "domain"}
 
 
-def test_a_training_step_moves_the_domain_classifier_and_lowers_the_auxiliary_losses(network, image):
+def test_a_training_step_moves_the_domain_classifier_and_lowers_the_auxiliary_losses(
+    network, image
+):
     optimizer = torch.optim.SGD(network.parameters(), lr=0.05)
     everything = torch.ones(1, M, dtype=torch.bool)
     before = network.domain_classifier.weight.detach().clone()
@@ -122,7 +141,10 @@ def test_a_training_step_moves_the_domain_classifier_and_lowers_the_auxiliary_lo
 
 @torch.inference_mode()
 def test_the_inferer_predicts_both_sets_as_the_network_does(network, image):
-    more, fewer = torch.tensor([[True, True, False, True]]), torch.tensor([[False, True, False, False]])
+    more, fewer = (
+        torch.tensor([[True, True, False, True]]),
+        torch.tensor([[False, True, False, False]]),
+    )
     pred = ShaSpecInferer()(image, network, more, fewer)
     assert torch.allclose(pred[0], network(image, more), atol=1e-5)
     assert torch.allclose(pred[1], network(image, fewer), atol=1e-5)

@@ -1,4 +1,6 @@
-"""A MONAI Label server with the packed bundle, and what `simmlm segment` gives on the exams in its data store."""
+"""A MONAI Label server with the packed bundle, and what `simmlm segment` gives on the exams in its
+data store.
+"""
 
 import json
 import os
@@ -47,13 +49,17 @@ class Server:
 
     def infer(self, output: str = "image", query: str = "", **content: Any) -> requests.Response:
         """Ask for a segmentation as the clients of MONAI Label do."""
-        return requests.post(f"{self.url}/infer/{NAME}?output={output}&{query}", timeout=300, **content)
+        return requests.post(
+            f"{self.url}/infer/{NAME}?output={output}&{query}", timeout=300, **content
+        )
 
     def log_size(self) -> int:
         return len(self.log.read_text())
 
     def says(self, sentence: str, size_before: int) -> bool:
-        """Tell whether a sentence stands in the log since then; an error is logged after it was answered."""
+        """Whether a sentence stands in the log since then; an error is logged after it was
+        answered.
+        """
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
             if sentence in self.log.read_text()[size_before:]:
@@ -69,22 +75,31 @@ def label_server_python() -> Path:
     python = folder / "bin" / "python"
     if not python.exists():
         assert VARIABLE not in os.environ, f"{VARIABLE} names no environment: {folder}"
-        pytest.skip("MONAI Label is not here; bash docs/monai_label/install.sh .labelserver installs it")
+        pytest.skip(
+            "MONAI Label is not here; bash docs/monai_label/install.sh .labelserver installs it"
+        )
     return python
 
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> Path:
-    """A flat data store: four exams of different modalities, one of several windows, and one whose file is damaged."""
+    """A flat data store: four exams of different modalities, one of several windows, and one whose
+    file is damaged.
+    """
     work = tmp_path_factory.mktemp("exams")
     (drawn,) = write_phantoms(work / "drawn", n_cases=1, seed=6, shape=(64, 80, 56))
     folder = work / "store"
     folder.mkdir()
     for name, modalities in SETS.items():
         for modality in modalities:
-            shutil.copy(find_images(drawn, drawn.name)[modality], folder / f"{name}-{modality}.nii.gz")
+            shutil.copy(
+                find_images(drawn, drawn.name)[modality], folder / f"{name}-{modality}.nii.gz"
+            )
     image = nib.load(find_images(drawn, drawn.name)["t2w"])
-    nib.save(nib.Nifti1Image(np.tile(np.asarray(image.dataobj), (1, 3, 1)), image.affine), folder / "long-t2w.nii.gz")
+    nib.save(
+        nib.Nifti1Image(np.tile(np.asarray(image.dataobj), (1, 3, 1)), image.affine),
+        folder / "long-t2w.nii.gz",
+    )
     damaged = bytearray((folder / "whole-t1c.nii.gz").read_bytes())
     damaged[len(damaged) // 2] ^= 0xFF
     (folder / "damaged-t1c.nii.gz").write_bytes(damaged)
@@ -94,9 +109,13 @@ def store(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def whole_4d(store, tmp_path_factory) -> Path:
     """The whole exam as one 4D file, its volumes in the order of the Decathlon."""
-    images = [nib.load(store / f"whole-{modality}.nii.gz") for modality in ("t2f", "t1n", "t1c", "t2w")]
+    images = [
+        nib.load(store / f"whole-{modality}.nii.gz") for modality in ("t2f", "t1n", "t1c", "t2w")
+    ]
     path = tmp_path_factory.mktemp("4d") / "exam.nii.gz"
-    image = nib.Nifti1Image(np.stack([np.asarray(i.dataobj) for i in images], axis=-1), images[0].affine)
+    image = nib.Nifti1Image(
+        np.stack([np.asarray(i.dataobj) for i in images], axis=-1), images[0].affine
+    )
     image.header.set_xyzt_units("mm")
     nib.save(image, path)
     return path
@@ -123,9 +142,20 @@ def server(label_server_python, store, tmp_path_factory) -> Iterator[Server]:
 
 
 @contextmanager
-def running_server(python: Path, work: Path, store: Path, *, trains: bool = False) -> Iterator[Server]:
+def running_server(
+    python: Path, work: Path, store: Path, *, trains: bool = False
+) -> Iterator[Server]:
     """Start a server with the commands of docs/monai_label.md on a free port, and stop it."""
-    download = ["-m", "monailabel.main", "apps", "--download", "--name", "monaibundle", "--output", str(work / "apps")]
+    download = [
+        "-m",
+        "monailabel.main",
+        "apps",
+        "--download",
+        "--name",
+        "monaibundle",
+        "--output",
+        str(work / "apps"),
+    ]
     subprocess.run([python, *download], check=True, cwd=work, capture_output=True)
     (work / "apps" / "monaibundle" / "model").mkdir()
     pack(work / "apps" / "monaibundle" / "model" / NAME, as_folder=True)
@@ -133,11 +163,20 @@ def running_server(python: Path, work: Path, store: Path, *, trains: bool = Fals
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     app = work / "apps" / "monaibundle"
-    running = Server(f"http://127.0.0.1:{port}", work / "maps", work / "server.log", app / "model" / NAME)
-    (work / "exams").symlink_to(store)  # in the server's working folder, where Python looks for modules
+    running = Server(
+        f"http://127.0.0.1:{port}", work / "maps", work / "server.log", app / "model" / NAME
+    )
+    (work / "exams").symlink_to(
+        store
+    )  # in the server's working folder, where Python looks for modules
     start = ["start_server", "--app", str(app), "--studies", str(store)]
     address = ["--host", "127.0.0.1", "--port", str(port)]
-    options = {"models": NAME, "zoo_source": "ngc", "sam2": "false", "skip_trainers": str(not trains).lower()}
+    options = {
+        "models": NAME,
+        "zoo_source": "ngc",
+        "sam2": "false",
+        "skip_trainers": str(not trains).lower(),
+    }
     conf = [part for name, value in options.items() for part in ("--conf", name, value)]
     with running.log.open("w") as log:
         process = subprocess.Popen(
@@ -157,7 +196,9 @@ def running_server(python: Path, work: Path, store: Path, *, trains: bool = Fals
 
 def environment(work: Path) -> dict[str, str]:
     return {
-        "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps([f"*-{m}.nii.gz" for m in ("t1n", "t2w", "t2f", "t1c")]),
+        "MONAI_LABEL_DATASTORE_FILE_EXT": json.dumps(
+            [f"*-{m}.nii.gz" for m in ("t1n", "t2w", "t2f", "t1c")]
+        ),
         "MONAI_LABEL_SESSION_PATH": str(work / "sessions"),
         "SIMMLM_MAPS_DIR": str(work / "maps"),
     }

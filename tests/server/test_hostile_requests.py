@@ -1,4 +1,6 @@
-"""Nothing that a client of MONAI Label sends is run, neither at once nor in the request after, and nothing changes."""
+"""Nothing that a client of MONAI Label sends is run, neither at once nor in the request after, and
+nothing changes.
+"""
 
 import hashlib
 import shutil
@@ -19,9 +21,36 @@ pytestmark = pytest.mark.server
 CHECKED = ("overlap", "modalities", "label_numbering", "maps", "model_filename", "device")
 CHECKED_BY_OTHERS = ("result_extension", "result_dtype", "logging", "image", "label_tag")
 WITHOUT_MEANING = (
-    *("bundle_root", "dataset_dir", "checkpoint", "maps_dir", "roi_size", "sw_batch_size", "displayable_configs"),
-    *("imports", "code", "network_def", "verified", "preprocessing", "inferer", "postprocessing", "initialize", "run"),
-    *("description", "patient", "case_id", "use_click", "detector", "_meta_", "_requires_", "client_id"),
+    *(
+        "bundle_root",
+        "dataset_dir",
+        "checkpoint",
+        "maps_dir",
+        "roi_size",
+        "sw_batch_size",
+        "displayable_configs",
+    ),
+    *(
+        "imports",
+        "code",
+        "network_def",
+        "verified",
+        "preprocessing",
+        "inferer",
+        "postprocessing",
+        "initialize",
+        "run",
+    ),
+    *(
+        "description",
+        "patient",
+        "case_id",
+        "use_click",
+        "detector",
+        "_meta_",
+        "_requires_",
+        "client_id",
+    ),
 )
 
 HOSTILE: dict[str, Callable[[Path, str], Any]] = {
@@ -32,7 +61,11 @@ HOSTILE: dict[str, Callable[[Path, str], Any]] = {
     "alias of os": lambda _proof, _module: "$from shutil import rmtree as os",
     "expression": lambda proof, _module: f"$open({str(proof)!r}, 'w').close()",
     "expression in a list": lambda proof, _module: [f"$open({str(proof)!r}, 'w').close()"],
-    "component": lambda proof, _module: {"_target_": "builtins.open", "file": str(proof), "mode": "w"},
+    "component": lambda proof, _module: {
+        "_target_": "builtins.open",
+        "file": str(proof),
+        "mode": "w",
+    },
     "component's needs": lambda proof, _module: {
         "_target_": "builtins.list",
         "_requires_": f"$open({str(proof)!r}, 'w').close()",
@@ -44,15 +77,22 @@ HOSTILE: dict[str, Callable[[Path, str], Any]] = {
 
 def contents(folder: Path) -> dict[str, str]:
     """Checksums of all files but those that Python keeps for itself."""
-    files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+    files = (
+        path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts
+    )
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
 
 
 @pytest.fixture(scope="module")
 def server(label_server_python, store, tmp_path_factory) -> Iterator[Server]:
     """A server of its own: what these tests leave behind must not reach the others."""
     own_store = shutil.copytree(store, tmp_path_factory.mktemp("hostile") / "store")
-    with running_server(label_server_python, tmp_path_factory.mktemp("hostile_server"), own_store) as running:
+    with running_server(
+        label_server_python, tmp_path_factory.mktemp("hostile_server"), own_store
+    ) as running:
         yield running
 
 
@@ -82,7 +122,9 @@ def test_nothing_of_a_request_is_run_at_once_or_later_and_the_bundle_stays(
     for field in CHECKED_BY_OTHERS:
         ask(server, **{field: value})
     assert ask(server, **dict.fromkeys(WITHOUT_MEANING, value)) == 200
-    answer = server.infer(query="image=two", data=form())  # in which all that was left behind would act
+    answer = server.infer(
+        query="image=two", data=form()
+    )  # in which all that was left behind would act
     check_equal(answer.content, label_of(segmented, "two"), tmp_path)
     assert ask(server, maps="all") == 200
     assert not proof.exists()
@@ -92,10 +134,17 @@ def test_nothing_of_a_request_is_run_at_once_or_later_and_the_bundle_stays(
 
 def test_a_batch_of_the_server_runs_nothing_either(server, segmented, uploaded_module, tmp_path):
     before = contents(server.bundle)
-    params = {**PARAMS, "overlap": f"$import exams.{uploaded_module}", "max_workers": 1, "max_batch_size": 1}
+    params = {
+        **PARAMS,
+        "overlap": f"$import exams.{uploaded_module}",
+        "max_workers": 1,
+        "max_batch_size": 1,
+    }
     url = f"{server.url}/batch/infer/{NAME}?run_sync=true"
     requests.post(url, json={**params, "device": f"$import exams.{uploaded_module}"}, timeout=300)
-    check_equal(server.infer(query="image=two", data=form()).content, label_of(segmented, "two"), tmp_path)
+    check_equal(
+        server.infer(query="image=two", data=form()).content, label_of(segmented, "two"), tmp_path
+    )
     assert not (tmp_path / "imported").exists()
     assert contents(server.bundle) == before
 
@@ -117,7 +166,9 @@ def weights(server):
 
 
 @pytest.mark.parametrize("when", ["100 flipped bits", "cut", "no checksum"])
-def test_damaged_weights_are_refused_with_a_sentence_until_they_are_mended(server, segmented, weights, tmp_path, when):
+def test_damaged_weights_are_refused_with_a_sentence_until_they_are_mended(
+    server, segmented, weights, tmp_path, when
+):
     sound, checksum = weights.read_bytes(), weights.with_name("model.pt.sha256")
     before = server.log_size()
     if when == "no checksum":
@@ -130,8 +181,12 @@ def test_damaged_weights_are_refused_with_a_sentence_until_they_are_mended(serve
         weights.write_bytes(sound)
         if when == "no checksum":
             aside.rename(checksum)
-    assert server.says("SHA-256" if when != "no checksum" else "must stand beside the weights", before)
-    check_equal(server.infer(query="image=two", data=form()).content, label_of(segmented, "two"), tmp_path)
+    assert server.says(
+        "SHA-256" if when != "no checksum" else "must stand beside the weights", before
+    )
+    check_equal(
+        server.infer(query="image=two", data=form()).content, label_of(segmented, "two"), tmp_path
+    )
 
 
 def flipped(content: bytes) -> bytes:
@@ -145,5 +200,8 @@ def flipped(content: bytes) -> bytes:
 def test_weights_from_elsewhere_are_not_loaded(server, tmp_path, place):
     (tmp_path / "model.pt").write_bytes((server.bundle / "models" / "model.pt").read_bytes())
     before = server.log_size()
-    assert ask(server, model_filename=str(tmp_path / "model.pt") if place == "absolute" else place) == 500
+    assert (
+        ask(server, model_filename=str(tmp_path / "model.pt") if place == "absolute" else place)
+        == 500
+    )
     assert server.says("model_filename must be model.pt", before)

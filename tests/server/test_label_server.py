@@ -53,7 +53,9 @@ def test_the_client_is_told_labels_and_options_and_that_there_is_nothing_to_trai
     model = info["models"][NAME]
     assert model["labels"] == {name: value for value, name in LABEL_NAMES.items() if value}
     assert set(model["config"]) == {"device", "model_filename"}
-    assert all(option in model["description"] for option in (OVERLAP, "modalities", NUMBERING, MAPS))
+    assert all(
+        option in model["description"] for option in (OVERLAP, "modalities", NUMBERING, MAPS)
+    )
     assert info["trainers"] == {}
 
 
@@ -78,7 +80,8 @@ def test_a_session_of_uploaded_files_gives_the_same(server, store, segmented, tm
 
 def test_a_4d_file_with_declared_volumes_gives_the_same(server, whole_4d, segmented, tmp_path):
     answer = server.infer(
-        data=form(modalities="t2f,t1n,t1c,t2w"), files={"file": (whole_4d.name, whole_4d.read_bytes())}
+        data=form(modalities="t2f,t1n,t1c,t2w"),
+        files={"file": (whole_4d.name, whole_4d.read_bytes())},
     )
     assert answer.status_code == 200
     check_equal(answer.content, label_of(segmented, "whole"), tmp_path)
@@ -92,18 +95,30 @@ def test_a_list_of_files_on_the_server_gives_the_same(server, store, segmented, 
 
 
 @pytest.mark.parametrize("name", ["three", "one"])
-def test_slicer_gets_an_nrrd_with_label_names_and_the_facts_of_the_case(server, segmented, tmp_path, name):
+def test_slicer_gets_an_nrrd_with_label_names_and_the_facts_of_the_case(
+    server, segmented, tmp_path, name
+):
     answer = server.infer(output="all", query=f"image={name}", data=form(result_extension=".nrrd"))
     assert answer.status_code == 200
     params, image = (part.content for part in MultipartDecoder.from_response(answer).parts)
     (tmp_path / "answer.nrrd").write_bytes(image)
-    found, expected = sitk.ReadImage(str(tmp_path / "answer.nrrd")), sitk.ReadImage(str(label_of(segmented, name)))
+    found, expected = (
+        sitk.ReadImage(str(tmp_path / "answer.nrrd")),
+        sitk.ReadImage(str(label_of(segmented, name))),
+    )
     assert np.array_equal(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(expected))
     for geometry in ("GetOrigin", "GetSpacing", "GetDirection"):
         assert np.allclose(getattr(found, geometry)(), getattr(expected, geometry)(), atol=1e-4)
     facts, record = json.loads(params), json.loads((segmented / name / f"{name}.json").read_text())
     assert facts["label_names"] == {label: value for value, label in LABEL_NAMES.items() if value}
-    for key in ("modalities", "missing", "volumes_ml", "mean_weights", "mean_entropy_in_tumour", "warnings"):
+    for key in (
+        "modalities",
+        "missing",
+        "volumes_ml",
+        "mean_weights",
+        "mean_entropy_in_tumour",
+        "warnings",
+    ):
         assert facts[key] == record[key]
     assert facts["modalities"] == [m for m in MODALITIES if m in SETS[name]]
 
@@ -112,8 +127,12 @@ def test_a_chosen_overlap_gives_what_segment_gives_with_it(server, store, tmp_pa
     """On an exam so long that the windows lie elsewhere, which its entropy shows."""
     cases = [{"case_id": "long", "image": {"t2w": store / "long-t2w.nii.gz"}}]
     for overlap in (0.1, 0.5):
-        segment_cases(cases, tmp_path / str(overlap), settings={"overlap": overlap, "device_name": "cpu"})
-    assert server.infer(query="image=long", data=form(overlap=0.1, maps="entropy")).status_code == 200
+        segment_cases(
+            cases, tmp_path / str(overlap), settings={"overlap": overlap, "device_name": "cpu"}
+        )
+    assert (
+        server.infer(query="image=long", data=form(overlap=0.1, maps="entropy")).status_code == 200
+    )
     found, same, other = (
         np.asarray(nib.load(folder / "long" / "long_entropy.nii.gz").dataobj)
         for folder in (server.maps, tmp_path / "0.1", tmp_path / "0.5")
@@ -125,7 +144,12 @@ def test_a_chosen_overlap_gives_what_segment_gives_with_it(server, store, tmp_pa
 @pytest.mark.parametrize("numbering", ["brats2021", "msd"])
 def test_a_chosen_numbering_is_that_of_the_label_map(server, segmented, tmp_path, numbering):
     answer = server.infer(query="image=two", data=form(label_numbering=numbering))
-    check_equal(answer.content, label_of(segmented, "two"), tmp_path, lambda label: to_convention(label, numbering))
+    check_equal(
+        answer.content,
+        label_of(segmented, "two"),
+        tmp_path,
+        lambda label: to_convention(label, numbering),
+    )
 
 
 def test_the_next_request_has_the_defaults_again(server, segmented, tmp_path):
@@ -143,7 +167,9 @@ def test_all_maps_are_kept_on_the_server_and_equal_those_of_segment(server, segm
         one, other = (nib.load(folder / "two" / name) for folder in (segmented, server.maps))
         assert np.array_equal(np.asarray(one.dataobj), np.asarray(other.dataobj))
         assert one.header.structarr["sform_code"] == other.header.structarr["sform_code"]
-    record, expected = (json.loads((folder / "two" / "two.json").read_text()) for folder in (server.maps, segmented))
+    record, expected = (
+        json.loads((folder / "two" / "two.json").read_text()) for folder in (server.maps, segmented)
+    )
     assert record["weights_sha256"] == expected["weights_sha256"]
 
 
@@ -162,7 +188,9 @@ def test_nothing_is_kept_where_no_maps_are_asked_for(server):
 @pytest.mark.parametrize("case_id", ["../outside", "/tmp/outside", ".."])
 def test_a_case_name_cannot_lead_out_of_the_folder_of_maps(server, store, case_id):
     before = server.log_size()
-    answer = server.infer(query=f"image={store / 'one-t2w.nii.gz'}", data=form(maps="all", case_id=case_id))
+    answer = server.infer(
+        query=f"image={store / 'one-t2w.nii.gz'}", data=form(maps="all", case_id=case_id)
+    )
     assert answer.status_code == 500
     assert server.says("A case name must be a plain file name", before)
     assert not (server.maps.parent / "outside").exists()
@@ -173,7 +201,11 @@ BAD = {
     "undeclared 4D": (None, {}, "declare what the file holds"),
     "wrong declaration": (None, {"modalities": "t1c,t2f"}, "the file must hold the 2 volumes"),
     "wrong overlap": ("image=one", {"overlap": 2}, "overlap must be a share of the window"),
-    "wrong numbering": ("image=one", {"label_numbering": "brats1999"}, "label_numbering must be one of"),
+    "wrong numbering": (
+        "image=one",
+        {"label_numbering": "brats1999"},
+        "label_numbering must be one of",
+    ),
     "wrong maps": ("image=one", {"maps": "everything"}, "maps must be one of"),
 }
 
@@ -189,28 +221,40 @@ def test_a_bad_request_fails_with_a_sentence_in_the_log(server, whole_4d, reason
 
 def test_the_server_goes_on_after_a_bad_request(server, segmented, tmp_path):
     assert server.infer(query="image=damaged", data=form()).status_code == 500
-    check_equal(server.infer(query="image=one", data=form()).content, label_of(segmented, "one"), tmp_path)
+    check_equal(
+        server.infer(query="image=one", data=form()).content, label_of(segmented, "one"), tmp_path
+    )
 
 
-def test_simmlm_ask_sends_a_whole_data_set_and_saves_what_segment_gives(server, store, segmented, tmp_path):
+def test_simmlm_ask_sends_a_whole_data_set_and_saves_what_segment_gives(
+    server, store, segmented, tmp_path
+):
     for name, modalities in SETS.items():
         (tmp_path / "exams" / name).mkdir(parents=True)
         for modality in modalities:
-            (tmp_path / "exams" / name / f"{name}-{modality}.nii.gz").symlink_to(store / f"{name}-{modality}.nii.gz")
+            (tmp_path / "exams" / name / f"{name}-{modality}.nii.gz").symlink_to(
+                store / f"{name}-{modality}.nii.gz"
+            )
     client = LabelServer(server.url, options={"device": "cpu"})
     outcomes = ask_server(client, list_cases(tmp_path / "exams"), tmp_path / "out")
     assert [outcome.status for outcome in outcomes] == ["ok"] * len(SETS)
     for name in SETS:
-        check_equal(label_of(tmp_path / "out", name).read_bytes(), label_of(segmented, name), tmp_path)
+        check_equal(
+            label_of(tmp_path / "out", name).read_bytes(), label_of(segmented, name), tmp_path
+        )
         facts = json.loads((tmp_path / "out" / name / f"{name}.json").read_text())
-        assert facts["modalities"] == [modality for modality in MODALITIES if modality in SETS[name]]
+        assert facts["modalities"] == [
+            modality for modality in MODALITIES if modality in SETS[name]
+        ]
 
 
 def test_nothing_that_was_uploaded_by_simmlm_ask_stays_on_the_server(server, store, tmp_path):
     sessions = server.maps.parent / "sessions"
     before = set(sessions.iterdir())
     client = LabelServer(server.url, options={"device": "cpu"})
-    ask_server(client, [{"case_id": "x", "image": {"t2w": store / "one-t2w.nii.gz"}}], tmp_path / "out")
+    ask_server(
+        client, [{"case_id": "x", "image": {"t2w": store / "one-t2w.nii.gz"}}], tmp_path / "out"
+    )
     assert set(sessions.iterdir()) == before
 
 
@@ -219,6 +263,8 @@ def test_simmlm_ask_goes_on_past_a_case_that_the_server_refuses(server, store, t
         {"case_id": "bad", "image": {"t1c": store / "damaged-t1c.nii.gz"}},
         {"case_id": "good", "image": {"t2w": store / "one-t2w.nii.gz"}},
     ]
-    outcomes = ask_server(LabelServer(server.url, options={"device": "cpu"}), cases, tmp_path / "out")
+    outcomes = ask_server(
+        LabelServer(server.url, options={"device": "cpu"}), cases, tmp_path / "out"
+    )
     assert [outcome.status for outcome in outcomes] == ["failed", "ok"]
     assert "Its log says why" in outcomes[0].reason

@@ -43,10 +43,20 @@ def trained(label_server_python, exams, tmp_path_factory):
             url = f"{server.url}/datastore/label?image={exam.name}&tag=final"
             requests.put(url, files=label, timeout=60).raise_for_status()
         options = requests.get(f"{server.url}/info/", timeout=60).json()["trainers"][NAME]["config"]
-        params = {**options, "max_epochs": 1, "val_split": 0.34, "device": "cpu", "window": 64, "multi_gpu": False}
+        params = {
+            **options,
+            "max_epochs": 1,
+            "val_split": 0.34,
+            "device": "cpu",
+            "window": 64,
+            "multi_gpu": False,
+        }
         requests.post(f"{server.url}/train/{NAME}", json=params, timeout=60).raise_for_status()
         deadline = time.monotonic() + TRAIN_LIMIT_S
-        while requests.get(f"{server.url}/train/", timeout=60).json()["status"] not in ("DONE", "ERROR"):
+        while requests.get(f"{server.url}/train/", timeout=60).json()["status"] not in (
+            "DONE",
+            "ERROR",
+        ):
             assert time.monotonic() < deadline, server.log.read_text()[-4000:]
             time.sleep(1)
         yield server, work / "apps" / "monaibundle" / "model" / NAME
@@ -59,9 +69,16 @@ def sha256(path):
 def test_training_ends_with_new_weights_that_fit_their_checksum_and_keeps_the_old_ones(trained):
     server, bundle = trained
     (run,) = (bundle / "runs").iterdir()
-    assert sha256(bundle / "models" / "model.pt") == sha256(run / "model.pt"), server.log.read_text()[-4000:]
-    assert (bundle / "models" / "model.pt.sha256").read_text().split() == [sha256(run / "model.pt"), "model.pt"]
-    assert sha256(run / "before-model.pt") == (run / "before-model.pt.sha256").read_text().split()[0]
+    assert sha256(bundle / "models" / "model.pt") == sha256(run / "model.pt"), (
+        server.log.read_text()[-4000:]
+    )
+    assert (bundle / "models" / "model.pt.sha256").read_text().split() == [
+        sha256(run / "model.pt"),
+        "model.pt",
+    ]
+    assert (
+        sha256(run / "before-model.pt") == (run / "before-model.pt.sha256").read_text().split()[0]
+    )
     assert sha256(run / "before-model.pt") != sha256(run / "model.pt")
 
 
@@ -76,13 +93,20 @@ def test_the_training_had_the_epochs_that_were_asked_for_and_validated(trained):
 def test_the_next_inference_uses_the_new_weights(trained, exams, tmp_path):
     server, bundle = trained
     exam = exams[1]
-    params = {"device": "cpu", "result_extension": ".nii.gz", "result_dtype": "uint8", "maps": "entropy"}
+    params = {
+        "device": "cpu",
+        "result_extension": ".nii.gz",
+        "result_dtype": "uint8",
+        "maps": "entropy",
+    }
     answer = server.infer(query=f"image={exam.name}", data={"params": json.dumps(params)})
     assert answer.status_code == 200, server.log.read_text()[-4000:]
     cases = [{"case_id": exam.name, "image": find_images(exam, exam.name)}]
     for name, folder in (("new", bundle / "models"), ("old", next((bundle / "runs").iterdir()))):
         checkpoint = folder / ("model.pt" if name == "new" else "before-model.pt")
-        segment_cases(cases, tmp_path / name, settings={"checkpoint": checkpoint, "device_name": "cpu"})
+        segment_cases(
+            cases, tmp_path / name, settings={"checkpoint": checkpoint, "device_name": "cpu"}
+        )
     found, new, old = (
         np.asarray(nib.load(folder / exam.name / f"{exam.name}_entropy.nii.gz").dataobj)
         for folder in (server.maps, tmp_path / "new", tmp_path / "old")

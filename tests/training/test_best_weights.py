@@ -14,7 +14,9 @@ class Network(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.experts = nn.ModuleDict({"t1n": nn.Linear(1, 1, bias=False), "t1c": nn.Linear(1, 1, bias=False)})
+        self.experts = nn.ModuleDict(
+            {"t1n": nn.Linear(1, 1, bias=False), "t1c": nn.Linear(1, 1, bias=False)}
+        )
         self.gate = nn.Linear(1, 1, bias=False)
 
     def set(self, value: float) -> None:
@@ -23,7 +25,9 @@ class Network(nn.Module):
 
 
 def validate(best: BestWeights, value: float, dice: list[list[float]]) -> None:
-    """Give all weights a value and validate with Dice scores known beforehand, (cases, channels)."""
+    """Return all weights a value and validate with Dice scores known beforehand, (cases,
+    channels).
+    """
     best.network.set(value)
     engine = Engine(lambda *_: None)
 
@@ -36,7 +40,9 @@ def validate(best: BestWeights, value: float, dice: list[list[float]]) -> None:
 
 
 def stored(best: BestWeights) -> dict[str, float]:
-    return {name.removesuffix(".weight"): float(value) for name, value in load_state(best.path).items()}
+    return {
+        name.removesuffix(".weight"): float(value) for name, value in load_state(best.path).items()
+    }
 
 
 @pytest.fixture
@@ -94,7 +100,9 @@ def test_a_mean_of_nothing_is_not_defined():
     assert math.isnan(mean_score(torch.tensor([math.nan])))
 
 
-def test_an_expert_that_no_case_judges_is_kept_as_it_was_last_and_a_warning_says_so(network, tmp_path, caplog):
+def test_an_expert_that_no_case_judges_is_kept_as_it_was_last_and_a_warning_says_so(
+    network, tmp_path, caplog
+):
     best = BestWeights(network, tmp_path / "w.pt", {"experts.t1n": [0], "experts.t1c": [1]})
     for value, dice in ((1.0, 0.9), (2.0, 0.1), (3.0, 0.2)):
         validate(best, value, [[dice, math.nan]])

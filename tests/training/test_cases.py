@@ -23,13 +23,17 @@ def test_every_labelled_case_comes_with_its_files(folder):
     for case in cases:
         own = folder / case["case_id"]
         assert case["label"] == own / f"{case['case_id']}-seg.nii.gz"
-        assert case["image"] == {modality: own / f"{case['case_id']}-{modality}.nii.gz" for modality in MODALITIES}
+        assert case["image"] == {
+            modality: own / f"{case['case_id']}-{modality}.nii.gz" for modality in MODALITIES
+        }
 
 
 def test_cases_are_divided_where_there_is_a_data_set_and_else_there_are_none(folder):
     training, validation = divide_labelled(folder, validation_share=0.5, seed=0)
     assert len(training) == len(validation) == 1
-    assert {case["case_id"] for case in training + validation} == {path.name for path in folder.iterdir()}
+    assert {case["case_id"] for case in training + validation} == {
+        path.name for path in folder.iterdir()
+    }
     assert divide_labelled(None, validation_share=0.5) == ((), ())
 
 
@@ -38,7 +42,10 @@ def test_a_case_without_a_label_is_left_out_and_named_in_one_line(folder, caplog
     (first / f"{first.name}-seg.nii.gz").unlink()
     assert [case["case_id"] for case in labelled_cases(folder)] == [second.name]
     (record,) = caplog.records
-    assert record.getMessage() == f"1 of 2 cases in {folder} have no label and are left out: {first.name}"
+    assert (
+        record.getMessage()
+        == f"1 of 2 cases in {folder} have no label and are left out: {first.name}"
+    )
     assert len(list_cases(folder)) == 2
 
 
@@ -76,7 +83,9 @@ def test_a_training_is_refused_with_the_names_of_all_cases_that_cannot_be_used(f
     names = sorted(path.name for path in folder.iterdir())
     for name in names:
         spoil(folder, name)
-    with pytest.raises(CaseError, match=f"got 2 that are not: {', '.join(names)}.*simmlm data") as caught:
+    with pytest.raises(
+        CaseError, match=f"got 2 that are not: {', '.join(names)}.*simmlm data"
+    ) as caught:
         labelled_cases(folder)
     assert caught.value.code == "E_CASE"
 
@@ -117,7 +126,9 @@ def test_labels_without_images_are_cases_only_where_none_are_needed(folder):
 
 def test_a_table_and_a_decathlon_folder_give_their_labelled_cases(folder, tmp_path):
     rows = rows_of(folder, tmp_path)
-    of_table = labelled_cases(write_table(tmp_path / "list.csv", [rows[0], {**rows[1], "label": ""}]))
+    of_table = labelled_cases(
+        write_table(tmp_path / "list.csv", [rows[0], {**rows[1], "label": ""}])
+    )
     assert of_table == labelled_cases(folder)[:1]
     (of_msd,) = labelled_cases(write_msd(tmp_path / "msd", folder))
     assert (of_msd["case_id"], of_msd["label_convention"]) == ("BRATS_000", "msd")

@@ -15,7 +15,10 @@ COVERAGE = st.dictionaries(st.sampled_from(MODALITIES), st.floats(0, 1), max_siz
 
 
 def cases_with(sets) -> tuple[dict, ...]:
-    return tuple({"case_id": f"c{n}", "image": {m: f"{n}-{m}" for m in sorted(own)}} for n, own in enumerate(sets))
+    return tuple(
+        {"case_id": f"c{n}", "image": {m: f"{n}-{m}" for m in sorted(own)}}
+        for n, own in enumerate(sets)
+    )
 
 
 def complete(count) -> tuple[dict, ...]:
@@ -27,7 +30,8 @@ def keeping(cases, modality) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("share", "count"), [(0.0, 1), (0.01, 1), (0.05, 2), (0.1, 4), (0.3, 12), (0.5, 20), (0.99, 40), (1.0, 40)]
+    ("share", "count"),
+    [(0.0, 1), (0.01, 1), (0.05, 2), (0.1, 4), (0.3, 12), (0.5, 20), (0.99, 40), (1.0, 40)],
 )
 def test_exactly_the_rounded_share_keeps_the_modality_and_at_least_one_case(share, count):
     cases = hide_modalities(complete(40), {"t1c": share}, seed=0)
@@ -36,12 +40,21 @@ def test_exactly_the_rounded_share_keeps_the_modality_and_at_least_one_case(shar
 
 
 @settings(deadline=None)
-@given(sets=SETS, small=st.floats(0, 1), large=st.floats(0, 1), others=COVERAGE, seed=st.integers(0, 99))
+@given(
+    sets=SETS,
+    small=st.floats(0, 1),
+    large=st.floats(0, 1),
+    others=COVERAGE,
+    seed=st.integers(0, 99),
+)
 def test_the_cases_that_keep_a_modality_at_a_small_share_are_among_those_at_a_larger_one(
     sets, small, large, others, seed
 ):
     small, large = sorted((small, large))
-    kept = [keeping(hide_modalities(cases_with(sets), {**others, "t2f": s}, seed), "t2f") for s in (small, large)]
+    kept = [
+        keeping(hide_modalities(cases_with(sets), {**others, "t2f": s}, seed), "t2f")
+        for s in (small, large)
+    ]
     assert kept[0] <= kept[1]
 
 
@@ -66,16 +79,22 @@ def test_a_case_with_nothing_else_keeps_the_modality_and_counts_among_those_that
         assert "k9" in kept
 
 
-def test_more_cases_than_the_share_keep_it_if_they_have_nothing_else_and_the_log_says_how_many(caplog):
+def test_more_cases_than_the_share_keep_it_if_they_have_nothing_else_and_the_log_says_how_many(
+    caplog,
+):
     with caplog.at_level(logging.WARNING, "simmlm"):
-        kept = keeping(hide_modalities(cases_with([{"t1c"}] * 5 + [MODALITIES] * 5), {"t1c": 0.2}, 0), "t1c")
+        kept = keeping(
+            hide_modalities(cases_with([{"t1c"}] * 5 + [MODALITIES] * 5), {"t1c": 0.2}, 0), "t1c"
+        )
     assert kept == {f"c{n}" for n in range(5)}
     assert "5 instead of 2 of 10 cases keep t1c" in caplog.text
 
 
 def test_the_draw_depends_on_the_seed_and_the_modality_and_not_on_the_order_of_the_cases():
     cases = complete(40)
-    one, two = (keeping(hide_modalities(order, {"t1c": 0.3}, 1), "t1c") for order in (cases, cases[::-1]))
+    one, two = (
+        keeping(hide_modalities(order, {"t1c": 0.3}, 1), "t1c") for order in (cases, cases[::-1])
+    )
     assert one == two
     assert one != keeping(hide_modalities(cases, {"t1c": 0.3}, 2), "t1c")
     both = hide_modalities(cases, {"t1c": 0.3, "t2f": 0.3}, 1)
@@ -83,7 +102,9 @@ def test_the_draw_depends_on_the_seed_and_the_modality_and_not_on_the_order_of_t
 
 
 def test_names_in_common_use_are_understood():
-    assert hide_modalities(complete(9), {"T1ce": 0.5}, 0) == hide_modalities(complete(9), {"t1c": 0.5}, 0)
+    assert hide_modalities(complete(9), {"T1ce": 0.5}, 0) == hide_modalities(
+        complete(9), {"t1c": 0.5}, 0
+    )
 
 
 @pytest.mark.parametrize(
@@ -125,7 +146,9 @@ def test_cases_that_can_train_every_expert_are_given_back():
 
 
 def test_experts_without_a_case_are_refused_with_those_that_can_be_trained():
-    with pytest.raises(UsageError, match=r"none with t1n, t2w among 2\..*--experts t1c,t2f .*--start-from") as caught:
+    with pytest.raises(
+        UsageError, match=r"none with t1n, t2w among 2\..*--experts t1c,t2f .*--start-from"
+    ) as caught:
         trainable_cases(cases_with([{"t1c"}, {"t2f"}]), MODALITIES)
     assert caught.value.code == "E_EXPERTS"
 
@@ -133,4 +156,7 @@ def test_experts_without_a_case_are_refused_with_those_that_can_be_trained():
 def test_experts_that_were_trained_before_need_no_case_and_the_log_names_them(caplog):
     cases = cases_with([{"t1c"}])
     assert trainable_cases(cases, MODALITIES, start_from="model.pt") is cases
-    assert "No training case has t1n, t2w, t2f: the experts stay as they are in model.pt" in caplog.text
+    assert (
+        "No training case has t1n, t2w, t2f: the experts stay as they are in model.pt"
+        in caplog.text
+    )

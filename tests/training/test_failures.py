@@ -23,7 +23,10 @@ def raised(error: BaseException, cause: BaseException | None = None) -> BaseExce
     [
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
-        RuntimeError("[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate memory: you"),
+        RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:124] err == 0. DefaultCPUAllocator: can't allocate"
+            " memory: you"
+        ),
         RuntimeError("could not create a primitive"),
         OSError(errno.ENOMEM, "Cannot allocate memory"),
         RuntimeError("DataLoader worker (pid 12) is killed by signal: Killed. "),
@@ -68,6 +71,8 @@ def test_what_has_a_name_already_keeps_it():
     assert raised(wrapped, case) is wrapped
 
 
-@pytest.mark.parametrize("error", [ValueError("else"), RuntimeError("shape mismatch"), KeyboardInterrupt()])
+@pytest.mark.parametrize(
+    "error", [ValueError("else"), RuntimeError("shape mismatch"), KeyboardInterrupt()]
+)
 def test_what_no_user_can_mend_stays_as_it_is(error):
     assert raised(error) is error

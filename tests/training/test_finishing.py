@@ -38,7 +38,10 @@ def test_inference_gets_the_trained_weights_and_those_of_before_stay_beside_them
     assert loaded(used) == loaded(trained) == 2.0
     before, checksum = (trained.with_name(f"before-{name}") for name in FILES)
     assert torch.load(before, weights_only=True)["weight"][0, 0] == 1.0
-    assert checksum.read_text().split() == [hashlib.sha256(before.read_bytes()).hexdigest(), "model.pt"]
+    assert checksum.read_text().split() == [
+        hashlib.sha256(before.read_bytes()).hexdigest(),
+        "model.pt",
+    ]
 
 
 def test_a_training_that_stopped_early_replaces_nothing(trainer, tmp_path):

@@ -16,7 +16,9 @@ def parts() -> nn.ModuleList:
     return nn.ModuleList(nn.Linear(3, 2, bias=False) for _ in range(3))
 
 
-def run_step(parts: nn.ModuleList, gradients: list[torch.Tensor | None], clip: GradientClip) -> None:
+def run_step(
+    parts: nn.ModuleList, gradients: list[torch.Tensor | None], clip: GradientClip
+) -> None:
     """Let a trainer do one AdamW step with chosen gradients."""
     optimizer = torch.optim.AdamW(parts.parameters(), lr=0.1, weight_decay=0.1)
 
@@ -33,7 +35,9 @@ def run_step(parts: nn.ModuleList, gradients: list[torch.Tensor | None], clip: G
 
 
 def test_each_part_is_clipped_by_its_own_norm(parts):
-    """Gradients of norm 1, 2 x 10 and 2 x 1000: the first stays, the others get norm 2 and keep their direction."""
+    """Gradients of norm 1, 2 x 10 and 2 x 1000: the first stays, the others get norm 2 and keep
+    their direction.
+    """
     direction = torch.randn(2, 3)
     direction /= direction.norm()
     run_step(parts, [direction, direction * 20, direction * 2000], GradientClip(parts, MAX_NORM))
@@ -42,7 +46,9 @@ def test_each_part_is_clipped_by_its_own_norm(parts):
 
 
 @pytest.mark.parametrize("poison", [torch.nan, torch.inf, -torch.inf])
-def test_a_part_with_a_gradient_that_is_not_finite_skips_the_step_and_the_others_do_not(parts, poison, caplog):
+def test_a_part_with_a_gradient_that_is_not_finite_skips_the_step_and_the_others_do_not(
+    parts, poison, caplog
+):
     bad = torch.ones(2, 3)
     bad[1, 2] = poison
     before = [part.weight.detach().clone() for part in parts]
@@ -53,7 +59,9 @@ def test_a_part_with_a_gradient_that_is_not_finite_skips_the_step_and_the_others
     assert moved == [True, False, True]
     assert all(part.weight.isfinite().all() for part in parts)
     assert clip.n_skipped == 1
-    assert [record.getMessage() for record in caplog.records] == ["A gradient was not finite in step 1; skipped (1)"]
+    assert [record.getMessage() for record in caplog.records] == [
+        "A gradient was not finite in step 1; skipped (1)"
+    ]
 
 
 def test_a_part_without_a_gradient_stays_as_it_is(parts, caplog):

@@ -34,7 +34,9 @@ class Score(Engine):
         return super().run([None], max_epochs=1)
 
 
-def run(folder: Path, losses: list[list[float]], scores: list[float], val_interval: int = 1) -> History:
+def run(
+    folder: Path, losses: list[list[float]], scores: list[float], val_interval: int = 1
+) -> History:
     """Train with chosen losses; every second step has a hinge, as large as the loss."""
     loss, evaluator = Loss(), Score(scores)
     values = iter([value for epoch in losses for value in epoch])
@@ -72,7 +74,10 @@ def test_the_table_has_a_row_per_epoch_and_an_empty_field_where_there_is_no_valu
     run(tmp_path, [[1.0, 2.0], [3.0, 5.0]], [0.5], val_interval=2)
     with (tmp_path / "mixture.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["epoch"], row["loss"], row["dice"]) for row in rows] == [("1", "1.5", ""), ("2", "4.0", "0.5")]
+    assert [(row["epoch"], row["loss"], row["dice"]) for row in rows] == [
+        ("1", "1.5", ""),
+        ("2", "4.0", "0.5"),
+    ]
 
 
 def test_the_picture_is_drawn_at_the_end(tmp_path):

@@ -28,7 +28,9 @@ def count_calls(network) -> Counter:
     """Count how many cases each part of a network sees from now on."""
     calls = Counter()
     for name, part in [*network.experts.items(), ("gate", network.gate)]:
-        part.register_forward_hook(lambda _part, inputs, _output, name=name: calls.update({name: len(inputs[0])}))
+        part.register_forward_hook(
+            lambda _part, inputs, _output, name=name: calls.update({name: len(inputs[0])})
+        )
     return calls
 
 
@@ -54,9 +56,15 @@ def test_a_pair_equals_two_separate_predictions(tiny_network, image):
 def test_a_pair_has_the_gradients_of_two_separate_predictions(tiny_network, image):
     factors = torch.randn(2, 2, 3, *SHAPE) / 1000
     pair = PairInferer()(image, tiny_network, MORE, FEWER)
-    together = gradients(tiny_network, [(logits * factor).sum() for logits, factor in zip(pair, factors, strict=True)])
+    together = gradients(
+        tiny_network,
+        [(logits * factor).sum() for logits, factor in zip(pair, factors, strict=True)],
+    )
     separate = [tiny_network(image, presence) for presence in (MORE, FEWER)]
-    alone = gradients(tiny_network, [(logits * factor).sum() for logits, factor in zip(separate, factors, strict=True)])
+    alone = gradients(
+        tiny_network,
+        [(logits * factor).sum() for logits, factor in zip(separate, factors, strict=True)],
+    )
     for name, gradient in alone.items():
         if gradient is None:
             assert together[name] is None
@@ -82,7 +90,9 @@ def test_stage_one_gives_what_each_expert_says_of_its_own_channel(tiny_network, 
     assert torch.equal(presence, MORE)
     for m, expert in enumerate(tiny_network.experts.values()):
         for b in range(2):
-            expected = expert(image[b : b + 1, m : m + 1])[0] if MORE[b, m] else torch.zeros(3, *SHAPE)
+            expected = (
+                expert(image[b : b + 1, m : m + 1])[0] if MORE[b, m] else torch.zeros(3, *SHAPE)
+            )
             assert torch.allclose(logits[b, m], expected, atol=1e-6)
 
 
@@ -115,7 +125,11 @@ def test_the_network_never_sees_metadata(tiny_network, image):
 def all_pairs() -> list[tuple[list[bool], list[bool]]]:
     """List every set with every proper superset: (more, fewer), 50 of them."""
     contained = [(more, fewer) for more in all_sets() for fewer in all_sets() if more != fewer]
-    return [(more, fewer) for more, fewer in contained if all(m or not f for m, f in zip(more, fewer, strict=True))]
+    return [
+        (more, fewer)
+        for more, fewer in contained
+        if all(m or not f for m, f in zip(more, fewer, strict=True))
+    ]
 
 
 PAIRS = all_pairs()
@@ -125,7 +139,9 @@ BATCHES = [(PAIRS[i], PAIRS[-1 - i]) for i in range(len(PAIRS) // 2)]
 
 @pytest.fixture(scope="module")
 def small_unets() -> DMoME:
-    """A mixture whose experts are small DynUNets, in double precision, where rounding hides no difference."""
+    """A mixture whose experts are small DynUNets, in double precision, where rounding hides no
+    difference.
+    """
     torch.manual_seed(0)
     network = NETWORKS["logits"]()
     assert isinstance(network, DMoME)

@@ -76,7 +76,9 @@ def die_at(monkeypatch, step: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [5, 9])
-def test_a_training_that_dies_at_any_step_ends_with_the_same_bits(cases, uninterrupted, tmp_path, monkeypatch, step):
+def test_a_training_that_dies_at_any_step_ends_with_the_same_bits(
+    cases, uninterrupted, tmp_path, monkeypatch, step
+):
     with monkeypatch.context() as patch:
         die_at(patch, step)
         with pytest.raises(Death):
@@ -93,7 +95,9 @@ def test_a_training_whose_first_state_does_not_fit_goes_on_when_there_is_room(
 
     def full(state: dict[str, Any], path: Path) -> None:
         if state["epoch"] == 1:
-            raise OutputError("E_WRITE", f"{path} must be writable; got an error: the disk is full.")
+            raise OutputError(
+                "E_WRITE", f"{path} must be writable; got an error: the disk is full."
+            )
         save_state(state, path)
 
     with monkeypatch.context() as patch:
@@ -106,8 +110,12 @@ def test_a_training_whose_first_state_does_not_fit_goes_on_when_there_is_room(
 
 
 @pytest.mark.slow
-def test_a_training_out_of_time_says_so_and_goes_on_to_the_same_bits(cases, uninterrupted, tmp_path):
-    options = [part for key, value in TINY.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+def test_a_training_out_of_time_says_so_and_goes_on_to_the_same_bits(
+    cases, uninterrupted, tmp_path
+):
+    options = [
+        part for key, value in TINY.items() for part in ("--set", f"{key}={json.dumps(value)}")
+    ]
     command = ["train", "--data", str(cases), "--out", str(tmp_path), "--device", "cpu", *options]
     first = CliRunner().invoke(app, [*command, "--minutes", "0"])
     assert first.exit_code == 75, first.output
@@ -118,7 +126,9 @@ def test_a_training_out_of_time_says_so_and_goes_on_to_the_same_bits(cases, unin
 
 
 def start(cases: Path, out: Path) -> subprocess.Popen:
-    options = [part for key, value in TINY.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    options = [
+        part for key, value in TINY.items() for part in ("--set", f"{key}={json.dumps(value)}")
+    ]
     command = [
         sys.executable,
         "-c",
@@ -131,15 +141,23 @@ def start(cases: Path, out: Path) -> subprocess.Popen:
         *options,
     ]
     environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-    return subprocess.Popen([str(part) for part in command], env=environment, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        [str(part) for part in command], env=environment, stderr=subprocess.DEVNULL
+    )
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("existing", ["experts.state", "experts.csv", "mixture.csv"])
-def test_after_kill_9_the_same_command_ends_with_the_same_bits(cases, uninterrupted, tmp_path, existing):
+def test_after_kill_9_the_same_command_ends_with_the_same_bits(
+    cases, uninterrupted, tmp_path, existing
+):
     process = start(cases, tmp_path)
     deadline = time.monotonic() + 120
-    while not (tmp_path / existing).exists() and process.poll() is None and time.monotonic() < deadline:
+    while (
+        not (tmp_path / existing).exists()
+        and process.poll() is None
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL

@@ -7,7 +7,12 @@ from scipy.stats import chisquare
 
 from bundle.errors import SetupError
 from bundle.modalities import MODALITIES, all_sets
-from bundle.training.modality_pairs import STRATEGIES, RandModalityPaird, is_proper_superset, subsets
+from bundle.training.modality_pairs import (
+    STRATEGIES,
+    RandModalityPaird,
+    is_proper_superset,
+    subsets,
+)
 
 FULL = (True,) * len(MODALITIES)
 N_DRAWS = 2800
@@ -16,7 +21,9 @@ EACH_SET = pytest.mark.parametrize("acquired", all_sets(), ids=str)
 EACH_STRATEGY = pytest.mark.parametrize("strategy", STRATEGIES)
 
 
-def draw(acquired: Flags, n_draws: int, seed: int = 0, strategy: str = "uniform") -> list[tuple[Flags, Flags]]:
+def draw(
+    acquired: Flags, n_draws: int, seed: int = 0, strategy: str = "uniform"
+) -> list[tuple[Flags, Flags]]:
     """Draw pairs (more, fewer) for a case with the acquired modalities."""
     transform = RandModalityPaird(strategy=strategy)
     transform.set_random_state(seed)
@@ -88,7 +95,9 @@ def expected_pairs(acquired: Flags, strategy: str) -> dict[tuple[Flags, Flags], 
 
 @EACH_STRATEGY
 @pytest.mark.parametrize(
-    "acquired", [FULL, (True, False, True, True), (False, True, False, True)], ids=["four", "three", "two"]
+    "acquired",
+    [FULL, (True, False, True, True), (False, True, False, True)],
+    ids=["four", "three", "two"],
 )
 @pytest.mark.slow
 def test_pairs_come_as_often_as_their_strategy_says(acquired, strategy):
@@ -103,7 +112,9 @@ def test_pairs_come_as_often_as_their_strategy_says(acquired, strategy):
 
 def test_the_reference_draws_two_modalities_22_percent_too_seldom():
     pairs = expected_pairs(FULL, "reference")
-    share = sum(chance for (_, fewer), chance in pairs.items() if fewer == (True, True, False, False))
+    share = sum(
+        chance for (_, fewer), chance in pairs.items() if fewer == (True, True, False, False)
+    )
     assert share / (1 / 14) == pytest.approx(1 - 0.22, abs=0.005)
 
 
@@ -120,7 +131,9 @@ def test_the_same_seed_draws_the_same_pairs_and_another_seed_others():
 def test_a_composition_seeds_the_draw():
     def draw_in_composition(seed: int) -> list[Flags]:
         composed = Compose([RandModalityPaird()]).set_random_state(seed)
-        return [tuple(composed({"presence": torch.tensor(FULL)})["fewer"].tolist()) for _ in range(20)]
+        return [
+            tuple(composed({"presence": torch.tensor(FULL)})["fewer"].tolist()) for _ in range(20)
+        ]
 
     assert draw_in_composition(1) == draw_in_composition(1)
     assert draw_in_composition(1) != draw_in_composition(2)

@@ -39,9 +39,18 @@ def cases(tmp_path_factory) -> Path:
 
 
 def launch(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", *arguments]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node=2",
+        *arguments,
+    ]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400)
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=400
+    )
 
 
 def losses(out: Path, stage: str) -> list[float]:
@@ -51,18 +60,34 @@ def losses(out: Path, stage: str) -> list[float]:
 
 @pytest.mark.slow
 def test_two_processes_follow_the_loss_curve_of_one_with_the_same_batches(cases, tmp_path):
-    """Also where modalities are missing: then the processes have different numbers of cases per expert."""
+    """Also where modalities are missing: then the processes have different numbers of cases per
+    expert.
+    """
     train(cases, tmp_path / "one", {**TINY, "batch_size": 2})
     settings = [
-        part for key, value in {**TINY, "batch_size": 1}.items() for part in ("--set", f"{key}={json.dumps(value)}")
+        part
+        for key, value in {**TINY, "batch_size": 1}.items()
+        for part in ("--set", f"{key}={json.dumps(value)}")
     ]
     done = launch(
-        tmp_path, "-m", "bundle.cli", "train", "--data", str(cases), "--out", str(tmp_path / "two"), *settings
+        tmp_path,
+        "-m",
+        "bundle.cli",
+        "train",
+        "--data",
+        str(cases),
+        "--out",
+        str(tmp_path / "two"),
+        *settings,
     )
     assert done.returncode == 0, done.stderr
     for stage in ("experts", "mixture"):
-        assert losses(tmp_path / "two", stage) == pytest.approx(losses(tmp_path / "one", stage), rel=1e-4)
-    one, two = (torch.load(tmp_path / out / "mixture.pt", weights_only=True) for out in ("one", "two"))
+        assert losses(tmp_path / "two", stage) == pytest.approx(
+            losses(tmp_path / "one", stage), rel=1e-4
+        )
+    one, two = (
+        torch.load(tmp_path / out / "mixture.pt", weights_only=True) for out in ("one", "two")
+    )
     assert all(torch.allclose(one[name], two[name], atol=2e-3) for name in one)
 
 
@@ -100,10 +125,20 @@ def test_more_processes_than_cases_to_validate_are_refused(monkeypatch):
 @pytest.mark.slow
 def test_processes_that_find_another_training_in_their_folder_all_end(cases, tmp_path):
     (tmp_path / "out").mkdir()
-    settings = [part for key, value in TINY.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    settings = [
+        part for key, value in TINY.items() for part in ("--set", f"{key}={json.dumps(value)}")
+    ]
     with sole_owner(tmp_path / "out"):
         done = launch(
-            tmp_path, "-m", "bundle.cli", "train", "--data", str(cases), "--out", str(tmp_path / "out"), *settings
+            tmp_path,
+            "-m",
+            "bundle.cli",
+            "train",
+            "--data",
+            str(cases),
+            "--out",
+            str(tmp_path / "out"),
+            *settings,
         )
     assert done.returncode != 0
     assert "E_BUSY" in done.stderr + done.stdout

@@ -91,7 +91,8 @@ def test_an_epoch_of_stage_1_has_no_hinge():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0, "0:00:00"), (59.6, "0:01:00"), (3599, "0:59:59"), (360000, "100:00:00")]
+    ("seconds", "text"),
+    [(0, "0:00:00"), (59.6, "0:01:00"), (3599, "0:59:59"), (360000, "100:00:00")],
 )
 def test_a_time_is_hours_minutes_and_seconds(seconds, text):
     assert progress._clock(seconds) == text

@@ -15,7 +15,9 @@ class Epochs:
 
 
 def draws(seed: int, n_epochs: int, extra: int = 0) -> tuple[list[int], list[float]]:
-    """Draw a number per epoch; ``extra`` more draws per epoch stand for anything that a run may do besides."""
+    """Draw a number per epoch; ``extra`` more draws per epoch stand for anything that a run may do
+    besides.
+    """
     drawn = []
 
     def step(*_: object) -> None:

@@ -17,7 +17,9 @@ def trainer(network: nn.Linear, seen: list[int]) -> Engine:
     return Engine(step)
 
 
-def run(path, max_epochs: int, network: nn.Linear | None = None, **settings: object) -> tuple[nn.Linear, list[int]]:
+def run(
+    path, max_epochs: int, network: nn.Linear | None = None, **settings: object
+) -> tuple[nn.Linear, list[int]]:
     network, seen = network or nn.Linear(1, 1, bias=False), []
     nn.init.constant_(network.weight, 0.0)
     engine = trainer(network, seen)
@@ -48,7 +50,10 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_first_step(tmp_path)
 
 
 def test_cases_without_a_name_are_told_apart_by_their_images():
-    assert case_ids([{"case_id": "a", "image": "x"}, {"image": "/store/b-t1c.nii.gz"}]) == ("a", "/store/b-t1c.nii.gz")
+    assert case_ids([{"case_id": "a", "image": "x"}, {"image": "/store/b-t1c.nii.gz"}]) == (
+        "a",
+        "/store/b-t1c.nii.gz",
+    )
 
 
 def test_a_finished_training_is_not_repeated(tmp_path):

@@ -17,11 +17,15 @@ def rates(n_steps: int, warmup_steps: int, t_total: int, power: float = 0.9) -> 
 
 
 def test_the_rate_rises_in_a_straight_line_and_falls_to_0():
-    assert rates(8, warmup_steps=3, t_total=7, power=1.0) == pytest.approx([0.5, 1.0, 1.5, 2.0, 1.5, 1.0, 0.5, 0.0])
+    assert rates(8, warmup_steps=3, t_total=7, power=1.0) == pytest.approx(
+        [0.5, 1.0, 1.5, 2.0, 1.5, 1.0, 0.5, 0.0]
+    )
 
 
 def test_without_warm_up_it_is_the_polynomial_decay():
-    assert rates(5, warmup_steps=0, t_total=4) == pytest.approx([2 * (1 - k / 4) ** 0.9 for k in range(5)])
+    assert rates(5, warmup_steps=0, t_total=4) == pytest.approx(
+        [2 * (1 - k / 4) ** 0.9 for k in range(5)]
+    )
 
 
 def test_it_stays_at_0_after_its_end():

@@ -17,7 +17,9 @@ from bundle.training.stages import train
 from tests.conftest import TINY_EXPERT
 
 ROOT = Path(bundle.__file__).resolve().parents[1]
-OVERLAYS = sorted(path.stem for folder in OVERLAY_FOLDERS for path in (ROOT / "configs" / folder).glob("*.yaml"))
+OVERLAYS = sorted(
+    path.stem for folder in OVERLAY_FOLDERS for path in (ROOT / "configs" / folder).glob("*.yaml")
+)
 TINY = {
     "expert": TINY_EXPERT,
     "roi_size": [64, 64, 64],
@@ -64,12 +66,16 @@ def apart(cases, tmp_path_factory) -> tuple[Path, Path]:
 
 @pytest.mark.slow
 def test_an_expert_trained_alone_has_the_weights_that_it_has_among_the_others(together, apart):
-    """Also with a case that it cannot see: there is no exchange, not even through the order of the crops."""
+    """Also with a case that it cannot see: there is no exchange, not even through the order of the
+    crops.
+    """
     everything = load(together / "experts.pt")
     parts = [load(path) for path in apart]
     assert parts[0].keys() | parts[1].keys() == everything.keys()
     assert not parts[0].keys() & parts[1].keys()
-    assert all(torch.equal(value, everything[name]) for part in parts for name, value in part.items())
+    assert all(
+        torch.equal(value, everything[name]) for part in parts for name, value in part.items()
+    )
 
 
 def test_a_file_of_experts_holds_nothing_but_the_trained_ones(apart):
@@ -102,7 +108,12 @@ def test_an_expert_in_two_files_is_named(cases, apart, tmp_path):
 def test_a_trained_mixture_can_be_trained_further(cases, together, tmp_path):
     model = train(cases, tmp_path / "first", TINY, start_from=[together / "experts.pt"])
     assert model is not None
-    further = train(cases, tmp_path / "second", {**TINY, "learning_rate": 0.0, "weight_decay": 0.0}, start_from=[model])
+    further = train(
+        cases,
+        tmp_path / "second",
+        {**TINY, "learning_rate": 0.0, "weight_decay": 0.0},
+        start_from=[model],
+    )
     assert further is not None
     first, second = load(model), load(further)
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -112,7 +123,10 @@ def test_a_trained_mixture_can_be_trained_further(cases, together, tmp_path):
 def test_settings_can_be_of_one_stage(cases, tmp_path):
     values = {**TINY, "experts.epochs": 1, "mixture.epochs": 3, "mixture.val_interval": 3}
     train(cases, tmp_path, values)
-    lines = {stage: (tmp_path / f"{stage}.csv").read_text().count("\n") - 1 for stage in ("experts", "mixture")}
+    lines = {
+        stage: (tmp_path / f"{stage}.csv").read_text().count("\n") - 1
+        for stage in ("experts", "mixture")
+    }
     assert lines == {"experts": 1, "mixture": 3}
 
 
@@ -145,14 +159,19 @@ def ablated(cases, tmp_path_factory) -> Callable[[str], Path]:
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_every_ablation_and_every_peer_trains_with_the_same_command(name, ablated):
     assert all(value.isfinite().all() for value in load(ablated(name) / "model.pt").values())
-    assert (ablated(name) / "experts.pt").exists() == (name not in ("without_pretraining", "early_fusion", "shaspec"))
+    assert (ablated(name) / "experts.pt").exists() == (
+        name not in ("without_pretraining", "early_fusion", "shaspec")
+    )
 
 
 @pytest.mark.slow
 def test_what_an_overlay_changes_is_what_is_trained(ablated):
-    """The same experts, mixed in other ways, become other weights; one network for all channels has other names."""
+    """The same experts, mixed in other ways, become other weights; one network for all channels has
+    other names.
+    """
     plain, static, early = (
-        load(ablated(name) / "model.pt") for name in ("without_mofe", "static_averaging", "early_fusion")
+        load(ablated(name) / "model.pt")
+        for name in ("without_mofe", "static_averaging", "early_fusion")
     )
     assert plain.keys() == static.keys()
     assert any(not torch.equal(plain[name], static[name]) for name in plain)

@@ -47,12 +47,25 @@ TINY = {
 
 
 def options(values: dict[str, Any]) -> list[str]:
-    return [part for key, value in values.items() for part in ("--set", f"{key}={json.dumps(value)}")]
+    return [
+        part for key, value in values.items() for part in ("--set", f"{key}={json.dumps(value)}")
+    ]
 
 
 def run_train(data: Path, out: Path) -> Result:
     settings = {key: value for key, value in TINY.items() if key not in ("epochs", "device_name")}
-    command = ["train", "--data", data, "--out", out, "--epochs", 5, "--device", "cpu", *options(settings)]
+    command = [
+        "train",
+        "--data",
+        data,
+        "--out",
+        out,
+        "--epochs",
+        5,
+        "--device",
+        "cpu",
+        *options(settings),
+    ]
     return CliRunner().invoke(app, [str(part) for part in command])
 
 
@@ -61,7 +74,12 @@ def run_monai(config: Path, folder: Path, **values: Any) -> subprocess.Completed
     overrides = [part for key, value in values.items() for part in (f"--{key}", str(value))]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
-        [*command, *overrides], cwd=folder, env=environment, capture_output=True, text=True, timeout=300
+        [*command, *overrides],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
 
@@ -84,7 +102,11 @@ def test_training_moves_every_expert_and_the_gate(trained):
     assert {name for name in second if name.startswith("experts.")} == first.keys()
     moved = {name for name in first if not torch.equal(first[name], second[name])}
     assert {f"experts.{modality}.weight" for modality in MODALITIES} <= moved
-    start = load_config("train.yaml", {**TINY, "bundle_root": ROOT}).get_parsed_content("network_def").state_dict()
+    start = (
+        load_config("train.yaml", {**TINY, "bundle_root": ROOT})
+        .get_parsed_content("network_def")
+        .state_dict()
+    )
     assert not torch.equal(second["gate.linear.weight"], start["gate.linear.weight"])
 
 
@@ -95,8 +117,20 @@ def test_the_last_file_is_the_mixture_in_half_precision(trained):
 
 
 def test_an_exam_can_be_segmented_with_the_new_weights(trained, phantom_folder, tmp_path):
-    values = {"expert": TINY_EXPERT, "checkpoint": str(trained / "model.pt"), "roi_size": [64, 64, 64]}
-    command = ["segment", str(phantom_folder), "--out", str(tmp_path), "--device", "cpu", *options(values)]
+    values = {
+        "expert": TINY_EXPERT,
+        "checkpoint": str(trained / "model.pt"),
+        "roi_size": [64, 64, 64],
+    }
+    command = [
+        "segment",
+        str(phantom_folder),
+        "--out",
+        str(tmp_path),
+        "--device",
+        "cpu",
+        *options(values),
+    ]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
     names = [case["case_id"] for case in list_cases(phantom_folder)]
@@ -108,7 +142,9 @@ def test_weights_of_other_origin_are_never_overwritten(phantom_folder, tmp_path)
     result = run_train(phantom_folder, tmp_path)
     assert result.exit_code == 2
     assert "E_OUTPUT" in result.output
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"model.pt": b"somebody's"}
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "model.pt": b"somebody's"
+    }
 
 
 def test_a_finished_training_is_left_as_it_is(trained, phantom_folder):
@@ -180,9 +216,13 @@ def two_modalities(tmp_path) -> Path:
     return tmp_path / "two"
 
 
-@pytest.mark.parametrize("how", [{}, {"experts": ["t2w"]}, {"overlays": ["without_pretraining"]}], ids=str)
+@pytest.mark.parametrize(
+    "how", [{}, {"experts": ["t2w"]}, {"overlays": ["without_pretraining"]}], ids=str
+)
 def test_an_expert_that_no_case_can_train_is_refused_before_training(two_modalities, tmp_path, how):
-    with pytest.raises(UsageError, match=r"got none with .*t2w.* among 2.*--experts t1c,t2f ") as caught:
+    with pytest.raises(
+        UsageError, match=r"got none with .*t2w.* among 2.*--experts t1c,t2f "
+    ) as caught:
         train(two_modalities, tmp_path / "out", TINY, **how)
     assert caught.value.code == "E_EXPERTS"
     assert not list((tmp_path / "out").glob("*.pt"))
@@ -190,19 +230,30 @@ def test_an_expert_that_no_case_can_train_is_refused_before_training(two_modalit
 
 def test_the_ways_out_for_an_expert_without_cases_work(two_modalities, trained, tmp_path):
     values = {**TINY, "epochs": 1}
-    assert train(two_modalities, tmp_path / "a", values, experts=["t1c", "t2f"]) == tmp_path / "a" / "experts.pt"
+    assert (
+        train(two_modalities, tmp_path / "a", values, experts=["t1c", "t2f"])
+        == tmp_path / "a" / "experts.pt"
+    )
     held = torch.load(tmp_path / "a" / "experts.pt", weights_only=True)
     assert {name.split(".")[1] for name in held} == {"t1c", "t2f"}
     train(two_modalities, tmp_path / "b", values, start_from=[trained / "mixture.pt"])
-    before, after = (torch.load(folder / "mixture.pt", weights_only=True) for folder in (trained, tmp_path / "b"))
+    before, after = (
+        torch.load(folder / "mixture.pt", weights_only=True) for folder in (trained, tmp_path / "b")
+    )
     assert torch.equal(before["experts.t2w.weight"], after["experts.t2w.weight"])
 
 
-def test_a_second_training_in_one_folder_is_refused_while_the_first_is_there(phantom_folder, tmp_path):
+def test_a_second_training_in_one_folder_is_refused_while_the_first_is_there(
+    phantom_folder, tmp_path
+):
     (tmp_path / "out").mkdir()
-    code = "import sys, time; from pathlib import Path; from bundle.folder_owner import sole_owner\n"
+    code = (
+        "import sys, time; from pathlib import Path; from bundle.folder_owner import sole_owner\n"
+    )
     code += f"with sole_owner(Path({str(tmp_path / 'out')!r})): print(flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
         assert other.stdout is not None
         other.stdout.readline()
         result = run_train(phantom_folder, tmp_path / "out")
@@ -213,7 +264,9 @@ def test_a_second_training_in_one_folder_is_refused_while_the_first_is_there(pha
         assert {path.name for path in (tmp_path / "out").iterdir()} == {".simmlm.lock"}
 
 
-def test_a_stopped_training_says_in_one_line_that_it_can_go_on(phantom_folder, tmp_path, monkeypatch):
+def test_a_stopped_training_says_in_one_line_that_it_can_go_on(
+    phantom_folder, tmp_path, monkeypatch
+):
     def stop(*_args: Any, **_options: Any) -> None:
         raise KeyboardInterrupt
 
@@ -227,7 +280,9 @@ def test_a_stopped_training_says_in_one_line_that_it_can_go_on(phantom_folder, t
 
 def test_a_training_that_does_not_fit_into_memory_says_so(phantom_folder, tmp_path, monkeypatch):
     def fail(*_args: Any, **_options: Any) -> None:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory")
+        raise RuntimeError(
+            "[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory"
+        )
 
     monkeypatch.setattr("bundle.training.gradients.GradientClip._clip", fail)
     result = run_train(phantom_folder, tmp_path / "out")
@@ -236,7 +291,9 @@ def test_a_training_that_does_not_fit_into_memory_says_so(phantom_folder, tmp_pa
     assert line.startswith("E_MEMORY: Training must fit into memory")
 
 
-def test_each_epoch_of_both_stages_tells_its_loss_and_its_validation_dice(phantom_folder, tmp_path, caplog):
+def test_each_epoch_of_both_stages_tells_its_loss_and_its_validation_dice(
+    phantom_folder, tmp_path, caplog
+):
     with caplog.at_level(logging.INFO, logger="simmlm"):
         train(phantom_folder, tmp_path / "out", {**TINY, "epochs": 2, "val_interval": 2})
     lines = [record.getMessage() for record in caplog.records if record.name == "simmlm"]
@@ -253,12 +310,17 @@ def test_each_epoch_of_both_stages_tells_its_loss_and_its_validation_dice(phanto
 @pytest.mark.slow
 def test_two_runs_with_one_seed_leave_the_same_weights(trained, phantom_folder, tmp_path):
     train(phantom_folder, tmp_path / "out", TINY)
-    again, before = (torch.load(folder / "mixture.pt", weights_only=True) for folder in (tmp_path / "out", trained))
+    again, before = (
+        torch.load(folder / "mixture.pt", weights_only=True)
+        for folder in (tmp_path / "out", trained)
+    )
     assert all(torch.equal(again[name], before[name]) for name in before)
 
 
 def test_the_second_stage_says_that_the_first_must_come_before(phantom_folder, tmp_path):
-    parser = load_config("train.yaml", {**TINY, "dataset_dir": phantom_folder, "output_dir": tmp_path})
+    parser = load_config(
+        "train.yaml", {**TINY, "dataset_dir": phantom_folder, "output_dir": tmp_path}
+    )
     with pytest.raises(SetupError, match=r"experts\.pt"):
         parser.get_parsed_content("run")
 
@@ -274,7 +336,9 @@ def test_the_training_config_runs_as_a_monai_bundle(phantom_folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_copy_of_the_bundle_segments_from_any_folder_as_the_library_does(phantom_folder, tiny_settings, tmp_path):
+def test_a_copy_of_the_bundle_segments_from_any_folder_as_the_library_does(
+    phantom_folder, tiny_settings, tmp_path
+):
     """That the copy runs, and not the installed package, is seen from its version in the JSON."""
     copy = tmp_path / "unzipped"
     for name in ("configs", "bundle"):
@@ -290,8 +354,12 @@ def test_a_copy_of_the_bundle_segments_from_any_folder_as_the_library_does(phant
     done = run_monai(copy / "configs" / "inference.yaml", elsewhere, **places, **settings)
     assert done.returncode == 0, done.stderr
 
-    outcomes = segment_cases(list_cases(phantom_folder), tmp_path / "library", settings=tiny_settings)
+    outcomes = segment_cases(
+        list_cases(phantom_folder), tmp_path / "library", settings=tiny_settings
+    )
     for case_id in (outcome.case_id for outcome in outcomes):
-        one, other = (tmp_path / way / case_id / f"{case_id}_seg.nii.gz" for way in ("monai", "library"))
+        one, other = (
+            tmp_path / way / case_id / f"{case_id}_seg.nii.gz" for way in ("monai", "library")
+        )
         assert np.array_equal(nib.load(one).dataobj, nib.load(other).dataobj)
         assert "0.0.0+copy" in (tmp_path / "monai" / case_id / f"{case_id}.json").read_text()

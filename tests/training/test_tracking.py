@@ -23,14 +23,16 @@ TINY = {
 
 
 def tracked(out: Path) -> list[set[str]]:
-    """Give the names of the values that MLflow has of each run."""
+    """Return the names of the values that MLflow has of each run."""
     with sqlite3.connect(out / "mlruns.db") as connection:
         rows = connection.execute("select distinct run_uuid, key from metrics").fetchall()
     return [{key for run, key in rows if run == each} for each in sorted({run for run, _ in rows})]
 
 
 @pytest.mark.slow
-def test_tensorboard_shows_the_loss_of_each_step_and_the_dice_of_each_validation(phantom_folder, tmp_path):
+def test_tensorboard_shows_the_loss_of_each_step_and_the_dice_of_each_validation(
+    phantom_folder, tmp_path
+):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     train(phantom_folder, tmp_path, TINY, tracking="tensorboard")
     for stage in ("experts", "mixture"):
@@ -52,7 +54,12 @@ def test_the_bundle_command_tracks_with_mlflow(phantom_folder, tmp_path):
     pytest.importorskip("mlflow")
     values = {**TINY, "dataset_dir": phantom_folder, "output_dir": tmp_path, "tracking": "mlflow"}
     options = [part for key, value in values.items() for part in (f"--{key}", str(value))]
-    config = ["--config_file", str(ROOT / "configs" / "train_experts.yaml"), "--bundle_root", str(ROOT)]
+    config = [
+        "--config_file",
+        str(ROOT / "configs" / "train_experts.yaml"),
+        "--bundle_root",
+        str(ROOT),
+    ]
     command = [sys.executable, "-m", "monai.bundle", "run", *config, *options]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

@@ -5,7 +5,7 @@ from bundle.training.validation import RepeatForSetsd
 
 
 def repeat(present: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give the label (R, ...) of a case, and its repetition unfolded to (R, S, ...)."""
+    """Return the label (R, ...) of a case, and its repetition unfolded to (R, S, ...)."""
     label = torch.randint(0, 2, (3, 4, 5, 6), dtype=torch.uint8)
     sample = {"label": label, "presence": torch.tensor(presence_flags(present))}
     return label, RepeatForSetsd("label", all_sets())(sample)["label"].unflatten(0, (3, -1))

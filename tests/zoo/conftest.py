@@ -27,7 +27,8 @@ sys.path[:] = [folder for folder in sys.path if folder != {repository!r}]
 
 @dataclass(frozen=True)
 class Machine:
-    """A stand-in for a machine on which the bundle was unpacked and only its dependencies were installed.
+    """A stand-in for a machine on which the bundle was unpacked and only its dependencies were
+    installed.
 
     Attributes:
         models: the folder that holds the bundle's folder.
@@ -62,8 +63,14 @@ class Machine:
             [sys.executable, *map(str, arguments)],
             cwd=cwd or self.elsewhere,
             env={
-                **{key: value for key, value in os.environ.items() if not key.startswith(("COV_", "SIMMLM_"))},
-                "PYTHONPATH": os.pathsep.join(str(folder) for folder in (self.site, path) if folder),
+                **{
+                    key: value
+                    for key, value in os.environ.items()
+                    if not key.startswith(("COV_", "SIMMLM_"))
+                },
+                "PYTHONPATH": os.pathsep.join(
+                    str(folder) for folder in (self.site, path) if folder
+                ),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 "OMP_NUM_THREADS": "1",
                 "CUDA_VISIBLE_DEVICES": "",
@@ -108,12 +115,17 @@ def machine(tmp_path_factory) -> Machine:
 
 @pytest.fixture(scope="session")
 def exams(tmp_path_factory) -> Path:
-    """A folder with one exam twice, whole and with two modalities; no two axes have the same size."""
+    """A folder with one exam twice, whole and with two modalities; no two axes have the
+    same size.
+    """
     folder = tmp_path_factory.mktemp("exams")
     (whole,) = write_phantoms(folder, n_cases=1, seed=5, shape=(64, 72, 56))
     (folder / "partial").mkdir()
     for modality in ("t1c", "t2f"):
-        shutil.copy(whole / f"{whole.name}-{modality}.nii.gz", folder / "partial" / f"partial-{modality}.nii.gz")
+        shutil.copy(
+            whole / f"{whole.name}-{modality}.nii.gz",
+            folder / "partial" / f"partial-{modality}.nii.gz",
+        )
     return folder
 
 

@@ -1,4 +1,6 @@
-"""The packed bundle runs where the project is not installed, from its own folder and from any other."""
+"""The packed bundle runs where the project is not installed, from its own folder and from any
+other.
+"""
 
 import json
 import os
@@ -28,7 +30,9 @@ MAPS = {"entropy", "seg", *(f"weight-{modality}" for modality in ("t1n", "t1c", 
 
 
 def maps(out: Path) -> dict[str, np.ndarray]:
-    return {path.name: np.asanyarray(nib.load(path).dataobj) for path in sorted(out.glob("*/*.nii.gz"))}
+    return {
+        path.name: np.asanyarray(nib.load(path).dataobj) for path in sorted(out.glob("*/*.nii.gz"))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,17 @@ def expected(exams, tmp_path_factory) -> dict[str, np.ndarray]:
     """The maps that the command of the repository makes of the exams."""
     out = tmp_path_factory.mktemp("expected")
     subprocess.run(
-        [sys.executable, "-m", "bundle.cli", "segment", exams, "-o", out, "--set", f"roi_size={ROI_SIZE}"],
+        [
+            sys.executable,
+            "-m",
+            "bundle.cli",
+            "segment",
+            exams,
+            "-o",
+            out,
+            "--set",
+            f"roi_size={ROI_SIZE}",
+        ],
         cwd=bundle_root(),
         env={**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
         check=True,
@@ -66,7 +80,9 @@ def check_equal(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -
 
 
 @pytest.mark.slow
-def test_the_json_makes_the_maps_of_the_command_from_the_folder_of_the_bundle(machine, exams, expected, tmp_path):
+def test_the_json_makes_the_maps_of_the_command_from_the_folder_of_the_bundle(
+    machine, exams, expected, tmp_path
+):
     machine.monai(
         "run",
         cwd=machine.bundle,
@@ -92,7 +108,9 @@ def test_the_yaml_makes_the_maps_of_the_command_from_any_folder(machine, exams, 
 
 
 @pytest.mark.slow
-def test_every_workflow_can_be_created_from_any_folder_and_defines_the_network_of_the_weights(machine):
+def test_every_workflow_can_be_created_from_any_folder_and_defines_the_network_of_the_weights(
+    machine,
+):
     arguments = [f"{config}={workflow_type}" for config, workflow_type in WORKFLOWS.items()]
     printed = machine.python(SCRIPTS / "create_workflows.py", machine.bundle, *arguments)
     found = json.loads(printed.splitlines()[-1])
@@ -104,7 +122,9 @@ def test_every_workflow_can_be_created_from_any_folder_and_defines_the_network_o
 
 
 @pytest.mark.slow
-def test_load_in_the_folder_of_the_bundle_gives_the_network_with_its_weights(machine, window: Window, tmp_path):
+def test_load_in_the_folder_of_the_bundle_gives_the_network_with_its_weights(
+    machine, window: Window, tmp_path
+):
     arguments = (machine.models, window.file, len(window.logits), tmp_path / "logits.pt")
     machine.python(SCRIPTS / "load_network.py", *arguments, cwd=machine.bundle)
     for found, logits in zip(torch.load(tmp_path / "logits.pt"), window.logits, strict=True):

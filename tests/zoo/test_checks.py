@@ -21,13 +21,26 @@ from tests.zoo.conftest import Machine
 SCHEMA = Path(__file__).with_name("metadata_schema.json")
 REQUIRED = json.loads(SCHEMA.read_text(encoding="utf-8"))["required"]
 LARGEST = 25 * 2**20  # bytes
-JUDGING, TRAINING = ("inference.json", "inference.yaml"), ("train_experts.yaml", "train.yaml", "train.json")
+JUDGING, TRAINING = (
+    ("inference.json", "inference.yaml"),
+    ("train_experts.yaml", "train.yaml", "train.json"),
+)
 TRAINING_PARTS = {
     "train": {"trainer", "dataset", "dataloader", "inferer", "handlers", "preprocessing"},
-    "validate": {"evaluator", "dataset", "dataloader", "inferer", "handlers", "preprocessing", "postprocessing"},
+    "validate": {
+        "evaluator",
+        "dataset",
+        "dataloader",
+        "inferer",
+        "handlers",
+        "preprocessing",
+        "postprocessing",
+    },
 }
 
-pytestmark = pytest.mark.filterwarnings("ignore:No hash value provided for .*schema.json:UserWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:No hash value provided for .*schema.json:UserWarning"
+)
 
 
 def config(machine: Machine, name: str) -> dict[str, Any]:
@@ -59,7 +72,12 @@ def verify(metadata: dict[str, Any], schema: Path) -> None:
     "name",
     [
         *("LICENSE", "configs/metadata.json", "models/model.pt", "configs/inference.json"),
-        *("configs/inference.yaml", "configs/train.yaml", "configs/evaluate.yaml", "configs/multi_gpu_train.yaml"),
+        *(
+            "configs/inference.yaml",
+            "configs/train.yaml",
+            "configs/evaluate.yaml",
+            "configs/multi_gpu_train.yaml",
+        ),
         *("configs/logging.conf", "docs/README.md", "docs/data_license.txt"),
     ],
 )
@@ -80,8 +98,14 @@ def test_the_version_is_semantic_and_the_newest_of_the_changelog(metadata):
 
 def test_metadata_package_and_project_agree_on_the_version(machine, metadata):
     package = (machine.bundle / "bundle" / "__init__.py").read_text(encoding="utf-8")
-    project = tomllib.loads((bundle_root() / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert re.search(r'^__version__ = "(.+)"$', package, re.M)[1] == metadata["version"] == project["version"]
+    project = tomllib.loads((bundle_root() / "pyproject.toml").read_text(encoding="utf-8"))[
+        "project"
+    ]
+    assert (
+        re.search(r'^__version__ = "(.+)"$', package, re.M)[1]
+        == metadata["version"]
+        == project["version"]
+    )
 
 
 def test_the_metadata_fit_the_schema(metadata, schema):
@@ -137,10 +161,16 @@ def test_the_pinned_packages_can_be_installed_together(metadata):
     assert {name: version(name).partition("+")[0] for name in pins} == pins
     asked = [(name, Requirement(text)) for name in pins for text in requires(name) or ()]
     among = [
-        (name, one) for name, one in asked if one.name.lower() in pins and (one.marker is None or one.marker.evaluate())
+        (name, one)
+        for name, one in asked
+        if one.name.lower() in pins and (one.marker is None or one.marker.evaluate())
     ]
     assert len(among) > len(pins) / 2
-    assert [(name, str(one)) for name, one in among if not one.specifier.contains(pins[one.name.lower()])] == []
+    assert [
+        (name, str(one))
+        for name, one in among
+        if not one.specifier.contains(pins[one.name.lower()])
+    ] == []
 
 
 def test_every_file_is_small_enough_for_git(machine):
@@ -151,12 +181,22 @@ def test_every_file_is_small_enough_for_git(machine):
 
 @pytest.mark.parametrize("name", [*JUDGING, "evaluate.yaml", *TRAINING])
 def test_every_config_has_the_ids_that_all_need(machine, name):
-    assert {"bundle_root", "device", "dataset_dir", "output_dir", "network_def", "run"} <= config(machine, name).keys()
+    assert {"bundle_root", "device", "dataset_dir", "output_dir", "network_def", "run"} <= config(
+        machine, name
+    ).keys()
 
 
 @pytest.mark.parametrize("name", [*JUDGING, "evaluate.yaml"])
 def test_inference_and_evaluation_have_the_ids_of_inference(machine, name):
-    wanted = {"inferer", "evaluator", "dataset", "dataloader", "preprocessing", "postprocessing", "handlers"}
+    wanted = {
+        "inferer",
+        "evaluator",
+        "dataset",
+        "dataloader",
+        "preprocessing",
+        "postprocessing",
+        "handlers",
+    }
     assert wanted <= config(machine, name).keys()
 
 
@@ -178,10 +218,16 @@ def test_validation_uses_the_evaluator_and_the_interval_of_the_ids(machine, name
 
 
 @pytest.mark.parametrize("name", [*JUDGING, "evaluate.yaml", *TRAINING])
-def test_the_root_of_a_config_is_the_working_folder_and_no_setting_is_a_path_of_some_machine(machine, name):
+def test_the_root_of_a_config_is_the_working_folder_and_no_setting_is_a_path_of_some_machine(
+    machine, name
+):
     settings = config(machine, name)
     assert settings["bundle_root"] == "."
-    assert [key for key, value in settings.items() if isinstance(value, str) and value.startswith(("/", "~"))] == []
+    assert [
+        key
+        for key, value in settings.items()
+        if isinstance(value, str) and value.startswith(("/", "~"))
+    ] == []
 
 
 def test_the_data_licence_names_the_exams_that_the_model_card_says_were_trained_on(machine):
@@ -189,16 +235,23 @@ def test_the_data_licence_names_the_exams_that_the_model_card_says_were_trained_
     rows = dict(re.findall(r"^\| BraTS2021_(\d+) \| ([^|]+?) \|", card, re.M))
     trained = {exam for exam, role in rows.items() if role != "unseen"}
     assert len(trained) == 6
-    assert exams_in((machine.bundle / "docs" / "data_license.txt").read_text(encoding="utf-8")) == trained
+    assert (
+        exams_in((machine.bundle / "docs" / "data_license.txt").read_text(encoding="utf-8"))
+        == trained
+    )
 
 
-@pytest.mark.parametrize("text", ["CC BY 4.0", "10.7937/jc8x-9874", "arXiv:2107.02314", "Apache License"])
+@pytest.mark.parametrize(
+    "text", ["CC BY 4.0", "10.7937/jc8x-9874", "arXiv:2107.02314", "Apache License"]
+)
 def test_the_data_licence_says_terms_and_source(machine, text):
     assert text in (machine.bundle / "docs" / "data_license.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
-def test_the_network_takes_and_gives_the_shapes_of_the_metadata_in_the_folder_of_the_bundle(machine):
+def test_the_network_takes_and_gives_the_shapes_of_the_metadata_in_the_folder_of_the_bundle(
+    machine,
+):
     machine.monai(
         "verify_net_in_out",
         cwd=machine.bundle,

@@ -1,4 +1,6 @@
-"""What MONAI exports from the packed bundle predicts what the Python network predicts, from every modality set."""
+"""What MONAI exports from the packed bundle predicts what the Python network predicts, from every
+modality set.
+"""
 
 import json
 from pathlib import Path
@@ -41,10 +43,14 @@ def test_the_torchscript_file_predicts_as_the_network_from_every_set(torchscript
 
 
 def test_the_torchscript_file_carries_the_metadata_and_the_inference_config(machine, torchscript):
-    _, metadata, others = load_net_with_metadata(str(torchscript), more_extra_files=("inference.json",))
+    _, metadata, others = load_net_with_metadata(
+        str(torchscript), more_extra_files=("inference.json",)
+    )
     configs = machine.bundle / "configs"
     assert metadata == json.loads((configs / "metadata.json").read_text(encoding="utf-8"))
-    assert json.loads(others["inference.json"]) == json.loads((configs / "inference.json").read_text(encoding="utf-8"))
+    assert json.loads(others["inference.json"]) == json.loads(
+        (configs / "inference.json").read_text(encoding="utf-8")
+    )
 
 
 def test_the_onnx_file_predicts_as_the_network_from_every_set(machine, window: Window, tmp_path):

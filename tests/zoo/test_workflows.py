@@ -1,7 +1,9 @@
-"""Every workflow of the packed bundle passes what the unit tests of the model zoo ask, on drawn exams.
+"""Every workflow of the packed bundle passes what the unit tests of the model zoo ask, on drawn
+exams.
 
 Each is made, initialized, asked for its properties, run and finalized in a process of its own, see
-``scripts/check_workflow.py``. Experts and mixture are trained one after the other; what comes out is judged and used.
+``scripts/check_workflow.py``. Experts and mixture are trained one after the other; what comes out
+is judged and used.
 """
 
 import csv
@@ -33,7 +35,10 @@ def check(machine: Machine, config: str, workflow_type: str, **overrides: Any) -
         "workflow_type": workflow_type,
         "bundle_root": str(machine.bundle),
         **SMALL,
-        **{key: str(value) if isinstance(value, Path) else value for key, value in overrides.items()},
+        **{
+            key: str(value) if isinstance(value, Path) else value
+            for key, value in overrides.items()
+        },
     }
     machine.python(SCRIPTS / "check_workflow.py", json.dumps(options))
 
@@ -64,7 +69,9 @@ def test_the_training_of_the_experts_passes_and_leaves_their_weights(experts):
     assert (experts / "experts.pt").is_file()
 
 
-def test_the_training_of_the_mixture_goes_on_from_the_experts_and_leaves_weights_with_a_checksum(mixture):
+def test_the_training_of_the_mixture_goes_on_from_the_experts_and_leaves_weights_with_a_checksum(
+    mixture,
+):
     assert (mixture / "mixture.pt").is_file()
     assert (mixture / "model.pt.sha256").read_text().split()[1] == "model.pt"
 
@@ -81,7 +88,9 @@ def test_the_train_task_goes_on_from_weights_and_replaces_them(machine, cases, m
     assert (tmp_path / "run" / "before-model.pt").read_bytes() == before
 
 
-def test_the_evaluation_of_the_mixture_passes_and_judges_every_case(machine, cases, mixture, tmp_path):
+def test_the_evaluation_of_the_mixture_passes_and_judges_every_case(
+    machine, cases, mixture, tmp_path
+):
     check(
         machine,
         "evaluate.yaml",
@@ -94,7 +103,9 @@ def test_the_evaluation_of_the_mixture_passes_and_judges_every_case(machine, cas
         assert [row["status"] for row in csv.DictReader(table)] == ["ok"] * 3
 
 
-def test_inference_with_the_mixture_passes_and_segments_every_case(machine, cases, mixture, tmp_path):
+def test_inference_with_the_mixture_passes_and_segments_every_case(
+    machine, cases, mixture, tmp_path
+):
     check(
         machine,
         "inference.json",
