@@ -126,8 +126,7 @@ def load_config(
     Args:
         name: file in ``configs``, for example ``inference.yaml``.
         values: setting to value. Folders go in as ``Path`` and lists of cases as tuples, which
-        MONAI's
-            parser passes on untouched; text that it would evaluate is refused.
+            MONAI's parser passes on untouched; text that it would evaluate is refused.
         overlays: configs that are merged over it, one after the other, as MONAI merges several
             config files.
         trained_with: the overlays are those of a training; what they change within parts that this
@@ -135,7 +134,7 @@ def load_config(
 
     Raises:
         SetupError: the config is missing or has no such setting, or a value is not what the setting
-        may be.
+            may be.
         UsageError: a value is text that the parser would evaluate.
     """
     root = bundle_root()

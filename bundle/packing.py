@@ -47,8 +47,7 @@ def pack(target: Path, *, as_folder: bool = False) -> list[str]:
 
     Args:
         target: the zip file, which holds one folder ``simmlm``, and may replace nothing but an
-        earlier one; or that
-            folder itself, which must not exist.
+            earlier one; or that folder itself, which must not exist.
         as_folder: write a folder.
 
     Returns:
@@ -56,9 +55,9 @@ def pack(target: Path, *, as_folder: bool = False) -> list[str]:
 
     Raises:
         SetupError: the weights do not fit their checksum or the configured network; nothing was
-        written.
+            written.
         OutputError: the target cannot be written, or is somebody else's file; nothing half-written
-        is left.
+            is left.
     """
     _check_target(target, as_folder=as_folder)
     load_config("inference.yaml", {}).get_parsed_content("verified")

@@ -33,7 +33,7 @@ def evaluate_network(
     Args:
         out: made if it is not there.
         settings: settings of ``configs/evaluate.yaml`` to replace, above all ``dataset_dir`` and
-        ``checkpoint``.
+            ``checkpoint``.
         overlays: configs that were merged over those of the training, such as the ablations.
         report: called with every outcome as soon as it is known.
 

@@ -85,7 +85,7 @@ class LabelServer:
 
         Args:
             files: modality to file, or to `Channel` of one 4D file, as ``cases.case_files`` gives
-            them.
+                them.
             case_id: name of the case, also on the server.
 
         Returns:

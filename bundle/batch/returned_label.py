@@ -118,7 +118,7 @@ def save_answer(
         label: its ``convention`` is the numbering of the file.
         grid: of the exam.
         facts: of the server, with ``inputs`` as `check_answer_free` takes them; the numbering is
-        added.
+            added.
 
     Returns:
         The facts as they were written.

@@ -66,7 +66,7 @@ class EvaluatorRun:
 
     Args:
         evaluator: a MONAI evaluator whose post-processing leaves ``result``; its handlers keep or
-        write the rest.
+            write the rest.
         preprocessing: reads and prepares a case.
     """
 
@@ -128,8 +128,8 @@ class CaseRunner:
 
         Raises:
             OutputError: the output folder cannot be written, another process writes there, its
-            ``cases.csv`` is
-                somebody else's, or results would go among inputs; no case was started.
+                ``cases.csv`` is somebody else's, or results would go among inputs; no case was
+                started.
         """
         check_apart(self.cases, self.output_dir)
         check_writable(self.output_dir)

@@ -22,7 +22,7 @@ def segment_cases(
 
     Args:
         cases: from ``data.cases``, or dictionaries with ``case_id`` and ``image`` (modality to
-        file).
+            file).
         out: made if it is not there.
         settings: settings of ``configs/inference.yaml`` to replace.
         report: called with every outcome as soon as it is known.

@@ -59,7 +59,7 @@ class ServerConnection:
 
     Args:
         url: ``http://`` or ``https://``, may hold a path, and a user and password instead of a
-        token.
+            token.
         token: sent as bearer token.
 
     Raises:

@@ -43,7 +43,7 @@ def case_key(case: Mapping[str, Any], settings: str) -> str:
 
     Args:
         case: ``case_id`` and inputs; every ``Path``, and every text that is one, stands for its
-        content.
+            content.
         settings: from ``settings_digest``.
 
     Returns:

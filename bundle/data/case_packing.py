@@ -37,8 +37,7 @@ def to_bytes(case: Any) -> bytes:
 
     Args:
         case: nested mappings and sequences of tensors, arrays, text and numbers; images as
-        ``keep_affine_only``
-            leaves them.
+            ``keep_affine_only`` leaves them.
 
     Raises:
         TypeError: it holds something else.

@@ -34,10 +34,9 @@ def list_cases(
 
     Args:
         source: anything that `find_layout` knows. The names of links count, not those of what they
-        lead to.
+            lead to.
         patterns: glob per modality, relative to the case folder, instead of the BraTS names, and
-        ``seg`` for the
-            label; case folders only.
+            ``seg`` for the label; case folders only.
 
     Returns:
         One dictionary per case with ``case_id`` and ``image``: the case folder (``patterns`` travel
@@ -48,7 +47,7 @@ def list_cases(
 
     Raises:
         UsageError: the source does not exist or is malformed, or a pattern finds nothing in any
-        case.
+            case.
     """
     root = own_path(source)
     layout = _layout_of_file(root) if _is_file(root) else _described_layout(root)
@@ -161,17 +160,16 @@ def case_files(item: Mapping[Any, Any]) -> dict[str, Any]:
 
     Args:
         item: ``image`` is a mapping from modality to file, a case folder, a list of files named as
-        in BraTS, or one
-            file: one of those with the others of its case beside it, or one whose volumes
-            ``modalities`` names in their order (``t1n,t1c,t2w,t2f``). Where its listing already
-            found why the case cannot be used, ``problem`` holds that `CaseError`.
+            in BraTS, or one file: one of those with the others of its case beside it, or one whose
+            volumes ``modalities`` names in their order (``t1n,t1c,t2w,t2f``). Where its listing
+            already found why the case cannot be used, ``problem`` holds that `CaseError`.
 
     Returns:
         Modality to file (or `Channel`, or array), in ``MODALITIES`` order, at least one.
 
     Raises:
         CaseError: the listing found a problem, or there is no folder, no image, or no single file
-        for a modality.
+            for a modality.
     """
     if item.get("problem") is not None:
         raise item["problem"]

@@ -20,8 +20,7 @@ class ExamRecord:
     Attributes:
         case_id: name of the case.
         inputs: modality to file and SHA-256 of the bytes that were read, and of a 4D file the
-        volume's position
-            ``channel`` and their number ``n_channels``; acquired modalities only.
+            volume's position ``channel`` and their number ``n_channels``; acquired modalities only.
         warnings: what was accepted although it is unusual.
         grid: where the voxels of every output must lie.
     """

@@ -165,7 +165,7 @@ def find_beside(file: Path, case_id: str) -> dict[str, Path]:
 
     Args:
         file: named as BraTS names it; ``exam-t1c.nii.gz`` stands for all ``exam-....nii.gz`` beside
-        it.
+            it.
         case_id: for messages.
 
     Returns:
@@ -173,7 +173,7 @@ def find_beside(file: Path, case_id: str) -> dict[str, Path]:
 
     Raises:
         CaseError: the name does not say which modality the file holds, or a modality is there
-        twice.
+            twice.
     """
     names = resolved_names({*images_in(file.parent), file})
     if names[file].kind in (None, LABEL):
@@ -194,7 +194,7 @@ def name_listed(files: Iterable[Path], case_id: str) -> dict[str, Path]:
 
     Raises:
         CaseError: a name does not say it, two files hold the same, or they are of different
-        patients.
+            patients.
     """
     names = resolved_names(files)
     unclear = [path for path, name in names.items() if name.kind is None]

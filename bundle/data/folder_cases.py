@@ -38,11 +38,11 @@ def list_folder(root: Path, patterns: Mapping[str, str] | None = None) -> Folder
     Args:
         root: a folder.
         patterns: glob per modality, relative to the case folder, instead of names; ``seg`` for the
-        label.
+            label.
 
     Raises:
         UsageError: the folder cannot be listed, holds results only, or a pattern finds nothing in
-        any case.
+            any case.
     """
     here = read_folder(root)
     if not here.is_readable:

@@ -55,7 +55,7 @@ class GzipReader:
 
         Raises:
             CaseError: E_TRUNCATED if a member has no end, E_CRC if it is damaged, E_GZIP for too
-            many of them.
+                many of them.
         """
         filled = 0
         while filled < len(out):
@@ -158,7 +158,7 @@ def finish(stream: Stream, max_extra_bytes: int = MAX_EXTRA_BYTES) -> tuple[str,
 
     Raises:
         CaseError: E_CRC or E_TRUNCATED for a damaged stream, E_SIZE if more than `max_extra_bytes`
-        are left.
+            are left.
     """
     warnings = []
     n_extra = len(read_up_to(stream, max_extra_bytes + 1))

@@ -32,8 +32,7 @@ def read_file(path: Path, n_bytes: int | None = None) -> bytes:
 
     Raises:
         CaseError: E_NOT_A_FILE for what is none, E_NOT_HERE where only the pointer of git-annex or
-        git-lfs is there,
-            E_TOO_LARGE for more bytes than any accepted volume has.
+            git-lfs is there, E_TOO_LARGE for more bytes than any accepted volume has.
         OSError: the file cannot be read.
     """
     refuse_dead_link(path)

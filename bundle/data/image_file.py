@@ -39,7 +39,7 @@ def read_stored(path: Path) -> StoredVolume:
 
     Raises:
         CaseError: the file is damaged or its header cannot be that of an MRI volume; the message
-        does not name it.
+            does not name it.
         OSError: the file cannot be read.
     """
     return read_stored_series(path, 1)[0]

@@ -54,10 +54,10 @@ class ImageName(NamedTuple):
         kind: a modality, `LABEL`, or None if the name does not say it or leaves a doubt.
         stem: what stands before the words that say it, the case's own name.
         plain_kind: the same if the words before the modality's belong to the case's name
-        (``KM_t1``), else None.
+            (``KM_t1``), else None.
         plain_stem: the case's name then.
         is_hinted: of a T1 that seems native, a word for contrast agent stands elsewhere in the
-        name.
+            name.
         has_agent: it says that a contrast agent was given.
     """
 

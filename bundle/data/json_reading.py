@@ -21,7 +21,7 @@ def read_json(path: Path) -> Any:
 
     Raises:
         UsageError: E_JSON, it cannot be read, is not JSON, or is too large or too deep to be a list
-        of cases.
+            of cases.
     """
     text = read_text(path, "JSON", "E_JSON")
     if sum(map(text.count, "[{,")) > MAX_VALUES:

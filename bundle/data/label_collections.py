@@ -16,7 +16,7 @@ class LabelCollection(NamedTuple):
         name: for messages.
         pattern: what the names of its cases hold, case ignored.
         numberings: keys of ``regions.CONVENTIONS`` that its releases use; none where labels name no
-        regions.
+            regions.
     """
 
     name: str

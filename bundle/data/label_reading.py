@@ -42,7 +42,7 @@ def read_label(path: Path, *, case_id: str) -> StoredLabel:
 
     Raises:
         CaseError: as `read_volume`, E_LABEL_VALUES, or E_SEGMENTATION for numbers that only the
-        file itself explains.
+            file itself explains.
     """
     with naming(case_id, "label", path):
         stored = read_stored(path)

@@ -44,7 +44,7 @@ def read_label_map(path: Path, *, case_id: str, declared: str | None = None) -> 
 
     Raises:
         CaseError: the file cannot be read, its numbering is not certain, or a value does not belong
-        to it.
+            to it.
     """
     stored = read_label(path, case_id=case_id)
     values, sizes = np.unique(stored.values, return_counts=True)

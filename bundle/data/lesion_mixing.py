@@ -94,8 +94,7 @@ def carve(tumour: Tensor, reach: float) -> Tensor:
     Args:
         tumour: (H, W, D) bool, not empty, 1 mm voxels.
         reach: distance of the surface outwards, negative for inwards, in units of the distance from
-        the contour
-            to the innermost voxel.
+            the contour to the innermost voxel.
 
     Returns:
         (N, 3) voxels, N > 0 for a reach above -1.

@@ -30,7 +30,7 @@ class Entry(NamedTuple):
     Attributes:
         place: where it stands, for messages: ``row 3``, ``training entry 2``.
         fields: column of ``list_columns`` to content; what is empty is left out, but for
-        ``case_id``.
+            ``case_id``.
         part: of the data set, where the list has parts.
         complaint: why the entry cannot even be read, empty if it can.
     """

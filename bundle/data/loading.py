@@ -62,8 +62,7 @@ class LoadExamd(Transform):
     Args:
         with_label: also read the expert segmentation into ``label``, (R, H, W, D) regions.
         label_convention: a key of ``regions.CONVENTIONS``, or ``auto`` to take the case's own, or
-        else to tell it
-            from the BraTS file name and the values in the file.
+            else to tell it from the BraTS file name and the values in the file.
     """
 
     def __init__(self, with_label: bool = False, label_convention: str = AUTO) -> None:
@@ -78,11 +77,10 @@ class LoadExamd(Transform):
 
         Args:
             data: ``image`` is anything that ``cases.case_files`` takes (a mapping, a folder, files
-            named as in BraTS,
-                one file with ``modalities``), or a mapping from modality to array (H, W, D); arrays
-                need ``affine`` (4, 4), voxel to world in RAS+ mm. ``case_id`` is optional with
-                files; ``label`` and ``label_convention`` are the expert segmentation and its
-                numbering.
+                named as in BraTS, one file with ``modalities``), or a mapping from modality to
+                array (H, W, D); arrays need ``affine`` (4, 4), voxel to world in RAS+ mm.
+                ``case_id`` is optional with files; ``label`` and ``label_convention`` are the
+                expert segmentation and its numbering.
 
         Returns:
             ``case_id``, ``image`` (M, H, W, D) float32 with metadata, ``presence`` (M,) bool,

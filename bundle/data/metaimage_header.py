@@ -42,7 +42,7 @@ def parse_metaimage(start: bytes) -> ImageHeader:
 
     Raises:
         CaseError: the header is damaged, or says what this program does not read; the message has
-        the way out.
+            the way out.
     """
     last = _LAST_LINE.search(start)
     if last is None:

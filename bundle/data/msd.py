@@ -52,7 +52,7 @@ def list_msd_cases(description: Path) -> tuple[dict[str, Any], ...]:
 
     Raises:
         UsageError: the description does not say which channel is which modality, or an entry has no
-        image.
+            image.
     """
     content = read_json(description)
     if not is_msd(content):

@@ -111,8 +111,8 @@ def place(header: HeaderGeometry, shape: tuple[int, int, int]) -> tuple[Grid, tu
 
     Raises:
         CaseError: E_FORMS if sform and qform disagree or none is usable, E_SHEAR for axes that are
-        not perpendicular,
-            E_SPACING for a voxel size that no MRI has, E_ORIGIN for a place that no scanner has.
+            not perpendicular, E_SPACING for a voxel size that no MRI has, E_ORIGIN for a place that
+            no scanner has.
     """
     header, size_warnings = _with_voxel_size(header)
     affine, form_warnings = _choose_form(header, shape)

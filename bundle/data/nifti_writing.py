@@ -30,8 +30,7 @@ def write_volume(path: Path, data: NDArray, grid: Grid, *, description: str = ""
         path: in a folder that exists; an older file is replaced.
         data: (H, W, D), uint8 or float32.
         grid: of the input. Its header fields are repeated as they are, even a missing or invalid
-        form, so that the
-            output lies on the input in every viewer.
+            form, so that the output lies on the input in every viewer.
         description: for the header, cut after 79 bytes.
 
     Raises:

@@ -59,7 +59,7 @@ def parse_nrrd(start: bytes) -> ImageHeader:
 
     Raises:
         CaseError: the header is damaged, or says what this program does not read; the message has
-        the way out.
+            the way out.
     """
     if _DETACHED.search(start):  # such a header may end with its file
         raise CaseError(

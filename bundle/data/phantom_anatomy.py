@@ -76,7 +76,7 @@ def draw_brain(grid: Grid, rest: Field, rng: np.random.Generator) -> Brain:
     Args:
         grid: where each voxel lies; decides the outer surface.
         rest: (3, H, W, D) mm, where its tissue would lie if no tumour had pushed it; decides all
-        that is inside.
+            that is inside.
         rng: settles folding, ventricle size and atrophy.
     """
     soft, atrophy = grid.soft_mm, rng.uniform(0, 1)

@@ -18,10 +18,10 @@ class Lesion:
     Attributes:
         centre: x, y, z.
         stretch: (3, 3), turns an offset from the centre into one whose length is compared with the
-        radius.
+            radius.
         radius_mm: of the core.
         rim_mm: mean thickness of what enhances; 0 for a tumour that does not, above radius_mm for a
-        solid one.
+            solid one.
         patchiness: 0 for a rim of even thickness; around 1 it is interrupted.
         oedema_mm: reach of the oedema beyond the core.
     """

@@ -137,7 +137,7 @@ def write_phantoms(
     Raises:
         UsageError: an argument is out of its range.
         OutputError: the folder cannot be made, before anything is drawn, or a file cannot be
-        written.
+            written.
     """
     _check_request(n_cases, seed, shape, naming, modalities)
     make_folder(folder)

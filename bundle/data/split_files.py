@@ -30,7 +30,7 @@ class Split:
         seed: drew the patients.
         shares: wanted share of the patients per drawn part.
         parts: part to case ids; ``training``, ``validation`` and ``test``, or ``fold-0`` and so on
-        and ``test``.
+            and ``test``.
     """
 
     seed: int
@@ -48,7 +48,7 @@ def write_split(path: Path, split: Split) -> None:
 
     Raises:
         UsageError: E_OUTPUT, there is a file with another content: a split that results depend on
-        is never replaced.
+            is never replaced.
         OutputError: the file cannot be written.
     """
     content = {

@@ -31,8 +31,8 @@ def divide(
     Args:
         cases: dictionaries with ``case_id``.
         split_file: a file of ``split_files.write_split``. None: the parts that a list gives to its
-        cases
-            (``part``); without a validation part among them, one is drawn from the training cases.
+            cases (``part``); without a validation part among them, one is drawn from the training
+            cases.
         fold: the fold to validate on, of the split file or, where all training cases have one, of
             their list; the others train.
         validation_share: 0 to 1, of the patients, if drawn.

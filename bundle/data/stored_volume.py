@@ -68,7 +68,7 @@ def check_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
 
     Raises:
         CaseError: E_2D for no volume, E_4D for several, E_HEADER for a length that is none,
-        E_TOO_LARGE.
+            E_TOO_LARGE.
     """
     if shape and min(shape) < 1:
         raise CaseError(

@@ -23,8 +23,8 @@ def read_table(path: Path, is_known: Callable[[str], bool]) -> Iterator[tuple[in
     Args:
         path: a CSV or TSV file.
         is_known: tells the name of a column. What separates them is what gives the most known names
-        in the first
-            row: to guess it from all characters fails where paths hold commas or texts semicolons.
+            in the first row: to guess it from all characters fails where paths hold commas or texts
+            semicolons.
 
     Raises:
         UsageError: E_DATALIST, while it is read: it is no text, or a quote is not closed.

@@ -49,7 +49,7 @@ class CachedCases(Dataset):
         cache_dir: folder that keeps preprocessed cases from run to run; None for none.
         max_cache_gb: bound on that folder, in 1e9 bytes.
         mixing_share: share of the samples that get another case under ``donor``, for
-        ``RandLesionMixd``.
+            ``RandLesionMixd``.
         num_workers: threads that preprocess at the start.
 
     Raises:

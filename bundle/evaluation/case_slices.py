@@ -30,7 +30,7 @@ class CaseSlice:
     Attributes:
         case: name.
         score: mean Dice over the regions that the truth has, of the whole case; without any 1 if
-        nothing was found.
+            nothing was found.
         image: (rows, columns), greys in [0, 1]; black outside the brain.
         truth: (R, rows, columns).
         predicted: (R, rows, columns).

@@ -65,7 +65,7 @@ def compare(
 
     Raises:
         UsageError: E_SCORES, a run lacks the metric, or there is no case, set or region that all
-        have.
+            have.
     """
     _check_metric(runs, metric)
     cases, sets, regions = (

@@ -31,7 +31,7 @@ class Correlation:
 
     Attributes:
         r: NaN with fewer than three cases or without variance. low, high: 95 % percentile bootstrap
-        over cases; NaN with fewer than ten cases, and where r is.
+            over cases; NaN with fewer than ten cases, and where r is.
         n: cases.
     """
 

@@ -44,8 +44,7 @@ class Difference(Interval):
 
     Attributes:
         p: of the two-sided permutation test that swaps pairs, which flips the sign of their
-        difference; exact for up
-            to 13 pairs, NaN with fewer than two.
+            difference; exact for up to 13 pairs, NaN with fewer than two.
     """
 
     p: float

@@ -33,7 +33,7 @@ class JudgedCase:
         case: name of the case.
         scores: per modality set, region and metric.
         histograms: of the probabilities in the brain, by set and region; none for a bare
-        segmentation.
+            segmentation.
         worst: the slice with most errors, from the largest set.
     """
 
@@ -61,8 +61,7 @@ class JudgeSetsd(Transform):
 
         Args:
             data: ``pred``, what ``SetInferer`` gives, for one case; ``image`` (M, H, W, D),
-            preprocessed; ``label``
-                (R, H, W, D) and ``record`` on the grid of the files.
+                preprocessed; ``label`` (R, H, W, D) and ``record`` on the grid of the files.
 
         Returns:
             ``judged``, a `JudgedCase`, and ``result``, plain JSON facts, instead of ``pred``,

@@ -34,7 +34,7 @@ def read_one_hot(path: Path, *, case_id: str, convention: str) -> tuple[NDArray[
 
     Raises:
         CaseError: E_4D, the volumes are no classes; E_LABELS, the numbering lacks one; or the file
-        is damaged.
+            is damaged.
     """
     try:
         stored = _volumes(path)

@@ -80,7 +80,7 @@ def draw_reliability(bins: Mapping[str, Sequence[Bin]]) -> Figure:
 
     Args:
         bins: region to (low, high, voxels, mean probability, frequency), see
-        ``ProbabilityHistogram.reliability``.
+            ``ProbabilityHistogram.reliability``.
     """
     figure = Figure(figsize=(3.0 * len(bins) + 0.6, 4.2), dpi=_DPI, layout="constrained")
     grid = figure.subplots(

@@ -86,15 +86,15 @@ def read_prediction(path: Path, *, case_id: str, grid: Grid, convention: str) ->
 
     Args:
         path: a label map of any format that is read, or a 4D file of one-hot classes, background
-        first.
+            first.
         case_id: for messages.
         grid: of the truth; the segmentation must lie on it voxel by voxel, however it orders its
-        axes.
+            axes.
         convention: the numbering in the file, a key of ``regions.CONVENTIONS``.
 
     Raises:
         CaseError: the file cannot be read, lies elsewhere, or holds a value that its numbering does
-        not have.
+            not have.
     """
     try:
         predicted = read_label_map(path, case_id=case_id, declared=convention)

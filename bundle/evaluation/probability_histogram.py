@@ -31,8 +31,8 @@ class ProbabilityHistogram:
 
     Attributes:
         counts: (2, N_BINS), voxels outside and of the region by their probability, in rising order.
-        The bins of p and
-            1 - p are mirror images; 0.5, which is no decision for the region, is in the lower half.
+            The bins of p and 1 - p are mirror images; 0.5, which is no decision for the region, is
+            in the lower half.
     """
 
     counts: NDArray[np.int64]

@@ -60,14 +60,12 @@ class ScoreTable:
         scores: at most one per case, set, region and metric.
 
     Attributes:
-        cases: names, sorted.
-        sets: those that occur, in the order of ``ALL_SETS``.
-        regions: those that occur, in ``REGIONS`` order.
-        metrics: in the order of their first score.
+        cases: names, sorted. sets: those that occur, in the order of ``ALL_SETS``. regions: those
+            that occur, in ``REGIONS`` order. metrics: in the order of their first score.
 
     Raises:
         UsageError: E_SCORES, there are none, a set or a region is unknown, a value is infinite, or
-        a row comes twice.
+            a row comes twice.
     """
 
     def __init__(self, scores: Iterable[Score]) -> None:
@@ -92,15 +90,14 @@ class ScoreTable:
         Args:
             metric: one of ``metrics``.
             empty: ``skip`` leaves out (case, region) of which ``truth_ml`` is 0, from all metrics
-            that compare with the
-                truth; ``one`` keeps the values of the table.
+                that compare with the truth; ``one`` keeps the values of the table.
 
         Returns:
             (cases, sets, regions), NaN where there is none.
 
         Raises:
             UsageError: E_SCORES, the table has no such metric, or nothing tells which regions the
-            truth has.
+                truth has.
         """
         if metric not in self.metrics:
             known = ", ".join(self.metrics)
@@ -164,7 +161,7 @@ class ScoreTable:
 
         Raises:
             UsageError: E_SCORES, the file cannot be read or is no such table; the message names it
-            and what is wrong.
+                and what is wrong.
         """
         try:
             with path.open(

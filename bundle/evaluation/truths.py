@@ -66,7 +66,7 @@ def load_truth(case: Mapping[Any, Any], declared: str | None) -> dict[Hashable, 
     Args:
         case: ``case_id`` and ``label``.
         declared: its numbering, a key of ``regions.CONVENTIONS``; None to tell it from names and
-        values.
+            values.
 
     Returns:
         ``image`` (M, H, W, D), all 0, ``label`` (R, H, W, D) and ``record``, as ``LoadExamd`` gives

@@ -23,7 +23,7 @@ class MixtureInferer(SlidingWindowInferer):
     Args:
         amp: compute in bfloat16 where that is safe.
         options: as MONAI's ``SlidingWindowInferer``: ``roi_size``, ``overlap``, ``sw_batch_size``,
-        ``mode``.
+            ``mode``.
     """
 
     def __init__(self, amp: bool = False, **options: Any) -> None:
@@ -37,8 +37,7 @@ class MixtureInferer(SlidingWindowInferer):
 
         Args:
             inputs: (B, M, H, W, D), preprocessed; of any size, also smaller than the window.
-            ``overlap`` in its
-                metadata counts instead of this object's.
+                ``overlap`` in its metadata counts instead of this object's.
             network: the mixture.
             presence: (B, M) bool; left out, a channel that is zero everywhere counts as absent.
 

@@ -61,8 +61,7 @@ def draw_preview(
         path: of the PNG; a file of that name is replaced.
         images: acquired modality to (H, W, D) raw intensities, 0 outside the brain.
         maps: (H, W, D) each: ``seg`` with the values of ``regions.LABEL_NAMES``, ``entropy`` in
-        bits,
-            ``weight-MODALITY`` in [0, 1]; ``truth``, if there is one, is drawn dashed.
+            bits, ``weight-MODALITY`` in [0, 1]; ``truth``, if there is one, is drawn dashed.
         affine: (4, 4), voxel to world, RAS+ mm; any orientation.
         title: usually the case; the acquired modalities are added.
 

@@ -75,8 +75,7 @@ class TakeRequestd(Transform):
 
         Args:
             data: a loaded case. An option may be a list of choices, of which the first is meant: so
-            MONAI Label
-                passes on what a client did not choose.
+                MONAI Label passes on what a client did not choose.
 
         Raises:
             CaseError: E_OPTION, an option is none of the choices.
@@ -122,7 +121,7 @@ class AnswerRequestd(Transform):
     Args:
         checkpoint: the bundle's weights, for the record.
         maps_dir: where requested maps are kept, ``MAPS_DIR/CASE/``; None keeps none and says so in
-        the result.
+            the result.
         settings: what should stand in the JSON beside the maps.
     """
 

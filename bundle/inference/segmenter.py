@@ -23,8 +23,8 @@ class SegmentedExam:
 
     Attributes:
         maps: ``seg`` (H, W, D) uint8 with the values of ``regions.LABEL_NAMES``, ``entropy`` (H, W,
-        D)
-            float32 in bits, and ``weight-MODALITY`` (H, W, D) float32 for every acquired modality.
+            D) float32 in bits, and ``weight-MODALITY`` (H, W, D) float32 for every acquired
+            modality.
         affine: (4, 4), voxel to world, RAS+ mm.
         result: modalities, volumes in ml, mean weights, warnings; plain JSON.
     """
@@ -39,7 +39,7 @@ class Segmenter:
 
     Args:
         settings: settings of ``configs/inference.yaml`` to replace, for example ``device_name`` or
-        ``overlap``.
+            ``overlap``.
 
     Raises:
         SetupError: weights or settings are unusable.
@@ -65,8 +65,7 @@ class Segmenter:
 
         Args:
             images: modality to file or to array (H, W, D), or a case folder. ``t1``, ``t1ce``,
-            ``t2`` and
-                ``flair`` are understood too. Leave a modality out that was not acquired.
+                ``t2`` and ``flair`` are understood too. Leave a modality out that was not acquired.
             affine: (4, 4), voxel to world in RAS+ mm; needed with arrays.
             case_id: name for messages and the result.
 

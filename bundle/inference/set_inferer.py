@@ -30,7 +30,7 @@ class SetInferer(SlidingWindowInferer):
         modality_sets: sets as presence flags.
         amp: compute in bfloat16 where that is safe.
         options: as MONAI's ``SlidingWindowInferer``: ``roi_size``, ``overlap``, ``sw_batch_size``,
-        ``mode``.
+            ``mode``.
     """
 
     def __init__(self, modality_sets: list[list[bool]], amp: bool = False, **options: Any) -> None:

@@ -55,8 +55,7 @@ def write_slicer_files(
     Args:
         folder: exists.
         label: (H, W, D), the values of ``regions.LABEL_NAMES``; the ``.seg.nrrd`` keeps them,
-        because its segments
-            carry their names with them.
+            because its segments carry their names with them.
         grid: of the case.
         case_id: for the files' names.
         convention: numbering of the NIfTI label map, which the colour table explains.

@@ -134,7 +134,7 @@ class MapWriter:
         Args:
             case: after post-processing, see ``maps.SplitMapsd``.
             computed_s: seconds from the first byte read to the last map, for the JSON; None where
-            nobody measured.
+                nobody measured.
             kinds: which of ``MAP_KINDS`` to write.
 
         Returns:
@@ -142,8 +142,7 @@ class MapWriter:
 
         Raises:
             CaseError: E_NOT_FINITE, a map or fact is no number; E_CHANGED, a file is not what was
-            read; or what is
-                there must not be replaced. Nothing is written.
+                read; or what is there must not be replaced. Nothing is written.
             OutputError: the folder cannot be written; files of an earlier run may be gone, nothing
                 is half-written.
         """

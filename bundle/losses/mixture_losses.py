@@ -38,7 +38,7 @@ class ExpertsLoss(nn.Module):
 
         Args:
             pred: expert logits (B, M, R, H, W, D) and presence (B, M) bool; on the CPU it costs no
-            device sync.
+                device sync.
             target: (B, R, H, W, D), 0 or 1.
 
         Returns:
@@ -73,9 +73,9 @@ class MoFeLoss(nn.Module):
         task_loss: (logits, target) to (B, R).
         weight: lambda, the weight of the hinge.
         per_region: take the hinge per case and region, then average; else per case, on the mean
-        over regions.
+            over regions.
         stop_fewer_gradient: let the hinge pull the larger set's loss down without pushing the
-        smaller set's up.
+            smaller set's up.
 
     Attributes:
         parts: detached means of the last call: ``more``, ``fewer`` and the unweighted ``hinge``.

@@ -24,7 +24,7 @@ def load_verified(network: Network, path: Path | str) -> Network:
     Args:
         network: receives the weights; every name and shape must match.
         path: a state dict; ``path`` + ``.sha256`` holds the checksum in the format of
-        ``sha256sum``.
+            ``sha256sum``.
 
     Raises:
         SetupError: a file is missing, the checksum differs, or the weights are of another network.
@@ -40,9 +40,8 @@ def initial_weights(network: Network, source: Path | str | Sequence[Path | str] 
     Args:
         network: receives the weights.
         source: one file that holds a whole network, in any precision; or one file or several that
-        hold experts
-            only, together each of the network's experts once, while all else stays as it is built.
-            None leaves the network as it is built.
+            hold experts only, together each of the network's experts once, while all else stays as
+            it is built. None leaves the network as it is built.
 
     Returns:
         The network. An output layer of experts that the network does without, because it mixes
@@ -50,7 +49,7 @@ def initial_weights(network: Network, source: Path | str | Sequence[Path | str] 
 
     Raises:
         SetupError: a file is missing, damaged or of another network; an expert is missing or comes
-        twice.
+            twice.
     """
     if source is None:
         return network

@@ -26,9 +26,8 @@ class DMoME(ModalityNetwork):
 
     Args:
         experts: one network per modality, (B, 1, H, W, D) to (B, R, H, W, D) logits, or to feature
-        maps if
-            the mixer makes logits of them; cases must not influence each other (instance norm, not
-            batch norm). The order of the mapping is the channel order of the image.
+            maps if the mixer makes logits of them; cases must not influence each other (instance
+            norm, not batch norm). The order of the mapping is the channel order of the image.
         gate: (B, M, H, W, D) to (B, M, R) scores.
         mixer: (expert logits, scores, presence) to (logits, weights).
 
@@ -81,7 +80,7 @@ class DMoME(ModalityNetwork):
 
         Args:
             expert_logits: (B, M, R, H, W, D) from ``expert_logits`` for this set or a superset of
-            it.
+                it.
             image: (B, M, H, W, D); channels outside the set are ignored.
             presence: (B, M) bool, the set.
 

@@ -22,7 +22,7 @@ class LogitMixer(nn.Module):
 
         Args:
             expert_logits: (B, M, R, H, W, D). Entries of absent modalities are never read, they may
-            be NaN.
+                be NaN.
             scores: (B, M, R), unbounded; larger means more trusted.
             presence: (B, M), bool, at least one True per row.
 
@@ -71,8 +71,7 @@ class FeatureMixer(nn.Module):
 
     Args:
         head: (B, F, H, W, D) features to (B, R, H, W, D) logits, shared by all modalities. Not
-        linear, or it
-            would commute with the mixing and this were a mixture of logits.
+            linear, or it would commute with the mixing and this were a mixture of logits.
     """
 
     def __init__(self, head: nn.Module) -> None:
@@ -86,7 +85,7 @@ class FeatureMixer(nn.Module):
 
         Args:
             expert_features: (B, M, F, H, W, D). Entries of absent modalities are never read, they
-            may be NaN.
+                may be NaN.
             scores: (B, M, 1), unbounded.
             presence: (B, M) bool, at least one True per row.
 

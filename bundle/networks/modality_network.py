@@ -55,8 +55,7 @@ class ModalityNetwork(nn.Module, ABC):
         Args:
             image: (B, M, H, W, D), z-scored per modality.
             presence: (B, M) bool, True = acquired. Left out, it is read off the image, which is
-            right for
-                whole volumes only.
+                right for whole volumes only.
 
         Returns:
             (B, R, H, W, D) logits of overlapping regions.

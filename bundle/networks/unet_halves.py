@@ -13,8 +13,8 @@ class UNetEncoder(nn.Module):
         unet: gives away its layers; what belongs to the way up is dropped.
 
     Attributes:
-        filters: channels of the levels, finest first.
-        strides: of the levels; their product is the voxels' size at the deepest one.
+        filters: channels of the levels, finest first. strides: of the levels; their product is the
+            voxels' size at the deepest one.
     """
 
     def __init__(self, unet: DynUNet) -> None:

@@ -24,7 +24,7 @@ def checked_roi_size(roi_size: Sequence[int], network: nn.Module) -> tuple[int, 
 
     Raises:
         SetupError: a U-Net cannot halve it as often as it does, or nothing would be left to
-        normalise.
+            normalise.
     """
     step = _step(network)
     smallest = max(

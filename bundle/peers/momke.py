@@ -25,8 +25,8 @@ class MoMKE(ModalityNetwork):
 
     Args:
         experts: one network per modality, (B, 1, H, W, D) to feature maps (B, F, H, W, D); cases
-        must not influence
-            each other. The order of the mapping is the channel order of the image.
+            must not influence each other. The order of the mapping is the channel order of the
+            image.
         routers: one network per modality, (B, 1, H, W, D) to scores (B, 1, K) of the K experts.
         head: (B, M * F, H, W, D) to logits (B, R, H, W, D).
 
@@ -73,7 +73,7 @@ class MoMKE(ModalityNetwork):
 
         Args:
             expert_logits: (B, M, F, H, W, D) from ``expert_logits`` for this set or a superset of
-            it.
+                it.
             image: not read.
             presence: (B, M) bool, the set.
 

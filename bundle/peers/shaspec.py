@@ -43,7 +43,7 @@ class ShaSpec(ModalityNetwork):
     Args:
         shared: gives the shared encoder.
         specific: one per modality, give the specific encoders. The order is the channel order of
-        the image.
+            the image.
         decoder: gives the decoder; its output has the channels of the regions.
 
     Source: Wang et al., Multi-modal Learning with Missing Modality via Shared-Specific Feature

@@ -19,7 +19,7 @@ class WeightAverage:
     Args:
         network: the trained network; it is left alone.
         decay: share of the old average that stays, 0 to less than 1. An average of about ``1 / (1 -
-        decay)`` steps.
+            decay)`` steps.
 
     Raises:
         ValueError: ``decay`` is out of range.

@@ -29,8 +29,7 @@ class BestWeights:
         network: the network that is validated.
         path: the file of weights, a state dict with the tensors of all parts.
         parts: name of a part to the positions of its channels in the Dice scores; the name is the
-        prefix of
-            its tensors (``experts.t1c``). None is the whole network with all channels.
+            prefix of its tensors (``experts.t1c``). None is the whole network with all channels.
         score_name: the metric, which must keep its details: (N, C) Dice of N cases, NaN where not
             defined.
     """

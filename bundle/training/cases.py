@@ -31,8 +31,7 @@ def labelled_cases(source: Path | str, patterns: Mapping[str, str] | None = None
     Raises:
         UsageError: no case has a label, or the data set is malformed.
         CaseError: cases cannot be used, because files are missing or ambiguous; all of them are
-        named: a training
-            never goes on with fewer cases than it was given.
+            named: a training never goes on with fewer cases than it was given.
     """
     cases = cases_to_judge(source, patterns)
     problems = [case["problem"] for case in cases if case.get("problem") is not None]
@@ -63,7 +62,7 @@ def cases_to_judge(
         source: as for `labelled_cases`.
         patterns: as for `labelled_cases`.
         need_images: without them only other people's segmentations can be judged; ``image`` is then
-        empty.
+            empty.
         tell: log which cases have no label.
 
     Returns:

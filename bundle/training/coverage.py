@@ -62,7 +62,7 @@ def trainable_cases(
         cases: dictionaries with ``case_id`` and ``image``.
         modalities: those that are to be trained.
         start_from: weights that hold all experts already, of whatever training; then nothing is
-        missing.
+            missing.
 
     Raises:
         UsageError: E_EXPERTS, no case has one of the modalities.

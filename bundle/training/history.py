@@ -30,7 +30,7 @@ class History:
         folder: receives table and picture.
         stage: their name.
         loss: the loss function; what its ``parts`` (name to scalar) hold after each step is
-        averaged too.
+            averaged too.
         optimizer: its learning rate is noted.
         evaluator: the validation engine; its key metric is noted.
     """

@@ -10,7 +10,7 @@ class WarmupPolynomialSchedule(LambdaLR):
     Args:
         optimizer: its learning rates are the peak.
         warmup_steps: steps until the peak is reached; the first step has ``1 / (warmup_steps + 1)``
-        of it.
+            of it.
         t_total: all steps, warm-up included.
         power: 1 falls in a straight line; nnU-Net uses 0.9.
     """

@@ -38,8 +38,7 @@ def train(
     Args:
         data: labelled cases, anything that ``labelled_cases`` takes.
         out: receives ``experts.pt``, ``mixture.pt`` and ``model.pt`` with its SHA-256, and per
-        stage a table and
-            a curve of the epochs and the state to go on from.
+            stage a table and a curve of the epochs and the state to go on from.
         settings: replaced settings of the configs, for example ``epochs``, or of one:
             ``experts.epochs``.
         experts: train only these experts, and stop after stage 1.
@@ -55,7 +54,7 @@ def train(
 
     Raises:
         UsageError: the data have no labelled cases or none for an expert, or ``out`` holds another
-        training.
+            training.
         OutputError: ``out`` cannot be written, or another process trains there.
         UserError: memory ran out.
     """

@@ -17,7 +17,7 @@ class RepeatForSetsd(MapTransform):
 
     Args:
         keys: label (R, H, W, D), which becomes (R * S, H, W, D), regions outermost; ``presence``
-        must be there too.
+            must be there too.
         modality_sets: S sets as presence flags.
     """
 

@@ -15,8 +15,7 @@ class RawServer(socketserver.ThreadingTCPServer):
     """Reads one request per connection and lets ``reply`` write to the socket.
 
     Attributes:
-        received: the requests as they came.
-        url: on the loopback interface.
+        received: the requests as they came. url: on the loopback interface.
     """
 
     daemon_threads = True

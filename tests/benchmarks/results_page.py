@@ -199,7 +199,7 @@ def write_page(path: Path, runs: Runs, facts: Mapping[str, object]) -> None:
         path: of the Markdown file.
         runs: variant to the evaluation folders of its seeds.
         facts: how the runs were made: ``command``, ``n_seeds``, ``drawn`` and the fields of
-        ``tables.Size``.
+            ``tables.Size``.
     """
     summaries = {name: [_read(folder) for folder in folders] for name, folders in runs.items()}
     parts = ["# Results of SimMLM, its ablations and its peers", _protocol(facts, summaries)]
