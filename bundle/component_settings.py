@@ -18,8 +18,7 @@ HOMES = (
     "torch.nn.",
     "monai.networks.",
     "monai.losses.",
-    "bundle.networks.",
-    "bundle.losses.",
+    "bundle.mixture.",
     "bundle.peers.",
 )
 """Packages of which the layers, networks and losses can be named; building one of them runs nothing

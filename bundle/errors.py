@@ -7,8 +7,8 @@ class UserError(Exception):
     """A problem the user can mend; its text is the whole message, no traceback is needed.
 
     Attributes:
-        code: stable identifier such as ``E_CRC``, for tables and scripts. exit_code: what the
-            command line returns when this ends a run.
+        code: stable identifier such as ``E_CRC``, for tables and scripts.
+        exit_code: what the command line returns when this ends a run.
     """
 
     exit_code = 1

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.errors import SetupError
-from bundle.regions import CONVENTIONS
+from bundle.tasks.regions import CONVENTIONS
 
 _TEXT = re.compile(r"[\w.:+-]+")
 _INFINITY = math.inf

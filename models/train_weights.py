@@ -31,9 +31,9 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bundle.configuration import parse_settings
-from bundle.data.cases import list_cases
-from bundle.data.file_names import find_images, find_label
-from bundle.data.phantoms import write_phantoms
+from bundle.datasets.listing import list_cases
+from bundle.names.file_names import find_images, find_label
+from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.training.stages import train
 
 LOGGER = logging.getLogger("simmlm")

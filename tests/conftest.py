@@ -7,13 +7,13 @@ import torch
 from torch import nn
 
 from bundle.configuration import load_config
-from bundle.data.phantoms import write_phantoms
-from bundle.modalities import MODALITIES
-from bundle.networks.checkpoints import export_weights
-from bundle.networks.dmome import DMoME
-from bundle.networks.gate import GateCNN
-from bundle.networks.mixers import LogitMixer
-from bundle.regions import REGIONS
+from bundle.mixture.dmome import DMoME
+from bundle.mixture.gate import GateCNN
+from bundle.mixture.mixers import LogitMixer
+from bundle.phantoms.phantom_cases import write_phantoms
+from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.regions import REGIONS
+from bundle.weights.checkpoints import export_weights
 
 TINY_EXPERT = {
     "_target_": "torch.nn.Conv3d",

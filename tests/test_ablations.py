@@ -9,13 +9,13 @@ from monai.optimizers import WarmupCosineSchedule
 
 import bundle
 from bundle.configuration import BundleConfig, find_overlay, load_config, stages_of
-from bundle.modalities import MODALITIES
-from bundle.networks.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
+from bundle.mixture.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
 from bundle.peers.early_fusion import EarlyFusion
 from bundle.peers.momke import MoMKE
 from bundle.peers.shaspec import ShaSpec
 from bundle.peers.shaspec_training import ShaSpecLoss
-from bundle.regions import REGIONS
+from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.regions import REGIONS
 
 CONFIGS = Path(bundle.__file__).resolve().parents[1] / "configs"
 ABLATIONS, PEERS = (

@@ -11,9 +11,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from bundle.atomic_file import unescaped
-from bundle.cli import app
-from tests.data.nifti_samples import AFFINE, SHAPE, nifti_bytes, save, scan
+from bundle.cli.app import app
+from bundle.files.atomic_file import unescaped
+from tests.volumes.nifti_samples import AFFINE, SHAPE, nifti_bytes, save, scan
 
 COLUMNS = "case_id,status,reason,modalities,warnings,necrotic_core_ml,oedema_ml,enhancing_tumour_ml"
 ODD_NAMES = [

@@ -23,11 +23,11 @@ PROGRAMS = [
     "monai.apps.download_url",
     "torch.hub.load",
     "torch.load",
-    "bundle.packing.pack",
-    "bundle.atomic_file.os.system",
-    "bundle.networks.checkpoints.os.remove",
-    "bundle.networks.checkpoints.export_weights",
-    "bundle.networks.checkpoints.Path",
+    "bundle.serving.bundle_archive.pack",
+    "bundle.files.atomic_file.os.system",
+    "bundle.weights.checkpoints.os.remove",
+    "bundle.weights.checkpoints.export_weights",
+    "bundle.weights.checkpoints.Path",
     "monai.networks.utils.os.system",
     "monai.networks.nets.dynunet.no_such_thing",
     "torch.nn.functional.torch.load",
@@ -85,8 +85,8 @@ def test_the_parsers_other_words_are_refused_too(word, place):
         "monai.networks.nets.DynUNet",
         "monai.networks.blocks.Convolution",
         "monai.losses.DiceLoss",
-        "bundle.networks.mixers.LogitMixer",
-        "bundle.losses.region_loss.DiceBCELoss",
+        "bundle.mixture.mixers.LogitMixer",
+        "bundle.mixture.region_loss.DiceBCELoss",
         "bundle.peers.early_fusion.EarlyFusion",
     ],
 )
@@ -96,7 +96,7 @@ def test_layers_networks_and_losses_are_parts(target):
 
 
 def test_a_class_from_elsewhere_is_no_part_because_a_package_uses_it():
-    assert not is_network_part({"_target_": "bundle.networks.dmome.MONAI"})
+    assert not is_network_part({"_target_": "bundle.mixture.dmome.MONAI"})
     assert not is_network_part({"_target_": "monai.networks.nets.dynunet.LooseVersion"})
 
 

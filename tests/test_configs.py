@@ -13,11 +13,11 @@ from torch import nn
 
 import bundle
 from bundle.configuration import load_config
-from bundle.inference.requests import MAP_SETS, MAPS, NUMBERING, OVERLAP
-from bundle.modalities import MODALITIES
-from bundle.networks.dmome import DMoME
-from bundle.regions import CONVENTIONS, LABEL_NAMES, REGIONS
-from bundle.training.cases import labelled_cases
+from bundle.datasets.labelled_cases import labelled_cases
+from bundle.mixture.dmome import DMoME
+from bundle.serving.requests import MAP_SETS, MAPS, NUMBERING, OVERLAP
+from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.regions import CONVENTIONS, LABEL_NAMES, REGIONS
 from tests.conftest import TINY_EXPERT
 
 ROOT = Path(bundle.__file__).resolve().parents[1]
@@ -302,8 +302,7 @@ def test_the_two_stages_augment_alike():
     assert second[0] == "@pairs"
     assert second[1:] == first
     assert (
-        read("train.yaml")["pairs"]["_target_"]
-        == "bundle.training.modality_pairs.RandModalityPaird"
+        read("train.yaml")["pairs"]["_target_"] == "bundle.mixture.modality_pairs.RandModalityPaird"
     )
 
 
@@ -316,7 +315,7 @@ def test_inference_prepares_an_image_as_training_does():
     assert cast["keys"] == "label"
     assert selection["_target_"] == "monai.transforms.SelectItemsd"
     deployed = read("inference.yaml")["preprocessing"]["transforms"]
-    assert deployed.pop(1)["_target_"] == "bundle.inference.requests.TakeRequestd"
+    assert deployed.pop(1)["_target_"] == "bundle.serving.requests.TakeRequestd"
     assert [of_image(transform) for transform in trained] == [
         of_image(transform) for transform in deployed
     ]

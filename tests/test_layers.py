@@ -1,4 +1,5 @@
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,14 +9,18 @@ import bundle
 
 ROOT = Path(bundle.__file__).parent
 LAYERS = (
-    ("errors", "modalities", "plain_text", "regions"),
-    ("component_settings", "settings", "uncaught"),
-    ("atomic_file", "configuration", "devices", "mixing"),
-    ("state_file", "figures", "folder_owner"),
-    ("networks", "losses", "data"),
-    ("training", "inference", "evaluation"),
-    ("batch", "peers", "packing"),
-    ("commands", "demo"),
+    ("errors", "plain_text"),
+    ("tasks",),
+    ("settings", "component_settings", "uncaught"),
+    ("files", "configuration", "devices"),
+    ("processes",),
+    ("mixture", "volumes", "names"),
+    ("weights", "phantoms", "datasets"),
+    ("cases",),
+    ("inference",),
+    ("training", "evaluation", "outputs", "peers"),
+    ("cohorts", "segmenter"),
+    ("serving",),
     ("cli",),
 )
 DEPTH = {part: depth for depth, parts in enumerate(LAYERS) for part in parts}
@@ -67,10 +72,10 @@ def test_imports_go_down_only_and_siblings_do_not_know_each_other(path):
 @pytest.mark.parametrize(
     ("part", "source"),
     [
-        ("data", "from bundle.networks.dmome import DMoME"),
-        ("networks", "import bundle.training.cases"),
-        ("training", "from bundle.inference import inferers"),
-        ("mixing", "def late():\n    from bundle.cli import app"),
+        ("volumes", "from bundle.mixture.dmome import DMoME"),
+        ("mixture", "import bundle.datasets.labelled_cases"),
+        ("training", "from bundle.outputs import map_writer"),
+        ("tasks", "def late():\n    from bundle.cli.app import app"),
         ("errors", "from bundle import nowhere"),
     ],
 )
@@ -78,7 +83,7 @@ def test_an_import_of_a_sibling_or_of_a_higher_layer_is_seen(part, source):
     assert len(forbidden_imports(part, source)) == 1
 
 
-@pytest.mark.parametrize("name", ["errors", "modalities", "plain_text", "regions"])
+@pytest.mark.parametrize("name", ["errors", "plain_text"])
 def test_the_words_of_the_project_know_no_other_module(name):
     assert (
         set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == set()
@@ -90,7 +95,7 @@ def test_the_words_of_the_project_know_no_other_module(name):
     [
         ("devices", {"errors"}),
         ("component_settings", {"errors"}),
-        ("settings", {"errors", "regions"}),
+        ("settings", {"errors", "tasks"}),
         ("configuration", {"errors", "plain_text", "settings", "component_settings"}),
     ],
 )
@@ -98,6 +103,37 @@ def test_configuration_and_devices_know_only_errors_and_settings(name, known):
     assert (
         set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == known
     )
+
+
+OUTSIDE = {"cli", "phantoms", "segmenter"}
+FORBIDDEN = {
+    "inference.yaml": OUTSIDE | {"training", "evaluation", "peers"},
+    "evaluate.yaml": OUTSIDE | {"training", "peers", "serving"},
+    "peers": OUTSIDE | {"evaluation", "outputs", "cohorts", "serving"},
+    "": OUTSIDE | {"evaluation", "outputs", "peers", "cohorts", "serving"},
+}
+"""Rooms that a config must not name; "" stands for those of training and what is merged over them."""
+CONFIGS = sorted(path for path in (ROOT.parent / "configs").rglob("*.yaml"))
+
+
+def named_rooms(text: str) -> set[str]:
+    """Return the parts of the package that a config names, in ``_target_`` or in an expression."""
+    return set(re.findall(r"\bbundle\.([a-z_]+)\.", text))
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_a_config_names_only_rooms_of_its_own_purpose(path):
+    forbidden = FORBIDDEN.get(path.name) or FORBIDDEN.get(path.parent.name) or FORBIDDEN[""]
+    named = named_rooms(path.read_text(encoding="utf-8"))
+    assert named <= {*DEPTH}
+    assert named & forbidden == set()
+
+
+def test_a_room_is_seen_in_a_target_and_in_an_expression():
+    assert named_rooms("_target_: bundle.training.history.History\n$import bundle.devices.x") == {
+        "training",
+        "devices",
+    }
 
 
 @EACH_FILE

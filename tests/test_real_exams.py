@@ -4,15 +4,15 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bundle.data.cases import case_files, list_cases
-from bundle.data.exam_grids import on_one_grid
-from bundle.data.exam_record import ExamRecord
-from bundle.data.intensities import check_intensities
-from bundle.data.loading import LoadExamd
-from bundle.data.nifti_reading import read_volume
+from bundle.cases.case_loader import LoadExamd
+from bundle.cases.case_record import ExamRecord
+from bundle.datasets.listing import case_files, list_cases
 from bundle.errors import CaseError
-from bundle.inference.segmenter import Segmenter
-from bundle.modalities import MODALITIES, modality_sets
+from bundle.segmenter import Segmenter
+from bundle.tasks.modalities import MODALITIES, modality_sets
+from bundle.volumes.common_grid import on_one_grid
+from bundle.volumes.image_volume import read_volume
+from bundle.volumes.intensities import check_intensities
 
 pytestmark = pytest.mark.slow
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import bundle
-from bundle.data.loading import LoadExamd
-from bundle.data.phantoms import write_phantoms
+from bundle.cases.case_loader import LoadExamd
+from bundle.phantoms.phantom_cases import write_phantoms
 from tests.conftest import TINY_EXPERT
 
 ROOT = Path(bundle.__file__).resolve().parents[1]

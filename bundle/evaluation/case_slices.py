@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.data.plane_views import (
+from bundle.tasks.modalities import MODALITIES
+from bundle.volumes.plane_views import (
     grey_window,
     patient_spacing_mm,
     plane_picture,
     tight_span,
     to_patient_axes,
 )
-from bundle.modalities import MODALITIES
 
 SHOWN_FIRST = ("t2f", "t1c", "t2w", "t1n")
 """Modalities in the order in which one is chosen to be shown: where most of a tumour is

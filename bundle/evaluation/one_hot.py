@@ -8,11 +8,11 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.data.geometry import Grid
-from bundle.data.image_file import read_stored_series
-from bundle.data.stored_volume import StoredVolume
 from bundle.errors import CaseError
-from bundle.regions import CONVENTIONS, from_convention
+from bundle.tasks.regions import CONVENTIONS, from_convention
+from bundle.volumes.geometry import Grid
+from bundle.volumes.image_file import read_stored_series
+from bundle.volumes.stored_volume import StoredVolume
 
 _MOST_CLASSES = max(max(table) for table in CONVENTIONS.values()) + 1
 

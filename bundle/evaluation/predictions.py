@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.data.exam_grids import turned_voxels
-from bundle.data.geometry import Grid, corner_shift_voxels
-from bundle.data.labels import read_label_map
+from bundle.cases.label_map import read_label_map
 from bundle.errors import CaseError, UsageError
 from bundle.evaluation.one_hot import read_one_hot
+from bundle.volumes.common_grid import turned_voxels
+from bundle.volumes.geometry import Grid, corner_shift_voxels
 
 _ENDING = re.compile(r"(?:\.nii|\.nii\.gz|\.nrrd|\.mha|\.mgz|\.mgh)$", re.I)
 _WORD = re.compile(r"[-_]seg$", re.I)

@@ -16,7 +16,7 @@ from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bundle.regions import REGIONS
+from bundle.tasks.regions import REGIONS
 
 METRICS = (
     "dice",

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.atomic_file import unescaped, write_csv
 from bundle.errors import UsageError
-from bundle.modalities import MODALITIES, modality_sets
-from bundle.regions import REGIONS
+from bundle.files.atomic_file import unescaped, write_csv
+from bundle.tasks.modalities import MODALITIES, modality_sets
+from bundle.tasks.regions import REGIONS
 
 GIVEN = "given"
 """Stands for the modality set where nobody knows from which modalities a prediction was made."""
@@ -60,8 +60,10 @@ class ScoreTable:
         scores: at most one per case, set, region and metric.
 
     Attributes:
-        cases: names, sorted. sets: those that occur, in the order of ``ALL_SETS``. regions: those
-            that occur, in ``REGIONS`` order. metrics: in the order of their first score.
+        cases: names, sorted.
+        sets: those that occur, in the order of ``ALL_SETS``.
+        regions: those that occur, in ``REGIONS`` order.
+        metrics: in the order of their first score.
 
     Raises:
         UsageError: E_SCORES, there are none, a set or a region is unknown, a value is infinite, or

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from bundle.data.exam_record import ExamRecord
-from bundle.data.image_names import is_image
-from bundle.data.labels import read_label_map
+from bundle.cases.case_record import ExamRecord
+from bundle.cases.label_map import read_label_map
 from bundle.errors import CaseError
 from bundle.evaluation.predictions import case_of
-from bundle.modalities import MODALITIES, modality_names
-from bundle.regions import labels_to_regions
+from bundle.names.image_names import is_image
+from bundle.tasks.modalities import MODALITIES, modality_names
+from bundle.tasks.regions import labels_to_regions
 
 _NAMES = "|".join(name for modality in MODALITIES for name in modality_names(modality))
 _IMAGE = re.compile(rf"(?:^|[-_.])(?:{_NAMES}|0\d{{3}})\.\w", re.I)

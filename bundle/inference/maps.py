@@ -11,12 +11,12 @@ from monai.transforms import Transform
 from monai.utils import convert_to_dst_type
 from torch import Tensor
 
-from bundle.data.exam_record import ExamRecord
-from bundle.data.preprocessing import plain_tensor
+from bundle.cases.case_record import ExamRecord
+from bundle.cases.preparation import plain_tensor
 from bundle.errors import CaseError
-from bundle.mixing import binary_entropy
-from bundle.modalities import MODALITIES
-from bundle.regions import LABEL_NAMES, REGIONS, THRESHOLD, regions_to_labels
+from bundle.mixture.mixing import binary_entropy
+from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.regions import LABEL_NAMES, REGIONS, THRESHOLD, regions_to_labels
 
 Box = tuple[slice, ...]
 

@@ -11,9 +11,9 @@ from monai.utils import ensure_tuple_rep
 from torch import Tensor
 from torch.nn import functional
 
-from bundle.data.preprocessing import is_not_zero, plain_tensor
-from bundle.mixing import derive_presence
-from bundle.networks.modality_network import ModalityNetwork
+from bundle.cases.preparation import is_not_zero, plain_tensor
+from bundle.mixture.mixing import derive_presence
+from bundle.mixture.modality_network import ModalityNetwork
 
 Box = tuple[tuple[int, int], ...]
 Window = tuple[tuple[slice, ...], Tensor]

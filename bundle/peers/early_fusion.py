@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from bundle.mixing import hide_absent, refuse_empty, uniform_weights
-from bundle.modalities import MODALITIES
-from bundle.networks.modality_network import ModalityNetwork
+from bundle.mixture.mixing import hide_absent, refuse_empty, uniform_weights
+from bundle.mixture.modality_network import ModalityNetwork
+from bundle.tasks.modalities import MODALITIES
 
 
 class EarlyFusion(ModalityNetwork):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from bundle.mixing import on_device, refuse_empty, stack_present, uniform_weights
-from bundle.networks.modality_network import ModalityNetwork
+from bundle.mixture.mixing import on_device, refuse_empty, stack_present, uniform_weights
+from bundle.mixture.modality_network import ModalityNetwork
 
 
 class MoMKE(ModalityNetwork):

@@ -11,9 +11,9 @@ from monai.networks.nets import DynUNet
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from bundle.mixing import on_device, refuse_empty, stack_present, uniform_weights
-from bundle.networks.modality_network import ModalityNetwork
-from bundle.networks.unet_halves import UNetDecoder, UNetEncoder
+from bundle.mixture.mixing import on_device, refuse_empty, stack_present, uniform_weights
+from bundle.mixture.modality_network import ModalityNetwork
+from bundle.mixture.unet_halves import UNetDecoder, UNetEncoder
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from bundle.data.preprocessing import plain_tensor
+from bundle.cases.preparation import plain_tensor
 from bundle.peers.shaspec import ShaSpec
 
 Prediction = tuple[Tensor, Tensor, Tensor, Tensor]

@@ -10,9 +10,9 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
-from bundle.modalities import MODALITIES
-from bundle.state_file import load_state, save_state
-from bundle.training.processes import is_first_process
+from bundle.processes import is_first_process
+from bundle.tasks.modalities import MODALITIES
+from bundle.weights.state_file import load_state, save_state
 
 LOGGER = logging.getLogger("simmlm")
 

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bundle.atomic_file import lacks_room
 from bundle.errors import OutputError, UserError, lacks_memory
+from bundle.files.atomic_file import lacks_room
 
 _NO_SHARED_MEMORY = re.compile(
     r"killed by signal: Bus error|unable to (?:write to|open|resize) .*torch_", re.I

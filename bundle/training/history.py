@@ -12,9 +12,9 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from bundle.atomic_file import write_csv
-from bundle.figures import save_figure
-from bundle.training.processes import is_first_process
+from bundle.files.atomic_file import write_csv
+from bundle.files.figures import save_figure
+from bundle.processes import is_first_process
 
 Row = dict[str, float]
 Value = TypeVar("Value")

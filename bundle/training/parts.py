@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from bundle.errors import UsageError
-from bundle.networks.dmome import DMoME
+from bundle.mixture.dmome import DMoME
 
 
 def chosen_experts(network: DMoME, names: Sequence[str]) -> nn.ModuleList:

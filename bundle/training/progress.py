@@ -7,8 +7,8 @@ from ignite.engine import Engine, Events
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bundle.processes import is_first_process
 from bundle.training.history import History, Row
-from bundle.training.processes import is_first_process
 
 LOGGER = logging.getLogger("simmlm")
 

@@ -11,8 +11,8 @@ from monai.utils import path_to_sqlite_uri
 
 from bundle.configuration import BundleConfig, find_overlay, load_config, stages_of
 from bundle.errors import OutputError, UsageError
+from bundle.processes import is_launched, only_training
 from bundle.training.failures import named_failures
-from bundle.training.processes import is_launched, only_training
 from bundle.training.time_limit import is_finished
 
 EXPERTS, MIXTURE = "train_experts.yaml", "train.yaml"

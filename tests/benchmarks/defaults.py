@@ -18,8 +18,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from bundle.data.phantoms import write_phantoms
-from bundle.modalities import MODALITIES
+from bundle.phantoms.phantom_cases import write_phantoms
+from bundle.tasks.modalities import MODALITIES
 from bundle.training.stages import train
 
 SHAPE = (64, 72, 56)

@@ -18,12 +18,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from bundle.batch.evaluating import evaluate_network
-from bundle.batch.runner import OK
-from bundle.batch.segmenting import segment_cases
+from bundle.cohorts.cohort_evaluation import evaluate_network
+from bundle.cohorts.cohort_segmentation import segment_cases
+from bundle.cohorts.runner import OK
 from bundle.configuration import parse_settings
-from bundle.data.file_names import find_images
-from bundle.modalities import modality_sets
+from bundle.names.file_names import find_images
+from bundle.tasks.modalities import modality_sets
 
 SHAPE = ("240", "240", "155")
 
@@ -48,7 +48,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         command = ["phantom", f"{folder}/exams", "--shape", *arguments.shape, "--seed", "1"]
         subprocess.run(
-            [sys.executable, "-m", "bundle.cli", *command], check=True, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "bundle.cli", *command],
+            check=True,
+            stdout=subprocess.DEVNULL,
         )
         options = [option for text in arguments.set for option in ("--set", text)]
         report(

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from bundle.configuration import load_config, parse_settings
-from bundle.data.file_names import find_images
+from bundle.names.file_names import find_images
 
 ALONE = "t1c"
 
@@ -49,7 +49,7 @@ def draw_exam(work: Path) -> Path:
     """Draw in another process, so that its memory does not count."""
     command = ["phantom", str(work / "exam"), "--shape", "240", "240", "155", "--seed", "1"]
     subprocess.run(
-        [sys.executable, "-c", "from bundle.cli import app; app()", *command], check=True
+        [sys.executable, "-c", "from bundle.cli.app import app; app()", *command], check=True
     )
     return next((work / "exam").iterdir())
 

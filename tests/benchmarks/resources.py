@@ -22,8 +22,8 @@ from pathlib import Path
 import torch
 
 from bundle.configuration import load_config, parse_settings
-from bundle.data.file_names import find_images
 from bundle.devices import choose_device
+from bundle.names.file_names import find_images
 from tests.benchmarks.modalities import draw_exam
 
 SETS = (("t1c",), ("t1c", "t2f"), ("t1n", "t1c", "t2f"), ("t1n", "t1c", "t2w", "t2f"))

@@ -14,12 +14,12 @@ from statistics import mean, stdev
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.atomic_file import appearing_at_once
-from bundle.evaluation.intervals import paired_difference
+from bundle.evaluation.reports.tables import markdown_table
 from bundle.evaluation.score_table import ScoreTable
-from bundle.evaluation.set_pairs import SMALLEST_LOSS, nested_pairs
-from bundle.evaluation.summary import mean_over_sets
-from bundle.evaluation.tables import markdown_table
+from bundle.evaluation.statistics.intervals import paired_difference
+from bundle.evaluation.statistics.set_pairs import SMALLEST_LOSS, nested_pairs
+from bundle.evaluation.statistics.summary import mean_over_sets
+from bundle.files.atomic_file import appearing_at_once
 
 Runs = Mapping[str, Sequence[Path]]
 Summary = Mapping

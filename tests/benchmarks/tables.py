@@ -21,8 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from bundle.data.phantoms import write_phantoms
-from bundle.modalities import MODALITIES
+from bundle.phantoms.phantom_cases import write_phantoms
+from bundle.tasks.modalities import MODALITIES
 from tests.benchmarks.results_page import write_page
 
 ROOT = Path(__file__).resolve().parents[2]

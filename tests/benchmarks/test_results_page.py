@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from bundle.evaluation.score_table import ALL_SETS, GIVEN, Score, ScoreTable, set_members
-from bundle.evaluation.set_pairs import counter_intuitive_rates
-from bundle.evaluation.summary import summarise
-from bundle.regions import REGIONS
+from bundle.evaluation.statistics.set_pairs import counter_intuitive_rates
+from bundle.evaluation.statistics.summary import summarise
+from bundle.tasks.regions import REGIONS
 from tests.benchmarks.results_page import COUNTER, NAMES, NO_CLAIM, case_values, write_page
 from tests.benchmarks.tables import SIZES, VARIANTS, main
 

@@ -29,14 +29,14 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.flop_counter import FlopCounterMode
 
+from bundle.cases.preparation import plain_tensor
 from bundle.configuration import BundleConfig, load_config, parse_settings
-from bundle.data.phantoms import SHAPE, draw_phantom
-from bundle.data.preprocessing import plain_tensor
-from bundle.modalities import MODALITIES
-from bundle.networks.dmome import DMoME
-from bundle.regions import labels_to_regions
+from bundle.mixture.dmome import DMoME
+from bundle.mixture.modality_pairs import RandModalityPaird
+from bundle.phantoms.phantom_cases import SHAPE, draw_phantom
+from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.regions import labels_to_regions
 from bundle.training.gradients import GradientClip
-from bundle.training.modality_pairs import RandModalityPaird
 
 KINDS = ("reference", "float32", "default")
 TOLERANCE = {  # of the gradient of a part, of the loss

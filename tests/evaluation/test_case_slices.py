@@ -3,8 +3,8 @@ import pytest
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, ornt_transform
 
 from bundle.evaluation.case_slices import SHOWN_FIRST, CaseSlice, worst_slice
-from bundle.modalities import MODALITIES, modality_sets
-from bundle.regions import REGIONS
+from bundle.tasks.modalities import MODALITIES, modality_sets
+from bundle.tasks.regions import REGIONS
 
 SHAPE = (9, 10, 11)  # to the right, front, top
 SPACING_MM = (2.0, 1.5, 4.0)

@@ -3,12 +3,12 @@ import re
 import numpy as np
 import pytest
 
-from bundle.data.geometry import Grid
-from bundle.data.nifti_reading import read_volume
 from bundle.errors import CaseError, UsageError
 from bundle.evaluation.predictions import check_predictions, find_prediction, read_prediction
-from tests.data.datasets import stripes
-from tests.data.nifti_samples import AFFINE, SHAPE, save
+from bundle.volumes.geometry import Grid
+from bundle.volumes.image_volume import read_volume
+from tests.datasets.sample_datasets import stripes
+from tests.volumes.nifti_samples import AFFINE, SHAPE, save
 
 TURNED = AFFINE.copy()
 TURNED[:2, :2] = [[0, 1], [-1, 0]]

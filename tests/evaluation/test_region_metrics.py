@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from torchmetrics.functional.classification import binary_f1_score, binary_precision, binary_recall
 
 from bundle.evaluation.region_metrics import METRICS, TOLERANCE_MM, region_metrics
-from bundle.regions import REGIONS
+from bundle.tasks.regions import REGIONS
 
 SHAPE = (9, 10, 11)
 SPACING = (1.0, 1.5, 3.0)

@@ -13,7 +13,7 @@ from bundle.evaluation.score_table import (
     set_members,
     set_name,
 )
-from bundle.modalities import MODALITIES, modality_sets
+from bundle.tasks.modalities import MODALITIES, modality_sets
 
 HEAD = ",".join(COLUMNS)
 

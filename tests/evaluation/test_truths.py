@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from bundle.data.exam_record import ExamRecord
+from bundle.cases.case_record import ExamRecord
 from bundle.errors import CaseError
 from bundle.evaluation.truths import is_folder_of_truths, list_truths, load_truth
-from bundle.regions import labels_to_regions
-from tests.data.datasets import stripes, write_case
-from tests.data.nifti_samples import save
+from bundle.tasks.regions import labels_to_regions
+from tests.datasets.sample_datasets import stripes, write_case
+from tests.volumes.nifti_samples import save
 
 
 @pytest.fixture

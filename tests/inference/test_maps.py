@@ -5,12 +5,12 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from bundle.data.exam_record import ExamRecord
-from bundle.data.geometry import grid_from_affine
+from bundle.cases.case_record import ExamRecord
 from bundle.errors import CaseError
 from bundle.inference.maps import ActivateMixtured, SplitMapsd
-from bundle.modalities import MODALITIES, all_sets
-from bundle.regions import LABEL_NAMES, REGIONS
+from bundle.tasks.modalities import MODALITIES, all_sets
+from bundle.tasks.regions import LABEL_NAMES, REGIONS
+from bundle.volumes.geometry import grid_from_affine
 
 SETS = pytest.mark.parametrize("flags", all_sets(), ids=str)
 M, R, SHAPE = 4, 3, (5, 6, 7)

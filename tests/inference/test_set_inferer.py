@@ -2,12 +2,12 @@ import pytest
 import torch
 from monai.transforms import CropForeground
 
-from bundle.data.preprocessing import is_not_zero
-from bundle.inference.inferers import MixtureInferer
+from bundle.cases.preparation import is_not_zero
 from bundle.inference.maps import ActivateMixtured
+from bundle.inference.mixture_inferer import MixtureInferer
 from bundle.inference.set_inferer import SetInferer
-from bundle.mixing import hide_absent
-from bundle.modalities import MODALITIES, all_sets
+from bundle.mixture.mixing import hide_absent
+from bundle.tasks.modalities import MODALITIES, all_sets
 
 M, R = 4, 3
 WINDOWS = {"roi_size": (64, 64, 64), "overlap": 0.25, "mode": "gaussian"}

@@ -1,9 +1,9 @@
 import torch
 from monai.networks.nets import DynUNet
 
-from bundle.modalities import MODALITIES
 from bundle.peers.early_fusion import EarlyFusion
-from tests.networks.networks import SHAPE, unet_options
+from bundle.tasks.modalities import MODALITIES
+from tests.mixture.networks import SHAPE, unet_options
 
 
 def test_early_fusion_is_its_unet_on_the_image_with_absent_channels_zeroed():

@@ -2,12 +2,12 @@ import pytest
 import torch
 from torch import nn
 
-from bundle.modalities import MODALITIES
-from bundle.networks.checkpoints import initial_weights, save_weights
-from bundle.networks.experts import feature_expert
-from bundle.networks.mixers import LogitMixer
+from bundle.mixture.experts import feature_expert
+from bundle.mixture.mixers import LogitMixer
 from bundle.peers.momke import MoMKE
-from tests.networks.networks import SHAPE, mixture, momke, unet_options
+from bundle.tasks.modalities import MODALITIES
+from bundle.weights.checkpoints import initial_weights, save_weights
+from tests.mixture.networks import SHAPE, mixture, momke, unet_options
 
 EVERYTHING = torch.ones(1, len(MODALITIES), dtype=torch.bool)
 

@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch.nn.functional import conv3d
 
-from bundle.losses.mixture_losses import MoFeLoss
-from bundle.losses.region_loss import DiceBCELoss
-from bundle.modalities import MODALITIES
+from bundle.mixture.mixture_losses import MoFeLoss
+from bundle.mixture.region_loss import DiceBCELoss
 from bundle.peers.shaspec import SharedSpecific, ShaSpec
 from bundle.peers.shaspec_training import ShaSpecInferer, ShaSpecLoss
-from bundle.regions import REGIONS
-from tests.networks.networks import SHAPE, shaspec
+from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.regions import REGIONS
+from tests.mixture.networks import SHAPE, shaspec
 
 M = len(MODALITIES)
 

@@ -19,11 +19,11 @@ import numpy as np
 import pytest
 import requests
 
-from bundle.batch.segmenting import segment_cases
-from bundle.data.file_names import find_images
-from bundle.data.phantoms import write_phantoms
-from bundle.modalities import MODALITIES
-from bundle.packing import NAME, pack
+from bundle.cohorts.cohort_segmentation import segment_cases
+from bundle.names.file_names import find_images
+from bundle.phantoms.phantom_cases import write_phantoms
+from bundle.serving.bundle_archive import NAME, pack
+from bundle.tasks.modalities import MODALITIES
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "SIMMLM_LABEL_SERVER"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import requests
 
-from bundle.packing import NAME
+from bundle.serving.bundle_archive import NAME
 from tests.server.conftest import Server, running_server
 from tests.server.test_label_server import PARAMS, check_equal, form, label_of
 

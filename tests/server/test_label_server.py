@@ -10,13 +10,13 @@ import requests
 import SimpleITK as sitk  # noqa: N813
 from requests_toolbelt import MultipartDecoder
 
-from bundle.batch.label_server import LabelServer, ask_server
-from bundle.batch.segmenting import segment_cases
-from bundle.data.cases import list_cases
-from bundle.inference.requests import MAPS, NUMBERING, OVERLAP
-from bundle.modalities import MODALITIES
-from bundle.packing import NAME
-from bundle.regions import LABEL_NAMES, to_convention
+from bundle.cohorts.cohort_segmentation import segment_cases
+from bundle.datasets.listing import list_cases
+from bundle.serving.bundle_archive import NAME
+from bundle.serving.label_server import LabelServer, ask_server
+from bundle.serving.requests import MAPS, NUMBERING, OVERLAP
+from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.regions import LABEL_NAMES, to_convention
 from tests.server.conftest import SETS
 
 pytestmark = pytest.mark.server

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import requests
 
-from bundle.batch.segmenting import segment_cases
-from bundle.data.file_names import find_images, find_label
-from bundle.data.phantoms import write_phantoms
-from bundle.packing import NAME
+from bundle.cohorts.cohort_segmentation import segment_cases
+from bundle.names.file_names import find_images, find_label
+from bundle.phantoms.phantom_cases import write_phantoms
+from bundle.serving.bundle_archive import NAME
 from tests.server.conftest import running_server
 
 pytestmark = pytest.mark.server

@@ -5,8 +5,8 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from bundle.state_file import load_state
 from bundle.training.best_weights import BestWeights, expert_parts, mean_score
+from bundle.weights.state_file import load_state
 
 
 class Network(nn.Module):

@@ -13,11 +13,11 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from bundle.cli import app
-from bundle.data.phantoms import write_phantoms
+from bundle.cli.app import app
 from bundle.errors import OutputError
-from bundle.state_file import save_state
+from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.training import stages
+from bundle.weights.state_file import save_state
 from tests.conftest import TINY_EXPERT
 
 TINY = {
@@ -101,7 +101,7 @@ def test_a_training_whose_first_state_does_not_fit_goes_on_when_there_is_room(
         save_state(state, path)
 
     with monkeypatch.context() as patch:
-        patch.setattr("bundle.training.resuming.save_state", full)
+        patch.setattr("bundle.training.resumption.save_state", full)
         with pytest.raises(OutputError, match="the disk is full"):
             stages.train(cases, tmp_path, TINY)
     assert (tmp_path / "experts.pt").exists()
@@ -132,7 +132,7 @@ def start(cases: Path, out: Path) -> subprocess.Popen:
     command = [
         sys.executable,
         "-c",
-        "from bundle.cli import app; app()",
+        "from bundle.cli.app import app; app()",
         "train",
         "--data",
         cases,

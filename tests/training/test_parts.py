@@ -2,7 +2,7 @@ import pytest
 from torch import nn
 
 from bundle.errors import UsageError
-from bundle.modalities import MODALITIES
+from bundle.tasks.modalities import MODALITIES
 from bundle.training.parts import all_parts, chosen_experts
 
 

@@ -10,9 +10,9 @@ import torch
 
 import bundle
 from bundle.configuration import OVERLAY_FOLDERS
-from bundle.data.phantoms import write_phantoms
 from bundle.errors import SetupError, UsageError
-from bundle.modalities import MODALITIES
+from bundle.phantoms.phantom_cases import write_phantoms
+from bundle.tasks.modalities import MODALITIES
 from bundle.training.stages import train
 from tests.conftest import TINY_EXPERT
 

@@ -16,15 +16,15 @@ from ignite.engine import Engine
 from typer.testing import CliRunner, Result
 
 import bundle
-from bundle.batch.segmenting import segment_cases
-from bundle.cli import app
+from bundle.cli.app import app
+from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.configuration import load_config
-from bundle.data.cases import list_cases
-from bundle.data.phantoms import write_phantoms
-from bundle.data.splits import divide
+from bundle.datasets.listing import list_cases
+from bundle.datasets.splits import divide
 from bundle.errors import OutputError, SetupError, UsageError
-from bundle.modalities import MODALITIES
-from bundle.training.resuming import TrainingState
+from bundle.phantoms.phantom_cases import write_phantoms
+from bundle.tasks.modalities import MODALITIES
+from bundle.training.resumption import TrainingState
 from bundle.training.stages import train
 from tests.conftest import TINY_EXPERT
 
@@ -247,9 +247,7 @@ def test_a_second_training_in_one_folder_is_refused_while_the_first_is_there(
     phantom_folder, tmp_path
 ):
     (tmp_path / "out").mkdir()
-    code = (
-        "import sys, time; from pathlib import Path; from bundle.folder_owner import sole_owner\n"
-    )
+    code = "import sys, time; from pathlib import Path; from bundle.files.folder_owner import sole_owner\n"
     code += f"with sole_owner(Path({str(tmp_path / 'out')!r})): print(flush=True); sys.stdin.read()"
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -1,6 +1,6 @@
 import torch
 
-from bundle.modalities import all_sets, presence_flags
+from bundle.tasks.modalities import all_sets, presence_flags
 from bundle.training.validation import RepeatForSetsd
 
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from bundle.configuration import bundle_root, load_config
-from bundle.data.phantoms import write_phantoms
-from bundle.modalities import MODALITIES, all_sets
-from bundle.packing import NAME, pack
+from bundle.phantoms.phantom_cases import write_phantoms
+from bundle.serving.bundle_archive import NAME, pack
+from bundle.tasks.modalities import MODALITIES, all_sets
 
 SCRIPTS = Path(__file__).parent / "scripts"
 ALONE = """\

@@ -15,7 +15,7 @@ from typing import Any
 import nibabel as nib
 import pytest
 
-from bundle.data.phantoms import write_phantoms
+from bundle.phantoms.phantom_cases import write_phantoms
 from tests.conftest import TINY_EXPERT
 from tests.zoo.conftest import SCRIPTS, Machine
 

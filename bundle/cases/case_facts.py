@@ -1,0 +1,162 @@
+"""Finds out what a data set holds, and which of its cases cannot be used, before hours are spent on
+it.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bundle.cases.case_loader import AUTO, LoadExamd
+from bundle.cases.case_record import ExamRecord
+from bundle.cases.label_map import LabelMap, read_label_map
+from bundle.cases.naming_warnings import label_warnings
+from bundle.datasets.listing import case_files, case_label
+from bundle.errors import CaseError
+from bundle.names.case_ids import case_patient
+from bundle.tasks.modalities import MODALITIES, modality_sets
+from bundle.volumes.geometry import spacing_mm
+
+UNLABELLED = "no file is its label: training and evaluation leave it out"
+
+
+@dataclass(frozen=True)
+class CaseFacts:
+    """What is known of one case.
+
+    Attributes:
+        modalities: in ``MODALITIES`` order; by the files' names only if the case is not usable.
+        problem: why the case is not usable, code and sentence; empty if it is.
+        shape: voxels along each axis.
+        spacing_mm: to a thousandth.
+        scans: modality to what identifies the scan's bytes.
+        convention: of the label, a key of ``regions.CONVENTIONS``.
+        label_values: values in the label file; empty if there is none.
+    """
+
+    case_id: str
+    patient: str
+    modalities: tuple[str, ...]
+    is_labelled: bool
+    problem: str = ""
+    warnings: tuple[str, ...] = ()
+    shape: tuple[int, ...] = ()
+    spacing_mm: tuple[float, ...] = ()
+    scans: Mapping[str, Hashable] | None = None
+    convention: str = ""
+    label_values: tuple[int, ...] = ()
+
+
+def describe_case(item: Mapping[Any, Any], label_convention: str = AUTO) -> CaseFacts:
+    """Read a case as training would, with its label if it has one; a case that cannot be used is
+    described too.
+
+    Args:
+        item: of ``cases.list_cases``.
+        label_convention: as `LoadExamd` takes it.
+    """
+    facts = CaseFacts(str(item["case_id"]), case_patient(item), (), is_labelled=False)
+    try:
+        facts = replace(facts, modalities=tuple(case_files(item)))
+        label = case_label(item)
+        facts = replace(facts, is_labelled=label is not None)
+        return _with_content(facts, item, label, label_convention)
+    except CaseError as error:
+        return replace(facts, problem=f"{error.code}: {error}")
+    except OSError as error:
+        return replace(
+            facts, problem=f"E_UNREADABLE: the files must be readable; got: {error.strerror}."
+        )
+
+
+def _with_content(
+    facts: CaseFacts, item: Mapping[Any, Any], label: Path | None, label_convention: str
+) -> CaseFacts:
+    loader = LoadExamd(with_label=label is not None, label_convention=label_convention)
+    record = ExamRecord.from_json(loader(dict(item))["record"])
+    facts = replace(
+        facts,
+        warnings=record.warnings + label_warnings(item),
+        shape=record.grid.shape,
+        spacing_mm=tuple(round(float(size), 3) for size in spacing_mm(record.grid.affine)),
+        scans={
+            modality: (entry["sha256"], entry.get("channel"))
+            for modality, entry in record.inputs.items()
+        },
+    )
+    if label is None:
+        return facts
+    declared = loader.convention_of(item)
+    return _with_label(facts, read_label_map(label, case_id=facts.case_id, declared=declared))
+
+
+def _with_label(facts: CaseFacts, label: LabelMap) -> CaseFacts:
+    empty = () if label.values.any() else ("label: no voxel is tumour",)
+    return replace(
+        facts,
+        warnings=facts.warnings + empty,
+        convention=label.convention,
+        label_values=tuple(sorted(label.counts)),
+    )
+
+
+def summarise(cases: Sequence[CaseFacts]) -> dict[str, Any]:
+    """Count what cases hold, in plain JSON values.
+
+    Returns:
+        Counts, and ``unusable``, ``unlabelled`` and ``warnings``: every case in question with the
+        reason. Counts of modalities are of all cases, those of grids and labels of the usable ones.
+        Where no case has a label none is called unlabelled.
+    """
+    usable = [case for case in cases if not case.problem]
+    labelled = [case for case in usable if case.is_labelled]
+    unlabelled = [case for case in usable if not case.is_labelled] if labelled else []
+    warnings = [
+        *((case.case_id, text) for case in cases for text in case.warnings),
+        *_repeated_scans(usable),
+    ]
+    return {
+        "n_cases": len(cases),
+        "n_usable": len(usable),
+        "n_patients": len({case.patient for case in cases}),
+        "n_labelled": sum(case.is_labelled for case in cases),
+        "modalities": {name: sum(name in case.modalities for case in cases) for name in MODALITIES},
+        "modality_sets": _modality_sets(cases),
+        "label_conventions": _counted(case.convention for case in labelled),
+        "label_values": _counted(str(value) for case in labelled for value in case.label_values),
+        "shapes": _counted(_by(case.shape) for case in usable),
+        "spacings_mm": _counted(_by(case.spacing_mm) for case in usable),
+        "unusable": [
+            {"case_id": case.case_id, "reason": case.problem} for case in cases if case.problem
+        ],
+        "unlabelled": [{"case_id": case.case_id, "reason": UNLABELLED} for case in unlabelled],
+        "warnings": [{"case_id": case_id, "reason": text} for case_id, text in warnings],
+    }
+
+
+def _repeated_scans(cases: Iterable[CaseFacts]) -> list[tuple[str, str]]:
+    """Find scans that stand in two cases: they would be on both sides of a split."""
+    seen: dict[Hashable, str] = {}
+    found = []
+    for case in cases:
+        for modality, scan in (case.scans or {}).items():
+            other = seen.setdefault(scan, case.case_id)
+            if other != case.case_id:
+                found.append((case.case_id, f"{modality}: the same file is in case {other}"))
+    return found
+
+
+def _modality_sets(cases: Iterable[CaseFacts]) -> dict[str, int]:
+    counts = Counter(case.modalities for case in cases)
+    return {
+        " ".join(chosen): counts[chosen] for chosen in reversed(modality_sets()) if counts[chosen]
+    }
+
+
+def _counted(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _by(sizes: Iterable[float]) -> str:
+    return " x ".join(f"{size:g}" for size in sizes)

@@ -1,0 +1,304 @@
+"""Reads a case, whatever modalities it has, into the dictionary that travels through the
+project.
+"""
+
+import hashlib
+from collections.abc import Hashable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Transform
+from numpy.typing import NDArray
+
+from bundle.cases.case_record import ExamRecord
+from bundle.cases.label_map import LabelMap, read_label_map
+from bundle.cases.memory_needs import check_memory
+from bundle.cases.naming_warnings import naming_warnings
+from bundle.datasets.decathlon import Channel
+from bundle.datasets.listing import case_files, case_label
+from bundle.errors import CaseError
+from bundle.names.case_ids import folder_name
+from bundle.names.file_names import case_name
+from bundle.tasks.modalities import MODALITIES, presence_flags
+from bundle.tasks.regions import CONVENTIONS, labels_to_regions
+from bundle.volumes.background import faces
+from bundle.volumes.common_grid import check_distinct, on_one_grid, turned_voxels, turning_warnings
+from bundle.volumes.geometry import Grid
+from bundle.volumes.image_volume import Volume, read_channels, read_volume
+from bundle.volumes.intensities import check_intensities
+from bundle.volumes.nifti_forms import place_affine
+
+AUTO = "auto"
+
+DESCRIPTION_KEYS = frozenset(
+    {
+        "case_id",
+        "image",
+        "affine",
+        "modalities",
+        "patterns",
+        "label",
+        "label_convention",
+        "patient",
+        "part",
+        "fold",
+        "problem",
+    }
+)
+"""What a listed case may say about itself; `LoadExamd` uses it up."""
+
+
+class LoadExamd(Transform):
+    """Load the modalities that a case has; the channels of the others are 0 and marked absent.
+
+    Presence is decided here, once, from which files exist. An all-zero file is an error, never an
+    absent
+    modality: truncated files are read as zeros by other software.
+
+    Args:
+        with_label: also read the expert segmentation into ``label``, (R, H, W, D) regions.
+        label_convention: a key of ``regions.CONVENTIONS``, or ``auto`` to take the case's own, or
+            else to tell it from the BraTS file name and the values in the file.
+    """
+
+    def __init__(self, with_label: bool = False, label_convention: str = AUTO) -> None:
+        if label_convention != AUTO and label_convention not in CONVENTIONS:
+            known = ", ".join((AUTO, *CONVENTIONS))
+            raise ValueError(f"label_convention must be one of {known}; got {label_convention!r}.")
+        self.with_label = with_label
+        self.label_convention = label_convention
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Load one case.
+
+        Args:
+            data: ``image`` is anything that ``cases.case_files`` takes (a mapping, a folder, files
+                named as in BraTS, one file with ``modalities``), or a mapping from modality to
+                array (H, W, D); arrays need ``affine`` (4, 4), voxel to world in RAS+ mm.
+                ``case_id`` is optional with files; ``label`` and ``label_convention`` are the
+                expert segmentation and its numbering.
+
+        Returns:
+            ``case_id``, ``image`` (M, H, W, D) float32 with metadata, ``presence`` (M,) bool,
+            ``record`` (JSON, see ``ExamRecord``) and, if asked for, ``label``. What is no
+            description of a case, such as the options of a MONAI Label request, passes.
+
+        Raises:
+            CaseError: a file cannot be used; the message names case, file and way out.
+        """
+        case_id = str(data.get("case_id") or _case_id(data["image"]))
+        try:
+            return self._load({**data, "case_id": case_id}, case_id)
+        except MemoryError as error:
+            raise CaseError(
+                "E_MEMORY",
+                f"{case_id}: the exam must fit into memory; got no more of it. Close other"
+                " programs, or resample the images to 1 mm.",
+            ) from error
+
+    def _load(self, item: Mapping[Hashable, Any], case_id: str) -> dict[Hashable, Any]:
+        files = case_files(item)
+        if not self.with_label:  # training cuts windows, and evaluation keeps no maps
+            check_memory(files, case_id)
+        volumes = on_one_grid(_volumes(files, case_id, item.get("affine")), case_id)
+        check_distinct(volumes, case_id=case_id)
+        label = self._label(item, next(iter(volumes.values())).grid) if self.with_label else None
+        warnings = naming_warnings(item, files) + tuple(
+            f"label: {text}" for text in (label.warnings if label else ())
+        )
+        case = _case(case_id, files, volumes, warnings)
+        if label is not None:
+            regions = torch.from_numpy(labels_to_regions(label.values))
+            case["label"] = MetaTensor(regions, affine=case["image"].affine)
+        return {
+            **{key: value for key, value in item.items() if key not in DESCRIPTION_KEYS},
+            **case,
+        }
+
+    def _label(self, item: Mapping[Any, Any], grid: Grid) -> LabelMap:
+        case_id, path = item["case_id"], case_label(item)
+        if path is None:
+            raise CaseError(
+                "E_NO_LABEL", f"Case {case_id}: a label file CASE-seg.nii.gz must exist. Add it."
+            )
+        label = read_label_map(path, case_id=case_id, declared=self.convention_of(item))
+        values = turned_voxels(label.values, label.grid, grid)
+        if values is None:
+            raise CaseError(
+                "E_GRID",
+                f"Case {case_id}: the label {path} must lie on the grid of the images. Resample it"
+                " with nearest neighbour.",
+            )
+        return replace(
+            label,
+            values=values,
+            grid=grid,
+            warnings=label.warnings + turning_warnings(label.grid, grid),
+        )
+
+    def convention_of(self, item: Mapping[Any, Any]) -> str | None:
+        """Return the numbering that is declared for a case's label: for all cases, or by the case;
+        None if neither.
+        """
+        return (
+            item.get("label_convention") if self.label_convention == AUTO else self.label_convention
+        )
+
+
+def _case(
+    case_id: str,
+    files: Mapping[str, Any],
+    volumes: Mapping[str, Volume],
+    more_warnings: tuple[str, ...],
+) -> dict[Hashable, Any]:
+    grid = next(iter(volumes.values())).grid
+    image = np.zeros((len(MODALITIES), *grid.shape), np.float32)
+    for modality, volume in volumes.items():
+        image[MODALITIES.index(modality)] = volume.data
+    warnings = tuple(
+        f"{modality}: {text}" for modality, volume in volumes.items() for text in volume.warnings
+    )
+    warnings += _background_warnings(volumes) + more_warnings
+    inputs = {
+        modality: _input(files[modality], volume.sha256) for modality, volume in volumes.items()
+    }
+    first = _name(next(iter(files.values())))
+    meta = {
+        "filename_or_obj": first,
+        "original_affine": grid.affine.copy(),
+        "spatial_shape": np.array(grid.shape),
+    }
+    return {
+        "case_id": case_id,
+        "image": MetaTensor(
+            torch.from_numpy(image), affine=torch.from_numpy(grid.affine), meta=meta
+        ),
+        "presence": torch.tensor(presence_flags(volumes)),
+        "record": ExamRecord(case_id, inputs, warnings, grid).to_json(),
+    }
+
+
+def _volumes(files: Mapping[str, Any], case_id: str, affine: Any) -> dict[str, Volume]:
+    """Read the files of a case, a 4D file only once."""
+    channels = {modality: value for modality, value in files.items() if isinstance(value, Channel)}
+    volumes: dict[str, Volume] = {}
+    for file, n_volumes in {(channel.file, channel.n_volumes) for channel in channels.values()}:
+        places = {
+            modality: channel.position
+            for modality, channel in channels.items()
+            if channel.file == file
+        }
+        volumes |= read_channels(file, places, n_volumes, case_id=case_id)
+    for modality, value in files.items():
+        if modality not in channels:
+            volumes[modality] = _volume(value, affine, case_id, modality)
+    return {modality: volumes[modality] for modality in files}
+
+
+def _volume(value: Any, affine: Any, case_id: str, modality: str) -> Volume:
+    if isinstance(value, str | Path):
+        return read_volume(Path(value), case_id=case_id, modality=modality)
+    return array_volume(value, affine, case_id, modality)
+
+
+def array_volume(values: Any, affine: Any, case_id: str, modality: str) -> Volume:
+    """Check a volume that is in memory as strictly as one from a file.
+
+    Args:
+        values: (H, W, D), anything numpy can turn into numbers.
+        affine: (4, 4), voxel to world in RAS+ mm.
+        case_id: for messages.
+        modality: for messages.
+
+    Raises:
+        CaseError: not a volume, no usable affine, or intensities that cannot be a scan.
+    """
+    with np.errstate(over="ignore"):  # what overflows is found as infinite
+        data = np.array(values, np.float32)
+    where = f"{case_id}, {modality}, array"
+    matrix = np.asarray(np.eye(3) if affine is None else affine, np.float64)
+    if data.ndim != 3 or min(data.shape) < 2:
+        raise CaseError(
+            "E_SHAPE", f"{where}: a volume must have 3 axes of 2 or more voxels; got {data.shape}."
+        )
+    if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-9:
+        raise CaseError(
+            "E_AFFINE",
+            f"{where}: affine must be an invertible 4 x 4 matrix; got {affine!r}. Pass affine=.",
+        )
+    try:
+        grid, grid_warnings = place_affine(matrix, (data.shape[0], data.shape[1], data.shape[2]))
+        data, warnings = check_intensities(data)
+    except CaseError as error:
+        raise CaseError(error.code, f"{where}: {error}") from error
+    return Volume(
+        data,
+        grid,
+        Path("array"),
+        hashlib.sha256(data.tobytes()).hexdigest(),
+        grid_warnings + warnings,
+    )
+
+
+def _background_warnings(volumes: Mapping[str, Volume]) -> tuple[str, ...]:
+    """Warn where most of a volume or of its faces holds signal: heads that are not skull-stripped
+    look like that.
+
+    Where another modality of the case shows that the brain ends before the faces, the background
+    itself is to blame.
+    """
+    filled = {modality: _share_filled(volume.data) for modality, volume in volumes.items()}
+    full = {name: share for name, (share, face) in filled.items() if face >= 0.5 or share >= 0.7}
+    if not full:
+        return ()
+    shares = ", ".join(f"{share:.0%} of {name}" for name, share in full.items())
+    others = [name for name in volumes if name not in full]
+    if others:
+        return (
+            (
+                f"{shares} is not 0, although {' and '.join(others)} show where the brain ends: the"
+                " background must be 0; mask all modalities alike, or the result means nothing"
+            ),
+        )
+    return (
+        (
+            f"{shares} is not 0, up to the faces of the volume: the exam does not look"
+            " skull-stripped, or its background is not 0, and the network knows only"
+            " skull-stripped brains"
+        ),
+    )
+
+
+def _share_filled(data: NDArray[np.float32]) -> tuple[float, float]:
+    """Shares of all voxels, and of those on the faces, that are not 0."""
+    return np.count_nonzero(data) / data.size, float((faces(data) != 0).mean())
+
+
+def _case_id(source: Any) -> str:
+    if isinstance(source, str | Path):
+        path = Path(source).absolute()
+        return case_name(path) if path.is_file() else folder_name(path)
+    values = source.values() if isinstance(source, Mapping) else source
+    files = [
+        Path(_name(value)).absolute() for value in values if isinstance(value, str | Path | Channel)
+    ]
+    return case_name(*files) if files else "case"
+
+
+def _input(value: Any, sha256: str) -> dict[str, Any]:
+    channel = (
+        {"channel": value.position, "n_channels": value.n_volumes}
+        if isinstance(value, Channel)
+        else {}
+    )
+    return {"file": _name(value), "sha256": sha256, **channel}
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, Channel):
+        return str(value.file)
+    return str(value) if isinstance(value, str | Path) else "array"

@@ -1,0 +1,93 @@
+"""Transforms between the patient's grid and the network's: RAS axes, 1 mm voxels, the brain
+alone.
+"""
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import InvertibleTransform, MapTransform, Spacing
+from torch import Tensor
+
+from bundle.errors import CaseError
+from bundle.tasks.modalities import MODALITIES
+
+
+class ResampleTo1mmd(MapTransform, InvertibleTransform):
+    """Resample to 1 mm isotropic voxels; a grid that has them already stays as it is.
+
+    MONAI's ``Spacingd`` does the same, but on the key ``image`` it fails inside MONAI Label with
+    MONAI 1.6 (it treats every key that starts with ``image_`` as a dictionary).
+
+    Args:
+        keys: images (C, H, W, D) with metadata.
+        mode: ``bilinear`` or ``nearest``, one per key or one for all.
+    """
+
+    def __init__(self, keys: KeysCollection, mode: str | Sequence[str] = "bilinear") -> None:
+        super().__init__(keys)
+        modes = [mode] * len(self.keys) if isinstance(mode, str) else list(mode)
+        self.resamplers = {
+            key: Spacing((1.0, 1.0, 1.0), mode=m) for key, m in zip(self.keys, modes, strict=True)
+        }
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Resample every key."""
+        resampled = dict(data)
+        for key in self.key_iterator(resampled):
+            resampled[key] = self.resamplers[key](resampled[key])
+        return resampled
+
+    def inverse(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Bring every key back to the grid that it came from."""
+        restored = dict(data)
+        for key in self.key_iterator(restored):
+            restored[key] = self.resamplers[key].inverse(restored[key])
+        return restored
+
+
+class CheckPreparedd(MapTransform):
+    """Refuse an exam of which the transforms before left nothing, or no numbers, for one of its
+    modalities.
+
+    An affine with an origin far outside of any scanner loses the voxels in rounding, for example.
+    """
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the case unchanged.
+
+        Args:
+            data: images (M, H, W, D); ``presence`` (M,) bool, ``case_id``.
+
+        Raises:
+            CaseError: E_PREPARED.
+        """
+        for key in self.key_iterator(dict(data)):
+            image = plain_tensor(data[key])
+            for modality, channel, present in zip(MODALITIES, image, data["presence"], strict=True):
+                if present and not (channel.numel() and channel.isfinite().all() and channel.any()):
+                    raise CaseError(
+                        "E_PREPARED",
+                        f"Case {data['case_id']}: {modality} must hold finite voxels after"
+                        " resampling, cropping and normalisation; got"
+                        f" {'none' if channel.isfinite().all() else 'some that are not'} in"
+                        f" {' x '.join(map(str, channel.shape))}. Check voxel size, origin and"
+                        " intensities of its file.",
+                    )
+        return dict(data)
+
+
+def plain_tensor(image: Tensor) -> Tensor:
+    """Drop MONAI's metadata, whose bookkeeping costs time in every operation; the voxels are
+    shared.
+    """
+    return image.as_tensor() if isinstance(image, MetaTensor) else image
+
+
+def is_not_zero(image: Tensor) -> Tensor:
+    """Tell brain from background in skull-stripped images, also in those that have negative
+    intensities.
+    """
+    return torch.ne(image, 0)

@@ -1,0 +1,134 @@
+"""Draws, describes and divides data sets."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from bundle.cases.case_facts import describe_case, summarise
+from bundle.cli.description_tables import description_tables
+from bundle.cli.options import (
+    ERRORS,
+    DataOption,
+    LabelledArgument,
+    PatternOption,
+    SourceArgument,
+    TruthNumbering,
+    exit_codes,
+    expanded,
+    given_source,
+)
+from bundle.datasets.labelled_cases import labelled_cases
+from bundle.datasets.listing import find_layout, list_cases
+from bundle.datasets.split_file import write_split
+from bundle.datasets.splits import draw_folds, draw_split
+from bundle.errors import OutputError, UsageError
+from bundle.files.atomic_file import appearing_at_once, check_writable
+from bundle.names.patterns import parse_patterns
+from bundle.phantoms.phantom_cases import write_phantoms
+from bundle.plain_text import printable
+
+
+class Naming(StrEnum):
+    """File names and label values of generated exams."""
+
+    brats2021 = "brats2021"
+    brats2023 = "brats2023"
+
+
+def phantom(
+    out: Annotated[Path, typer.Argument(help="Folder for the exams.", callback=expanded)],
+    cases: Annotated[int, typer.Option(help="How many.")] = 1,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same exams.")] = 0,
+    shape: Annotated[tuple[int, int, int], typer.Option(help="Voxels of 1 mm.")] = (96, 112, 80),
+    naming: Annotated[Naming, typer.Option(help="File names and label values.")] = Naming.brats2023,
+) -> None:
+    """Draw exams with labels, so that everything can be tried without a download."""
+    with exit_codes():
+        check_writable(out)
+        for folder in write_phantoms(
+            out, n_cases=cases, seed=seed, shape=shape, naming=naming.value
+        ):
+            typer.echo(printable(str(folder)))
+
+
+def data(
+    source: SourceArgument = None,
+    data: DataOption = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", help="Also write everything that is found.", callback=expanded),
+    ] = None,
+    labels: Annotated[
+        TruthNumbering, typer.Option(help="Numbering of the label maps on disk.")
+    ] = TruthNumbering.auto,
+    pattern: PatternOption = None,
+) -> None:
+    """Describe a data set, reading every case as training would. Exit status 1 if a case cannot be
+    used.
+    """
+    with exit_codes():
+        root = given_source(source, data)
+        cases = list_cases(root, parse_patterns(pattern or []))
+        if json_file is not None and not json_file.absolute().parent.is_dir():
+            raise OutputError(
+                "E_OUTPUT",
+                f"--json must lie in a folder that exists; got {json_file}. Make it first.",
+            )
+        reading = track(
+            cases, "reading", console=ERRORS, transient=True, disable=not ERRORS.is_terminal
+        )
+        facts = [describe_case(case, labels.value) for case in reading]
+        description = {"source": str(root), "layout": find_layout(root).value, **summarise(facts)}
+        for table in description_tables(description):
+            Console().print(table)
+        if json_file is not None:
+            with appearing_at_once(json_file) as file:
+                text = json.dumps(description, indent=2, ensure_ascii=False)
+                file.write(f"{text}\n".encode(errors="backslashreplace"))
+        if description["unusable"]:
+            raise typer.Exit(1)
+
+
+def split(
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="JSON file for the split; never replaced.", callback=expanded
+        ),
+    ],
+    source: LabelledArgument = None,
+    data: DataOption = None,
+    pattern: PatternOption = None,
+    validation: Annotated[
+        float | None, typer.Option(help="Share of the patients; 0.1 if left out.")
+    ] = None,
+    test: Annotated[float, typer.Option(help="Share of the patients; 0 for none.")] = 0.2,
+    folds: Annotated[
+        int | None, typer.Option(help="Folds for cross-validation instead of a validation part.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same patients.")] = 0,
+) -> None:
+    """Divide the labelled cases by patient into training, validation and test, or into folds and
+    test.
+    """
+    with exit_codes():
+        if folds is not None and validation is not None:
+            raise UsageError(
+                "E_USAGE",
+                "--folds goes without --validation: each fold validates once. Leave one out.",
+            )
+        cases = labelled_cases(given_source(source, data), parse_patterns(pattern or []))
+        if folds is not None:
+            drawn = draw_folds(cases, n_folds=folds, test_share=test, seed=seed)
+        else:
+            share = 0.1 if validation is None else validation
+            drawn = draw_split(cases, validation_share=share, test_share=test, seed=seed)
+        write_split(out, drawn)
+        typer.echo(
+            f"{out}: " + ", ".join(f"{len(ids)} {part}" for part, ids in drawn.parts.items())
+        )

@@ -1,0 +1,229 @@
+"""Judges networks and segmentations, and compares what was judged."""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+
+from bundle.cli.console import reporting
+from bundle.cli.options import (
+    CheckpointOption,
+    DataOption,
+    DeviceOption,
+    LabelledArgument,
+    Numbering,
+    PatternOption,
+    SetOption,
+    TruthNumbering,
+    all_settings,
+    exit_codes,
+    expanded,
+    given_source,
+)
+from bundle.cohorts.cohort_evaluation import evaluate_network, evaluate_predictions, judged_cases
+from bundle.cohorts.runner import OK, CaseOutcome
+from bundle.datasets.labelled_cases import cases_to_judge
+from bundle.datasets.splits import chosen_cases
+from bundle.errors import UsageError
+from bundle.evaluation.reports.comparison import compare as compare_tables
+from bundle.evaluation.reports.comparison import latex_comparison, markdown_comparison
+from bundle.evaluation.score_table import ScoreTable
+from bundle.files.atomic_file import appearing_at_once, check_writable
+from bundle.names.patterns import pattern_setting
+
+
+class Empty(StrEnum):
+    """What a region counts that the truth does not have."""
+
+    skip = "skip"
+    one = "one"
+
+
+EmptyOption = Annotated[
+    Empty,
+    typer.Option(
+        help=(
+            "Regions that the truth does not have: left out, or 1 for finding nothing there and 0"
+            " else."
+        )
+    ),
+]
+
+
+def evaluate(
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="Folder for scores, tables and pictures.", callback=expanded
+        ),
+    ],
+    source: LabelledArgument = None,
+    data: DataOption = None,
+    pattern: PatternOption = None,
+    checkpoint: CheckpointOption = None,
+    overlay: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Config that the weights were trained with; may be repeated.", callback=expanded
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            help="Judge these label maps instead of a network: CASE.nii.gz or CASE_seg.nii.gz.",
+            callback=expanded,
+        ),
+    ] = None,
+    numbering: Annotated[
+        Numbering,
+        typer.Option("--prediction-labels", help="Numbering of the predictions, declared."),
+    ] = Numbering.brats2023,
+    labels: Annotated[
+        TruthNumbering,
+        typer.Option(help="Numbering of the truth; auto tells it from names and values."),
+    ] = TruthNumbering.auto,
+    split_file: Annotated[
+        Path | None,
+        typer.Option("--split", help="Split of the cases, by `simmlm split`.", callback=expanded),
+    ] = None,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            help=(
+                "Part to judge, of the split (test if left out) or of the list of cases (all if"
+                " left out)."
+            )
+        ),
+    ] = None,
+    empty: EmptyOption = Empty.skip,
+    device: DeviceOption = "auto",
+    settings: SetOption = None,
+) -> None:
+    """Judge a network from every set of the cases' modalities, or anybody's segmentations, by the
+    same code.
+    """
+    with exit_codes():
+        root, patterns = given_source(source, data), pattern_setting(pattern or [])
+        if predictions is not None:
+            _check_alone(checkpoint=checkpoint, overlay=overlay, set=settings)
+            cases = chosen_cases(judged_cases(root, patterns), split_file, part)
+            conventions = {
+                "convention": numbering.value,
+                "label_convention": labels.value,
+                "empty": empty.value,
+            }
+            with reporting("judging", len(cases)) as report:
+                outcomes = evaluate_predictions(
+                    cases, predictions, out, report=report, **conventions
+                )
+        else:
+            defaults = {
+                "part": part,
+                "label_convention": labels.value,
+                "empty": empty.value,
+                "device_name": device,
+            }
+            given = {
+                "dataset_dir": root,
+                "patterns": patterns,
+                "split_file": split_file,
+                "checkpoint": checkpoint,
+            }
+            values = all_settings(defaults, given, settings)
+            listed = cases_to_judge(root, values.get("patterns"), tell=False)
+            cases = chosen_cases(listed, values.get("split_file"), values["part"])
+            with reporting("judging", len(cases)) as report:
+                outcomes = evaluate_network(
+                    out, values, overlays=tuple(overlay or ()), report=report
+                )
+        _summarise(outcomes, out)
+
+
+def compare(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            callback=expanded,
+            help=(
+                "Folders of `simmlm evaluate`; the first is the reference. FOLDER@t1n+t1c+t2w+t2f"
+                " is one modality set "
+                "of it, to compare with judged label maps."
+            ),
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="Folder for comparison.json, .md and .tex.", callback=expanded
+        ),
+    ] = None,
+    metric: Annotated[str, typer.Option(help="A metric of scores.csv.")] = "dice",
+    empty: EmptyOption = Empty.skip,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap and the permutations.")] = 0,
+) -> None:
+    """Table evaluated runs side by side: differences to the first, intervals and permutation tests
+    over cases.
+    """
+    with exit_codes():
+        if len(runs) < 2:
+            raise UsageError(
+                "E_USAGE",
+                f"Runs to compare must be at least two; got {len(runs)}. Name another folder.",
+            )
+        tables = {name: _read_scores(run) for name, run in _named(runs).items()}
+        result = compare_tables(tables, metric=metric, empty=empty.value, seed=seed)
+        text = markdown_comparison(result)
+        if out is not None:
+            check_writable(out)
+            texts = {
+                "json": json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False),
+                "md": text,
+            }
+            for ending, content in {**texts, "tex": latex_comparison(result)}.items():
+                with appearing_at_once(out / f"comparison.{ending}") as file:
+                    file.write(content.encode() + b"\n")
+        Console().print(Markdown(text)) if Console().is_terminal else typer.echo(text)
+
+
+def _named(runs: list[str]) -> dict[str, str]:
+    """Call runs by their folders' names, or by the whole path where two have the same."""
+    names = [Path(run).resolve().name for run in runs]
+    unique = {
+        name if names.count(name) == 1 else run: run for name, run in zip(names, runs, strict=True)
+    }
+    if len(unique) < len(runs):
+        raise UsageError(
+            "E_USAGE",
+            f"Each run must be given once; got {' '.join(runs)}. Leave out the doubled one.",
+        )
+    return unique
+
+
+def _read_scores(run: str) -> ScoreTable:
+    """Read the scores of a run, or of ``FOLDER@SET`` those of one set."""
+    folder, at, chosen = (run, "", "") if Path(run).is_dir() else run.rpartition("@")
+    if not at:
+        return ScoreTable.read(Path(run) / "scores.csv")
+    return ScoreTable.read(Path(folder) / "scores.csv").as_given(chosen)
+
+
+def _check_alone(**options: Any) -> None:
+    given = [name for name, value in options.items() if value]
+    if given:
+        raise UsageError(
+            "E_USAGE", f"--{given[0]} is for a network; --predictions needs none. Leave one out."
+        )
+
+
+def _summarise(outcomes: list[CaseOutcome], out: Path) -> None:
+    failed = sum(outcome.status != OK for outcome in outcomes)
+    typer.echo(
+        f"{len(outcomes)} cases: {len(outcomes) - failed} judged, {failed} failed. Report:"
+        f" {out / 'report.md'}"
+    )
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,165 @@
+"""What several commands share: options, the console, the exit status of an error."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from bundle.configuration import parse_settings
+from bundle.errors import OutputError, UsageError, explain
+from bundle.files.atomic_file import cause_of, lacks_room
+from bundle.plain_text import printable
+
+ERRORS = Console(stderr=True)
+SOURCE_HELP = (
+    "A case folder, a folder with one per case (also BIDS, or files of several cases in one"
+    " folder), a Decathlon or nnU-Net folder, a .csv or .json list, or an image of a case."
+)
+
+
+def expanded(value: Any) -> Any:
+    """Replace ``~`` in a path or several, as typer's callback: no shell does so after
+    ``--data=``.
+    """
+    if isinstance(value, list | tuple):
+        return [expanded(item) for item in value]
+    try:
+        return type(value)(Path(value).expanduser()) if str(value).startswith("~") else value
+    except RuntimeError:  # the home of nobody
+        return value
+
+
+SourceArgument = Annotated[
+    Path | None, typer.Argument(metavar="SOURCE", help=SOURCE_HELP, callback=expanded)
+]
+LabelledArgument = Annotated[
+    Path | None,
+    typer.Argument(metavar="SOURCE", help=f"Labelled cases. {SOURCE_HELP}", callback=expanded),
+]
+DataOption = Annotated[
+    list[Path] | None,
+    typer.Option("--data", metavar="SOURCE", help="SOURCE, said as an option.", callback=expanded),
+]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Replace a setting of the config, as KEY=VALUE; may be repeated."),
+]
+PatternOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=GLOB",
+        help=(
+            "What files are called in the case folders where not as in BraTS, such as"
+            " t1c='*_post*.nii.gz' or label='*mask*'; may be repeated."
+        ),
+    ),
+]
+CheckpointOption = Annotated[
+    Path | None, typer.Option(help="Weights; the shipped ones if left out.", callback=expanded)
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda:N.")]
+
+
+class Numbering(StrEnum):
+    """Numbering of label maps, declared; the keys of ``regions.CONVENTIONS``."""
+
+    brats_ped = "brats-ped"
+    brats2021 = "brats2021"
+    brats2023 = "brats2023"
+    brats2024 = "brats2024"
+    msd = "msd"
+
+
+class TruthNumbering(StrEnum):
+    """Numbering of expert label maps; ``auto`` tells it from names and values, or refuses."""
+
+    auto = "auto"
+    brats_ped = "brats-ped"
+    brats2021 = "brats2021"
+    brats2023 = "brats2023"
+    brats2024 = "brats2024"
+    msd = "msd"
+
+
+def given_source(source: Path | None, data: Sequence[Path] | None) -> Path:
+    """Return the data of a command, which may be named by position or as ``--data``.
+
+    Raises:
+        UsageError: they are named twice, or not at all.
+    """
+    given = [*([] if source is None else [source]), *(data or [])]
+    if not given:
+        raise UsageError(
+            "E_USAGE",
+            "The data must be named, as SOURCE or --data SOURCE; got neither. Add the folder.",
+        )
+    return only_one("The data, SOURCE or --data,", given)
+
+
+def only_one(what: str, given: Sequence[Path]) -> Path:
+    """Return the value of an option for which the last of several would silently win.
+
+    Raises:
+        UsageError: there are several.
+    """
+    if len(given) > 1:
+        both = " and ".join(map(str, given))
+        raise UsageError(
+            "E_USAGE", f"{what} must be given once; got {both}. Leave out all but one."
+        )
+    return given[0]
+
+
+def all_settings(
+    defaults: Mapping[str, Any], given: Mapping[str, Any], settings: Sequence[str] | None
+) -> dict[str, Any]:
+    """Join the settings that have options of their own with those of ``--set``.
+
+    Args:
+        defaults: which ``--set`` replaces.
+        given: by options; None where one was left out.
+        settings: the values of ``--set``.
+
+    Raises:
+        UsageError: a setting is given in both ways: one of them would win without a word.
+    """
+    set_values = parse_settings(settings or [])
+    given = {name: value for name, value in given.items() if value is not None}
+    for name in given.keys() & set_values.keys():
+        raise UsageError(
+            "E_USAGE",
+            f"{name} must be given once; got {given[name]} by its own option and {set_values[name]}"
+            " by --set. Leave out one of them.",
+        )
+    return {**defaults, **set_values, **given}
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn errors that a user can mend into one line and the exit status of their kind."""
+    try:
+        yield
+    except Exception as error:
+        known = explain(error) or _full(error)  # MONAI wraps what its transforms and configs raise
+        if known is None:
+            raise
+        line = f"{known.code}: {printable(str(known), keep_lines=True)}"
+        ERRORS.print(line, highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(known.exit_code) from None
+
+
+def _full(error: BaseException | None) -> OutputError | None:
+    """Say what the system says where nothing more can be written, whoever tried."""
+    while error is not None and not lacks_room(error):
+        error = error.__cause__ or error.__context__
+    if not isinstance(error, OSError):
+        return None
+    return OutputError(
+        "E_WRITE",
+        f"{error.filename or 'The output'} must be writable; got an error: {cause_of(error)}. Mend"
+        " that and run again.",
+    )

@@ -1,0 +1,31 @@
+"""Packs the bundle."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bundle.cli.options import exit_codes, expanded
+from bundle.serving.bundle_archive import pack as write_pack
+
+
+def pack(
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Zip file; with --folder a folder that does not exist yet.",
+            callback=expanded,
+        ),
+    ],
+    folder: Annotated[
+        bool, typer.Option("--folder", help="Write a folder instead of a zip file.")
+    ] = False,
+) -> None:
+    """Pack configs, weights, code and docs into one bundle that runs without installing this
+    package.
+    """
+    with exit_codes():
+        files = write_pack(out, as_folder=folder)
+        typer.echo(f"{out}: {len(files)} files")

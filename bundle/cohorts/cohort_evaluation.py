@@ -1,0 +1,145 @@
+"""Judges networks, and segmentations of other origin, on many labelled cases."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bundle.cases.case_loader import LoadExamd
+from bundle.cases.case_record import ExamRecord
+from bundle.cohorts.runner import OK, CaseOutcome, CaseRunner, exit_if_failed, judged_columns
+from bundle.configuration import find_overlay, load_config
+from bundle.datasets.labelled_cases import cases_to_judge
+from bundle.errors import UsageError
+from bundle.evaluation.judge import judge_segmentation
+from bundle.evaluation.predictions import check_predictions, find_prediction, read_prediction
+from bundle.evaluation.reports.report import EvaluationReport
+from bundle.evaluation.score_table import GIVEN
+from bundle.evaluation.truths import is_folder_of_truths, list_truths, load_truth
+from bundle.files.atomic_file import check_writable
+from bundle.plain_text import printable
+
+Report = Callable[[CaseOutcome], None]
+
+
+def evaluate_network(
+    out: Path,
+    settings: Mapping[str, Any],
+    *,
+    overlays: Sequence[str] = (),
+    report: Report | None = None,
+) -> list[CaseOutcome]:
+    """Judge a network on labelled cases from every set of their modalities, and write the report.
+
+    Args:
+        out: made if it is not there.
+        settings: settings of ``configs/evaluate.yaml`` to replace, above all ``dataset_dir`` and
+            ``checkpoint``.
+        overlays: configs that were merged over those of the training, such as the ablations.
+        report: called with every outcome as soon as it is known.
+
+    Raises:
+        SetupError: weights or settings are unusable; no case was started.
+        OutputError: ``out`` cannot be written; no case was started.
+        UsageError: the data have no labelled cases, or none could be judged.
+    """
+    check_writable(out)
+    values = {**settings, "output_dir": out}
+    parser = load_config(
+        "evaluate.yaml", values, [find_overlay(name) for name in overlays], trained_with=True
+    )
+    runner: CaseRunner = parser.get_parsed_content("case_runner")
+    if report is not None:
+        runner.report = report
+    return _run(runner, parser.get_parsed_content("report"))
+
+
+def evaluate_predictions(
+    cases: Sequence[dict[str, Any]],
+    predictions: Path,
+    out: Path,
+    *,
+    convention: str = "brats2023",
+    label_convention: str = "auto",
+    empty: str = "skip",
+    report: Report | None = None,
+) -> list[CaseOutcome]:
+    """Judge segmentations that somebody else made, one per labelled case, and write the report.
+
+    Args:
+        cases: labelled cases, of ``judged_cases``.
+        predictions: folder of the label maps.
+        out: made if it is not there.
+        convention: numbering of the predictions, a key of ``regions.CONVENTIONS``.
+        label_convention: numbering of the truth, or ``auto``.
+        empty: ``skip`` or ``one``.
+        report: called with every outcome as soon as it is known.
+
+    Raises:
+        OutputError: ``out`` cannot be written; no case was started.
+        UsageError: there are no predictions, or none could be judged.
+    """
+    check_predictions(predictions)
+    judged = EvaluationReport(
+        out,
+        empty=empty,
+        facts={"predictions": printable(str(predictions)), "convention": convention},
+    )
+    load = LoadExamd(with_label=True, label_convention=label_convention)
+
+    def judge(case: dict[Any, Any]) -> dict[str, Any]:
+        case_id = str(case["case_id"])
+        if case.get("problem") is not None:
+            raise case["problem"]
+        path = find_prediction(predictions, case_id)
+        exam = load(case) if case["image"] else load_truth(case, load.convention_of(case))
+        grid = ExamRecord.from_json(exam["record"]).grid
+        values = read_prediction(path, case_id=case_id, grid=grid, convention=convention)
+        judgement, result = judge_segmentation(exam, values, GIVEN)
+        judged.add(judgement)
+        return result
+
+    return _run(CaseRunner(judge, cases, out, report, judged_columns()), judged)
+
+
+def judged_cases(
+    source: Path, patterns: Mapping[str, str] | None = None
+) -> tuple[dict[str, Any], ...]:
+    """List the cases whose predictions can be judged: labelled ones, of any layout, with or without
+    images.
+
+    A folder of nothing but label maps is one of truths, each named after its case.
+
+    Args:
+        source: that, or anything that ``list_cases`` takes.
+        patterns: as ``list_cases`` takes them.
+
+    Raises:
+        UsageError: no case has a label, or the data set is malformed.
+    """
+    root = source.expanduser()
+    return (
+        list_truths(root)
+        if is_folder_of_truths(root)
+        else cases_to_judge(root, patterns, need_images=False)
+    )
+
+
+def finish(report: EvaluationReport, outcomes: Sequence[CaseOutcome]) -> None:
+    """End a bundle run: write the report, and end the program with status 1 if a case failed."""
+    _write(report, outcomes)
+    exit_if_failed(outcomes)
+
+
+def _run(runner: CaseRunner, report: EvaluationReport) -> list[CaseOutcome]:
+    outcomes = runner.run()
+    _write(report, outcomes)
+    return outcomes
+
+
+def _write(report: EvaluationReport, outcomes: Sequence[CaseOutcome]) -> None:
+    if all(outcome.status != OK for outcome in outcomes):
+        first = f"{outcomes[0].case_id}: {outcomes[0].reason}" if outcomes else "no case"
+        raise UsageError(
+            "E_NO_SCORES", f"At least one case must be judged; all failed, the first: {first}"
+        )
+    report.write()

@@ -1,0 +1,233 @@
+"""Draws one picture per exam, so that a result can be judged without opening a viewer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from bundle.files.figures import printable, save_figure
+from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.regions import LABEL_NAMES
+from bundle.volumes.plane_views import Mask, PlaneView, Volume, plane_views
+
+# Near Okabe and Ito's yellow, sky blue and vermilion: told apart with every kind of colour
+# blindness, and on grey. Outer labels first: where two lines coincide, the inner label's is seen.
+LABEL_COLOURS = {2: "#f0e442", 3: "#56c4ff", 1: "#ff5a1f"}
+
+_LETTERS = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}  # left, right, top, bottom
+_PAPER, _PANEL, _ABSENT, _TEXT, _DIM = "#101114", "#000000", "#1b1d22", "#e8e8e8", "#9a9da5"
+_TITLE_LENGTH, _DPI = 55, 220
+_WIDTH, _ROWS_AT_MOST, _ROW_AT_LEAST = 9.6, 12.0, 0.5  # lengths of the page are in inches
+_LEFT, _RIGHT, _TOP, _BOTTOM, _GAP, _GROUP_GAP, _MARGIN = 0.26, 0.10, 0.52, 0.64, 0.025, 0.14, 0.10
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Where panels lie; inches from the upper left corner of the figure."""
+
+    columns: dict[str, float]
+    rows: dict[str, tuple[float, float]]
+    column_width: float
+    inches_per_mm: float
+    height: float
+
+    def place(
+        self, left: float, top: float, width: float = 0, height: float = 0
+    ) -> tuple[float, float, float, float]:
+        """Turn inches into the shares that matplotlib wants, which count from the lower left
+        corner.
+        """
+        return left / _WIDTH, 1 - (top + height) / self.height, width / _WIDTH, height / self.height
+
+
+def draw_preview(
+    path: Path,
+    images: Mapping[str, Volume],
+    maps: Mapping[str, Volume],
+    affine: NDArray[Any],
+    *,
+    title: str,
+) -> None:
+    """Write the picture of an exam as PNG, 2112 pixels wide, whole or not at all.
+
+    Args:
+        path: of the PNG; a file of that name is replaced.
+        images: acquired modality to (H, W, D) raw intensities, 0 outside the brain.
+        maps: (H, W, D) each: ``seg`` with the values of ``regions.LABEL_NAMES``, ``entropy`` in
+            bits, ``weight-MODALITY`` in [0, 1]; ``truth``, if there is one, is drawn dashed.
+        affine: (4, 4), voxel to world, RAS+ mm; any orientation.
+        title: usually the case; the acquired modalities are added.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    save_figure(preview_figure(images, maps, affine, title=title), path)
+
+
+def preview_figure(
+    images: Mapping[str, Volume], maps: Mapping[str, Volume], affine: NDArray[Any], *, title: str
+) -> Figure:
+    """Draw what ``draw_preview`` writes; every panel's label is ``PLANE COLUMN``, for example
+    ``axial t1c``.
+    """
+    views = plane_views(images, maps, affine)
+    page = _page(views, [f"weight-{m}" for m in MODALITIES if f"weight-{m}" in maps])
+    figure = Figure(figsize=(_WIDTH, page.height), dpi=_DPI, facecolor=_PAPER)
+    for plane, view in views.items():
+        for column in page.columns:
+            _draw_panel(_panel(figure, page, plane, column), view, column, _LETTERS[plane])
+    _write_headings(
+        figure,
+        page,
+        f"{printable(title, _TITLE_LENGTH)}   {', '.join(m for m in MODALITIES if m in images)}",
+    )
+    _draw_keys(figure, page, with_truth="truth" in maps)
+    return figure
+
+
+def _page(views: Mapping[str, PlaneView], weights: list[str]) -> _Page:
+    """Return all panels one scale: the largest at which they fit the width."""
+    groups = [group for group in (list(MODALITIES), ["entropy"], weights) if group]
+    n_columns = sum(map(len, groups))
+    spare = _LEFT + _RIGHT + _GROUP_GAP * (len(groups) - 1) + _GAP * (n_columns - len(groups))
+    width = (_WIDTH - spare) / n_columns
+    widths_mm, heights_mm = zip(*(view.size_mm for view in views.values()), strict=True)
+    scale = min((width - 2 * _MARGIN) / max(widths_mm), _ROWS_AT_MOST / sum(heights_mm))
+    columns, left, rows, top = {}, _LEFT, {}, _TOP
+    for group in groups:
+        for name in group:
+            columns[name], left = left, left + width + _GAP
+        left += _GROUP_GAP - _GAP
+    for plane, height_mm in zip(views, heights_mm, strict=True):
+        rows[plane] = (top, max(height_mm * scale + 2 * _MARGIN, _ROW_AT_LEAST))
+        top += rows[plane][1] + _GAP
+    return _Page(columns, rows, width, scale, top + _BOTTOM)
+
+
+def _panel(figure: Figure, page: _Page, plane: str, column: str) -> Axes:
+    """Add axes in mm with the origin in the middle, so that any picture keeps its true
+    proportions.
+    """
+    top, height = page.rows[plane]
+    axes = figure.add_axes(
+        page.place(page.columns[column], top, page.column_width, height), label=f"{plane} {column}"
+    )
+    x, y = page.column_width / page.inches_per_mm / 2, height / page.inches_per_mm / 2
+    axes.set(xlim=(-x, x), ylim=(-y, y), xticks=[], yticks=[], facecolor=_PANEL, autoscale_on=False)
+    axes.spines[:].set_visible(False)
+    return axes
+
+
+def _draw_panel(axes: Axes, view: PlaneView, column: str, letters: str) -> None:
+    if column not in view.pictures:
+        axes.set_facecolor(_ABSENT)
+        axes.text(0, 0, "not acquired", ha="center", va="center", color=_DIM, size=6)
+        return
+    colours = {**dict.fromkeys(MODALITIES, "gray"), "entropy": "inferno"}.get(column, "viridis")
+    x, y = (length / 2 for length in view.size_mm)
+    shown = np.ma.masked_where(~view.brain, view.pictures[column])
+    axes.imshow(
+        shown,
+        cmap=colours,
+        vmin=0,
+        vmax=1,
+        extent=(-x, x, -y, y),
+        aspect="auto",
+        interpolation="nearest",
+    )
+    if column in MODALITIES:
+        for name, style in (("seg", "solid"), ("truth", "dashed")):
+            for value, colour in LABEL_COLOURS.items():
+                _outline(
+                    axes, view, view.pictures.get(name, np.zeros((1, 1))) == value, colour, style
+                )
+    elif column == "entropy":
+        _outline(axes, view, view.brain, _DIM, "solid")
+    places = (
+        (0.02, 0.5, "left", "center"),
+        (0.98, 0.5, "right", "center"),
+        (0.5, 0.985, "center", "top"),
+    )
+    for letter, (across, up, ha, va) in zip(
+        letters, (*places, (0.5, 0.015, "center", "bottom")), strict=True
+    ):
+        axes.text(across, up, letter, transform=axes.transAxes, ha=ha, va=va, color=_DIM, size=4.5)
+
+
+def _outline(axes: Axes, view: PlaneView, inside: Mask, colour: str, style: str) -> None:
+    """Draw where a mask ends; one voxel is added around, so that lines close at the
+    picture's edge.
+    """
+    if not inside.any():
+        return
+    (rows, columns), (width, height) = inside.shape, view.size_mm
+    x = (np.arange(-1, columns + 1) + 0.5) * width / columns - width / 2
+    y = height / 2 - (np.arange(-1, rows + 1) + 0.5) * height / rows
+    axes.contour(x, y, np.pad(inside, 1), [0.5], colors=colour, linewidths=0.6, linestyles=style)
+
+
+def _write_headings(figure: Figure, page: _Page, title: str) -> None:
+    def write(left: float, top: float, text: str, **style: Any) -> None:
+        style = {
+            "color": _TEXT,
+            "ha": "center",
+            "va": "center",
+            "size": 6.5,
+            "parse_math": False,
+            **style,
+        }
+        figure.text(*page.place(left, top)[:2], text, **style)
+
+    write(_LEFT, 0.17, title, size=8, weight="bold", ha="left")
+    write(_LEFT, page.height - 0.13, "research use only, not for diagnosis", color=_DIM, ha="left")
+    for column, left in page.columns.items():
+        write(left + page.column_width / 2, _TOP - 0.1, column.replace("-", " "))
+    for plane, (top, height) in page.rows.items():
+        write(_LEFT / 2, top + height / 2, plane, rotation=90)
+
+
+def _draw_keys(figure: Figure, page: _Page, *, with_truth: bool) -> None:
+    """Explain colours and lines below the columns where they occur."""
+    top = page.height - _BOTTOM + 0.08
+    keys = [
+        Line2D([], [], color=colour, label=LABEL_NAMES[value])
+        for value, colour in LABEL_COLOURS.items()
+    ]
+    if with_truth:  # a legend fills its columns downwards
+        keys.insert(1, Line2D([], [], color=_TEXT, label="segmentation"))
+        keys.insert(3, Line2D([], [], color=_TEXT, label="truth", linestyle="dashed"))
+    place, tight = (
+        page.place(_LEFT, top)[:2],
+        {"borderpad": 0, "borderaxespad": 0, "frameon": False},
+    )
+    figure.legend(
+        handles=keys,
+        loc="upper left",
+        bbox_to_anchor=place,
+        ncols=3,
+        fontsize=6.5,
+        labelcolor=_TEXT,
+        **tight,
+    )
+    weights = [left for name, left in page.columns.items() if name.startswith("weight-")]
+    _draw_scale(figure, page, page.columns["entropy"], "inferno", "entropy (bit)")
+    if weights:
+        _draw_scale(figure, page, (weights[0] + weights[-1]) / 2, "viridis", "weight")
+
+
+def _draw_scale(figure: Figure, page: _Page, left: float, colours: str, name: str) -> None:
+    place = page.place(left + 0.05, page.height - _BOTTOM + 0.08, page.column_width - 0.1, 0.08)
+    axes = figure.add_axes(place, label=f"scale {name}")
+    bar = figure.colorbar(
+        ScalarMappable(cmap=colours), cax=axes, orientation="horizontal", ticks=[0, 0.5, 1]
+    )
+    axes.tick_params(labelsize=5.5, colors=_TEXT, length=2, pad=1.5)
+    bar.outline.set_visible(False)
+    bar.set_label(name, color=_TEXT, size=6.5, labelpad=1.5)

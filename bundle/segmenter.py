@@ -1,0 +1,110 @@
+"""Segments exams from Python, with the same parts as the bundle's inference config."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bundle.cases.case_record import ExamRecord
+from bundle.configuration import load_config
+from bundle.errors import find_user_error
+from bundle.outputs.map_files import collect_maps
+
+Image = Path | str | NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SegmentedExam:
+    """The maps of one exam, on its own grid.
+
+    Attributes:
+        maps: ``seg`` (H, W, D) uint8 with the values of ``regions.LABEL_NAMES``, ``entropy`` (H, W,
+            D) float32 in bits, and ``weight-MODALITY`` (H, W, D) float32 for every acquired
+            modality.
+        affine: (4, 4), voxel to world, RAS+ mm.
+        result: modalities, volumes in ml, mean weights, warnings; plain JSON.
+    """
+
+    maps: dict[str, NDArray[Any]]
+    affine: NDArray[np.float64]
+    result: dict[str, Any]
+
+
+class Segmenter:
+    """Loads the network once and segments any number of exams.
+
+    Args:
+        settings: settings of ``configs/inference.yaml`` to replace, for example ``device_name`` or
+            ``overlap``.
+
+    Raises:
+        SetupError: weights or settings are unusable.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        parser = load_config("inference.yaml", settings)
+        self.network = parser.get_parsed_content("network")
+        self.device = parser.get_parsed_content("device")
+        self.preprocessing = parser.get_parsed_content("preprocessing")
+        self.inferer = parser.get_parsed_content("inferer")
+        self.postprocessing = parser.get_parsed_content("postprocessing")
+        self.label_convention = parser.get_parsed_content("label_convention")
+
+    def __call__(
+        self,
+        images: Mapping[str, Image] | Path | str,
+        *,
+        affine: NDArray[Any] | None = None,
+        case_id: str | None = None,
+    ) -> SegmentedExam:
+        """Segment one exam.
+
+        Args:
+            images: modality to file or to array (H, W, D), or a case folder. ``t1``, ``t1ce``,
+                ``t2`` and ``flair`` are understood too. Leave a modality out that was not acquired.
+            affine: (4, 4), voxel to world in RAS+ mm; needed with arrays.
+            case_id: name for messages and the result.
+
+        Raises:
+            CaseError: the exam cannot be used; the message says why and what to do.
+        """
+        case = self._read({"image": images, "affine": affine, "case_id": case_id})
+        with torch.inference_mode():
+            batch = case["image"][None].to(self.device)
+            case["pred"] = self.inferer(batch, self.network, case["presence"][None])[0]
+        case = self.postprocessing(case)
+        record = ExamRecord.from_json(case["record"])
+        return SegmentedExam(
+            collect_maps(case, record, self.label_convention), record.grid.affine, case["result"]
+        )
+
+    def _read(self, source: dict[str, Any]) -> dict[str, Any]:
+        try:
+            case: dict[str, Any] = self.preprocessing(source)
+        except RuntimeError as error:  # MONAI's wrapping
+            known = find_user_error(error)
+            if known is None:
+                raise
+            raise known from None
+        return case
+
+
+def segment_exam(
+    images: Mapping[str, Image] | Path | str,
+    *,
+    affine: NDArray[Any] | None = None,
+    case_id: str | None = None,
+    **settings: Any,
+) -> SegmentedExam:
+    """Segment one exam from files, arrays or a case folder; see ``Segmenter`` to do so for many.
+
+    Example:
+        >>> files = {"t1c": "case-t1c.nii.gz", "t2f": "case-t2f.nii.gz"}
+        >>> exam = segment_exam(files)  # doctest: +SKIP
+        >>> exam.maps["seg"], exam.result["volumes_ml"]  # doctest: +SKIP
+    """
+    return Segmenter(**settings)(images, affine=affine, case_id=case_id)

@@ -1,0 +1,148 @@
+"""Packs the bundle into one file, as the MONAI Model Zoo, MONAI Label and ``monai.bundle``
+take it.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from bundle.configuration import bundle_root, load_config
+from bundle.errors import OutputError
+from bundle.files.atomic_file import appearing_at_once, cause_of, temporary_folder
+from bundle.files.folder_owner import sweep
+
+NAME = "simmlm"
+"""Folder of the packed bundle; MONAI Label calls the model by it."""
+
+GENERATED = {"inference": (), "train": ("monai_label",)}
+"""Configs that are packed as JSON too, each with what is merged over it; `monai.bundle.load`, MONAI
+Label and MONAI Deploy look for these files.
+"""
+
+_PATTERNS = (
+    "LICENSE",
+    "bundle/**/*.py",
+    "bundle/**/*.md",
+    "configs/**/*.yaml",
+    "configs/metadata.json",
+    "configs/logging.conf",
+    "docs/**/*.md",
+    "docs/**/*.png",
+    "docs/**/*.sh",
+    "docs/**/*.txt",
+    "models/model.pt",
+    "models/model.pt.sha256",
+    "models/*.md",
+    "models/*.py",
+)
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can say
+_UNIX, _FILE_MODE = 3, 0o100644
+
+
+def pack(target: Path, *, as_folder: bool = False) -> list[str]:
+    """Write everything that the bundle needs to run without an installation, and nothing else.
+
+    The same files give the same bytes, also from an unpacked bundle. The weights are checked first.
+
+    Args:
+        target: the zip file, which holds one folder ``simmlm``, and may replace nothing but an
+            earlier one; or that folder itself, which must not exist.
+        as_folder: write a folder.
+
+    Returns:
+        The files, relative to the bundle's folder, sorted.
+
+    Raises:
+        SetupError: the weights do not fit their checksum or the configured network; nothing was
+            written.
+        OutputError: the target cannot be written, or is somebody else's file; nothing half-written
+            is left.
+    """
+    _check_target(target, as_folder=as_folder)
+    load_config("inference.yaml", {}).get_parsed_content("verified")
+    files = dict(sorted(_contents(bundle_root())))
+    sweep(target.absolute().parent, deep=False)  # what a run left that was killed while it packed
+    if as_folder:
+        _write_folder(target, files)
+    else:
+        _write_zip(target, files)
+    return list(files)
+
+
+def config_json(name: str, overlays: Sequence[str] = ()) -> bytes:
+    """Return a config as one JSON file, without its comments.
+
+    Args:
+        name: of the YAML file in ``configs``, without its ending.
+        overlays: names of those that are merged over it.
+    """
+    files = [bundle_root() / "configs" / f"{overlay}.yaml" for overlay in overlays]
+    config = load_config(f"{name}.yaml", {"bundle_root": "."}, files).get()
+    config.pop("_meta_")  # MONAI's parser adds it, for the metadata
+    return json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _contents(root: Path) -> Iterator[tuple[str, bytes]]:
+    for pattern in _PATTERNS:
+        for path in root.glob(pattern):
+            if path.is_file() and not any(
+                part.startswith((".", "__pycache__")) for part in path.relative_to(root).parts
+            ):
+                yield path.relative_to(root).as_posix(), path.read_bytes()
+    for name, overlays in GENERATED.items():
+        yield f"configs/{name}.json", config_json(name, overlays)
+
+
+def _check_target(target: Path, *, as_folder: bool) -> None:
+    """Refuse to replace what is not an earlier pack, before any work is done."""
+    if as_folder and (target.exists() or target.is_symlink()):
+        raise OutputError(
+            "E_OUTPUT",
+            f"The folder of a packed bundle must not exist yet; got {target}. Choose another.",
+        )
+    if not as_folder and target.exists() and not _is_pack(target):
+        raise OutputError(
+            "E_EXISTS",
+            f"The zip file must be new or an earlier pack; got {target}, which is neither. Choose"
+            " another.",
+        )
+
+
+def _is_pack(file: Path) -> bool:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return False
+    return f"{NAME}/configs/metadata.json" in names and all(
+        name.startswith(f"{NAME}/") for name in names
+    )
+
+
+def _write_zip(target: Path, files: dict[str, bytes]) -> None:
+    """Store without compression: weights and pictures do not shrink, and other versions of zlib
+    give other bytes.
+    """
+    with (
+        appearing_at_once(target) as stream,
+        zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive,
+    ):
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(f"{NAME}/{name}", _EPOCH)
+            entry.create_system, entry.external_attr = _UNIX, _FILE_MODE << 16
+            archive.writestr(entry, content)
+
+
+def _write_folder(target: Path, files: dict[str, bytes]) -> None:
+    try:
+        with temporary_folder(target.absolute().parent) as stage:
+            for name, content in files.items():
+                (stage / name).parent.mkdir(parents=True, exist_ok=True)
+                (stage / name).write_bytes(content)
+            stage.chmod(0o755)
+            stage.rename(target)
+    except OSError as error:
+        raise OutputError(
+            "E_WRITE", f"{target} must be writable; got: {cause_of(error)}. Choose another."
+        ) from error

@@ -1,0 +1,173 @@
+"""Reads the label map that a server returned as strictly as any other, and saves it on the exam's
+own grid.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bundle.cases.label_map import LabelMap, read_label_map
+from bundle.datasets.decathlon import Channel
+from bundle.errors import CaseError
+from bundle.files.atomic_file import appearing_at_once, check_writable
+from bundle.outputs.earlier_results import check_free, mark_finished, mark_unfinished, read_result
+from bundle.tasks.regions import CONVENTIONS, LABEL_NAMES, to_convention
+from bundle.volumes.geometry import Grid, corner_shift_voxels
+from bundle.volumes.gzip_file import GzipReader, is_gzip, read_up_to
+from bundle.volumes.image_volume import read_channels, read_volume
+from bundle.volumes.nifti_output import write_volume
+
+GRID_TOLERANCE_VOXELS = 0.01
+"""What is left of an affine that went through ITK's origin, spacing and directions."""
+
+_MAX_BYTES_PER_VOXEL = 8
+_MAX_OTHER_BYTES = 2**20
+_TOLERANCE_ML, _TOLERANCE = 0.01, 0.01  # of a volume, for what a server rounds
+
+
+def exam_grid(modality: str, image: Any, case_id: str) -> Grid:
+    """Read the grid of an exam from one of its images.
+
+    Raises:
+        CaseError: the image cannot be used.
+    """
+    if isinstance(image, Channel):
+        return read_channels(
+            image.file, {modality: image.position}, image.n_volumes, case_id=case_id
+        )[modality].grid
+    return read_volume(Path(image), case_id=case_id, modality=modality).grid
+
+
+def checked_label(content: bytes, numbering: str, grid: Grid, case_id: str) -> LabelMap:
+    """Read a label map that must lie on a grid.
+
+    Args:
+        content: what should be a ``.nii.gz``.
+        numbering: that its values must have, a key of ``regions.CONVENTIONS``.
+        grid: of the exam.
+        case_id: for messages.
+
+    Raises:
+        CaseError: E_SERVER, it is damaged or holds other values; E_GRID, it lies elsewhere.
+    """
+    try:
+        _check_expanded(content, grid)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "answer.nii.gz"
+            path.write_bytes(content)
+            label = _read(path, numbering, case_id)
+    except CaseError as error:
+        raise CaseError(
+            "E_SERVER",
+            f"Case {case_id}: the answer must be a .nii.gz image of labels in {numbering}"
+            f" numbering; got: {error} See the server's log.",
+        ) from None
+    _check_place(label.grid, grid, case_id)
+    return label
+
+
+def differing_volumes(label: LabelMap, volumes_ml: Mapping[str, float]) -> Iterator[str]:
+    """Name the tissues of which the label map holds another volume than the server says."""
+    voxel_ml = abs(float(np.linalg.det(label.grid.affine[:3, :3]))) / 1000
+    counts = np.bincount(label.values.ravel(), minlength=len(LABEL_NAMES))
+    for value, name in LABEL_NAMES.items():
+        found, said = float(counts[value] * voxel_ml), volumes_ml.get(name)
+        if said is not None and abs(found - said) > _TOLERANCE_ML + _TOLERANCE * said:
+            yield f"the label map holds {found:.2f} ml of {name}, but the server says {said:.2f} ml"
+
+
+def check_answer_free(folder: Path, case_id: str, inputs: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse to save an answer where it would replace what is no earlier answer for the same
+    images.
+
+    Args:
+        folder: of the case, need not exist.
+        case_id: name of the case.
+        inputs: modality to ``file`` and ``sha256``.
+
+    Raises:
+        CaseError: E_EXISTS, or E_CASE_ID for a name that the file system cannot hold.
+    """
+    names = _names(case_id)
+    check_free(folder, case_id, inputs, needed=names, possible=names, overwrite=False)
+    earlier = read_result(folder, case_id)
+    if earlier is not None and "server" not in earlier:
+        raise CaseError(
+            "E_EXISTS",
+            f"Case {case_id}: {folder} must not hold a result of `simmlm segment`, which has more"
+            " maps than an answer can replace; it does. Choose another output folder.",
+        )
+
+
+def _names(case_id: str) -> tuple[str, str]:
+    return f"{case_id}_seg.nii.gz", f"{case_id}.json"
+
+
+def save_answer(
+    folder: Path, case_id: str, label: LabelMap, grid: Grid, facts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Write ``CASE_seg.nii.gz`` with the header of the exam, and last ``CASE.json``.
+
+    Args:
+        folder: of the case.
+        case_id: begins the names.
+        label: its ``convention`` is the numbering of the file.
+        grid: of the exam.
+        facts: of the server, with ``inputs`` as `check_answer_free` takes them; the numbering is
+            added.
+
+    Returns:
+        The facts as they were written.
+
+    Raises:
+        OutputError: the files cannot be written.
+    """
+    check_writable(folder)
+    numbering = label.convention
+    values = {str(disk): LABEL_NAMES[here] for disk, here in CONVENTIONS[numbering].items()}
+    image, done = _names(case_id)
+    written = {**facts, "labels": {"convention": numbering, "values": values}, "maps": [image]}
+    mark_unfinished(folder, case_id, [image, done], [image, done])
+    (folder / done).unlink(missing_ok=True)  # it says that the label map beside it is complete
+    write_volume(folder / image, to_convention(label.values, numbering), grid, description="seg")
+    text = json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    with appearing_at_once(folder / done) as file:
+        file.write(
+            text.encode("utf-8", "backslashreplace")
+        )  # half a letter becomes JSON's escape of it
+    mark_finished(folder, case_id, facts["inputs"])
+    return written
+
+
+def _read(path: Path, numbering: str, case_id: str) -> LabelMap:
+    try:
+        return read_label_map(path, case_id=case_id, declared=numbering)
+    except CaseError as error:
+        raise CaseError(error.code, str(error).replace(f"{path}", "answer")) from None
+
+
+def _check_expanded(content: bytes, grid: Grid) -> None:
+    """Refuse what is no gzip, and what would expand to more than the exam has room for."""
+    if not is_gzip(content):
+        raise CaseError("E_SERVER", f"{len(content)} bytes of something else.")
+    most = int(np.prod(grid.shape)) * _MAX_BYTES_PER_VOXEL + _MAX_OTHER_BYTES
+    stream = GzipReader(content)
+    while block := len(read_up_to(stream, min(_MAX_OTHER_BYTES, most + 1))):
+        most -= block
+        if most < 0:
+            raise CaseError("E_SERVER", "more bytes than the exam has room for.")
+
+
+def _check_place(found: Grid, grid: Grid, case_id: str) -> None:
+    shift = corner_shift_voxels(grid.affine, found.affine, grid.shape)
+    if found.shape != grid.shape or not shift <= GRID_TOLERANCE_VOXELS:
+        raise CaseError(
+            "E_GRID",
+            f"Case {case_id}: the label map must lie on the images, {grid.shape}, to"
+            f" {GRID_TOLERANCE_VOXELS} voxels; got {found.shape}, {shift:.3f} voxels away. Check"
+            " the server.",
+        )

@@ -1,0 +1,117 @@
+"""What a training step asks of the network."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from monai.engines import PrepareBatch, default_prepare_batch
+from monai.inferers import Inferer
+from torch import Tensor
+
+from bundle.cases.preparation import plain_tensor
+from bundle.errors import SetupError
+from bundle.mixture.modality_network import ModalityNetwork
+
+
+class PrepareBatchFlags(PrepareBatch):
+    """Move image and label to the device, and leave modality sets on the CPU.
+
+    There they steer which experts run; MONAI's ``PrepareBatchExtraInput`` moves them to the GPU,
+    from where reading them makes every step wait for the one before it.
+
+    Args:
+        keys: of the modality sets, (B, M) bool; each is given to the inferer under its own name.
+    """
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self.keys = tuple(keys)
+
+    def __call__(
+        self,
+        batchdata: dict[str, Tensor],
+        device: torch.device | str | None = None,
+        non_blocking: bool = False,
+        **options: Any,
+    ) -> tuple[Tensor, Tensor | None, tuple[()], dict[str, Tensor]]:
+        """Return image, label, and the modality sets by name."""
+        image, label = default_prepare_batch(batchdata, device, non_blocking, **options)
+        return image, label, (), {key: batchdata[key] for key in self.keys}
+
+
+class ExpertsInferer(Inferer):
+    """Stage 1: run every present expert on its own modality.
+
+    Args:
+        amp: compute in bfloat16 where that is safe (the sums of losses stay in float32).
+        names: of the experts to train; left out, all. The others are not run.
+    """
+
+    def __init__(self, amp: bool = False, names: Sequence[str] | None = None) -> None:
+        super().__init__()
+        self.amp = amp
+        self.names = None if names is None else tuple(names)
+
+    def __call__(  # type: ignore[override]
+        self, inputs: Tensor, network: ModalityNetwork, presence: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Run the experts.
+
+        Args:
+            inputs: (B, M, H, W, D).
+            network: the mixture.
+            presence: (B, M) bool; on the CPU it costs no device sync.
+
+        Returns:
+            Expert logits (B, M, R, H, W, D), or (B, M, 0) where no expert has a case, and the flags
+            (B, M), on the CPU, that tell which of them count.
+
+        Raises:
+            SetupError: ``names`` has an expert that the network does not have.
+        """
+        flags = presence.cpu() & self._trained(network.modalities)
+        if not flags.any():
+            return inputs.new_empty((*flags.shape, 0)), flags
+        with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.amp):
+            return network.expert_logits(plain_tensor(inputs), flags), flags
+
+    def _trained(self, modalities: Sequence[str]) -> Tensor:
+        unknown = [name for name in self.names or () if name not in modalities]
+        if unknown:
+            raise SetupError(
+                "E_EXPERTS",
+                f"experts to train must be among {', '.join(modalities)}; got {unknown[0]!r}."
+                " Correct the name.",
+            )
+        return torch.tensor([self.names is None or name in self.names for name in modalities])
+
+
+class PairInferer(Inferer):
+    """Stage 2: predict one crop from two modality sets, running each expert once and the gate
+    twice.
+    """
+
+    def __init__(self, amp: bool = False) -> None:
+        super().__init__()
+        self.amp = amp
+
+    def __call__(  # type: ignore[override]
+        self, inputs: Tensor, network: ModalityNetwork, more: Tensor, fewer: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Predict from both sets.
+
+        Args:
+            inputs: (B, M, H, W, D).
+            network: the mixture.
+            more: (B, M) bool, the larger sets; on the CPU they cost no device sync.
+            fewer: (B, M) bool, subsets of ``more``.
+
+        Returns:
+            Logits of the larger and of the smaller sets, (B, R, H, W, D) each.
+        """
+        image, more, fewer = plain_tensor(inputs), more.cpu(), fewer.cpu()
+        with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=self.amp):
+            expert_logits = network.expert_logits(image, more)
+            return (
+                network.mix(expert_logits, image, more)[0],
+                network.mix(expert_logits, image, fewer)[0],
+            )

@@ -1,0 +1,79 @@
+"""Write a result on its input's grid: the same geometry fields, whole or not at all."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti2 import Nifti2Header
+from numpy.typing import NDArray
+
+from bundle.files.atomic_file import appearing_at_once
+from bundle.volumes.geometry import Grid, HeaderGeometry
+
+# On a probability map of 240 x 240 x 155 voxels level 6 is 1 % smaller and up to 30 % slower.
+GZIP_LEVEL = 1
+
+_MAX_NIFTI1_SIZE = 32767
+_MAX_DESCRIPTION_BYTES = 79
+_NO_EXTENSIONS = bytes(4)
+
+
+def write_volume(path: Path, data: NDArray, grid: Grid, *, description: str = "") -> None:
+    """Write a map or a segmentation as ``.nii.gz``.
+
+    The file appears under its name only when it is complete and on disk. The same arguments give
+    the same bytes.
+
+    Args:
+        path: in a folder that exists; an older file is replaced.
+        data: (H, W, D), uint8 or float32.
+        grid: of the input. Its header fields are repeated as they are, even a missing or invalid
+            form, so that the output lies on the input in every viewer.
+        description: for the header, cut after 79 bytes.
+
+    Raises:
+        OutputError: E_WRITE, nothing is left behind.
+        ValueError: `data` does not fit `grid`, or has another type.
+    """
+    if data.shape != grid.shape or data.dtype not in (np.uint8, np.float32):
+        raise ValueError(
+            f"data must be uint8 or float32 of shape {grid.shape}; got {data.dtype} of"
+            f" {data.shape}."
+        )
+    header = _header(data, grid, description)
+    with (
+        appearing_at_once(path) as file,
+        gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as stream,
+    ):
+        stream.write(header.binaryblock + _NO_EXTENSIONS)
+        # One slice after the other: the voxels are never copied as a whole.
+        for index in range(data.shape[2]):
+            stream.write(data[:, :, index].tobytes(order="F"))
+
+
+def _header(data: NDArray, grid: Grid, description: str) -> Any:
+    header_class: Any = Nifti1Header if max(data.shape) <= _MAX_NIFTI1_SIZE else Nifti2Header
+    header = header_class(endianness="<")
+    header.set_data_dtype(data.dtype)
+    header.set_data_shape(data.shape)
+    header["magic"] = header.single_magic
+    header["vox_offset"] = header.single_vox_offset
+    header["scl_slope"], header["scl_inter"] = 1, 0
+    header["descrip"] = description.encode()[:_MAX_DESCRIPTION_BYTES]
+    _repeat_geometry(header, grid.header)
+    return header
+
+
+def _repeat_geometry(header: Any, geometry: HeaderGeometry) -> None:
+    """Set the fields directly: nibabel's setters derive one from another and change the codes."""
+    for axis, row, offset in zip("xyz", geometry.sform, geometry.offset, strict=True):
+        header[f"srow_{axis}"] = row
+        header[f"qoffset_{axis}"] = offset
+    for part, value in zip("bcd", geometry.quaternion, strict=True):
+        header[f"quatern_{part}"] = value
+    header["pixdim"][:4] = geometry.pixdim
+    header["sform_code"] = geometry.sform_code
+    header["qform_code"] = geometry.qform_code
+    header["xyzt_units"] = geometry.units

@@ -1,0 +1,264 @@
+"""Weights on disk: plain state dicts, checked before they are used."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+
+from torch import nn
+
+from bundle.errors import SetupError
+from bundle.files.atomic_file import appearing_at_once
+from bundle.mixture.experts import OUTPUT_BLOCK
+from bundle.weights.state_file import save_state, tensor_bytes
+from bundle.weights.weight_files import State, on_cpu, read_weights
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def load_verified(network: Network, path: Path | str) -> Network:
+    """Load weights whose SHA-256 stands in a file beside them, and switch the network to
+    evaluation.
+
+    Args:
+        network: receives the weights; every name and shape must match.
+        path: a state dict; ``path`` + ``.sha256`` holds the checksum in the format of
+            ``sha256sum``.
+
+    Raises:
+        SetupError: a file is missing, the checksum differs, or the weights are of another network.
+    """
+    file = Path(path)
+    verified_sha256(file)
+    return _load_into(network, read_weights(file), file).eval()
+
+
+def initial_weights(network: Network, source: Path | str | Sequence[Path | str] | None) -> Network:
+    """Return a network what its training starts from.
+
+    Args:
+        network: receives the weights.
+        source: one file that holds a whole network, in any precision; or one file or several that
+            hold experts only, together each of the network's experts once, while all else stays as
+            it is built. None leaves the network as it is built.
+
+    Returns:
+        The network. An output layer of experts that the network does without, because it mixes
+        feature maps, is left out; everything else must fit.
+
+    Raises:
+        SetupError: a file is missing, damaged or of another network; an expert is missing or comes
+            twice.
+    """
+    if source is None:
+        return network
+    files = [Path(path) for path in ([source] if isinstance(source, str | Path) else source)]
+    states = {file: _read_start(file) for file in files}
+    whole = [
+        file for file, state in states.items() if not all(_is_of_expert(name) for name in state)
+    ]
+    if whole and len(files) == 1:
+        return _load_into(network, states[whole[0]], whole[0])
+    if whole:
+        raise SetupError(
+            "E_EXPERTS",
+            f"Of several files to start from, each must hold experts only; got more in {whole[0]}. "
+            "Start from that file alone, or leave it out.",
+        )
+    return _load_parts(network, states)
+
+
+def save_weights(network: nn.Module, path: Path | str, only: Sequence[str] | None = None) -> None:
+    """Store weights as they are, as a plain state dict; an older file stays until the new one is
+    complete.
+
+    Args:
+        network: a mixture of experts if ``only`` is given.
+        path: where the weights go.
+        only: names of the experts to store; left out, the whole network is.
+
+    Raises:
+        SetupError: the network has no expert of such a name.
+        OutputError: the weights cannot be written.
+    """
+    state = network.state_dict()
+    if only is not None:
+        unknown = [name for name in only if name not in _experts_in(state)]
+        if unknown or not only:
+            raise SetupError(
+                "E_EXPERTS",
+                f"Experts to store must be among {_listed(_experts_in(state))}; got"
+                f" {_listed(unknown)}. Correct the names.",
+            )
+        state = {
+            name: value
+            for name, value in state.items()
+            if _is_of_expert(name) and _expert_of(name) in only
+        }
+    save_state(on_cpu(state), Path(path))
+
+
+def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str) -> None:
+    """Store a checkpoint in half precision with its checksum, ready for ``load_verified``.
+
+    Args:
+        network: the architecture that the checkpoint must fit.
+        checkpoint: a state dict.
+        path: where the weights go; ``path`` + ``.sha256`` is written too.
+
+    Raises:
+        SetupError: the checkpoint is missing or of another network.
+        OutputError: the weights cannot be written.
+    """
+    file = Path(checkpoint)
+    state = on_cpu(_load_into(network, read_weights(file), file).state_dict(), half=True)
+    write_with_checksum(tensor_bytes(state), Path(path))
+
+
+def write_with_checksum(content: bytes | memoryview, target: Path) -> None:
+    """Write weights and the file with their SHA-256 beside them; the old ones stay until both are
+    complete.
+
+    Raises:
+        OutputError: E_WRITE, nothing is left behind.
+    """
+    with appearing_at_once(target) as file:
+        file.write(content)
+        file.flush()
+        with appearing_at_once(sidecar(target)) as checksum:
+            checksum.write(
+                f"{hashlib.sha256(content).hexdigest()}  {target.name}\n".encode("ascii")
+            )
+
+
+def verified_sha256(file: Path) -> str:
+    """Return the SHA-256 of weights, which also stands in the file beside them.
+
+    Raises:
+        SetupError: a file is missing, or the checksum differs.
+    """
+    actual, expected = file_sha256(file), _expected_sha256(file)
+    if actual != expected:
+        raise SetupError(
+            "E_WEIGHTS_CHECKSUM",
+            f"The weights {file} must have the SHA-256 {expected}; got {actual}. Fetch the file"
+            " again; do not use it.",
+        )
+    return actual
+
+
+def file_sha256(path: Path | str) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits.
+
+    Raises:
+        SetupError: the file cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise SetupError(
+            "E_WEIGHTS", f"The weights {path} must be readable; got: {error.strerror}."
+        ) from None
+
+
+def sidecar(file: Path) -> Path:
+    """Return the file that holds the SHA-256 of another, in the format of ``sha256sum``."""
+    return file.with_name(file.name + ".sha256")
+
+
+def _expected_sha256(file: Path) -> str:
+    checksum = sidecar(file)
+    try:
+        return checksum.read_text(encoding="ascii").split()[0]
+    except (OSError, IndexError, UnicodeDecodeError):
+        raise SetupError(
+            "E_WEIGHTS_CHECKSUM",
+            f"The checksum {checksum} must stand beside the weights; it is missing or empty.",
+        ) from None
+
+
+def _load_parts(network: Network, states: Mapping[Path, State]) -> Network:
+    """Join the experts of several files, each needed once, and load them."""
+    wanted = [name for name in network.state_dict() if _is_of_expert(name)]
+    _check_experts(
+        _experts_in(wanted), {file: _experts_in(state) for file, state in states.items()}
+    )
+    for file, state in states.items():
+        mine = {name for name in wanted if _expert_of(name) in _experts_in(state)}
+        _check_names({name for name in state if not _is_spare_output(name, mine)}, mine, file)
+        _copy(network, {name: state[name] for name in mine}, file)
+    return network
+
+
+def _check_experts(needed: Collection[str], held: Mapping[Path, Collection[str]]) -> None:
+    """Refuse files that together do not hold each needed expert once, and no others."""
+    for expert in dict.fromkeys([*needed, *chain(*held.values())]):
+        found = [file for file, experts in held.items() if expert in experts]
+        if expert not in needed or len(found) != 1:
+            place = f"{expert} in {_listed(found)}" if found else f"no {expert} in {_listed(held)}"
+            raise SetupError(
+                "E_EXPERTS",
+                f"The experts to start from must be {_listed(needed)}, each once; got {place}. "
+                "Name the files that hold each expert once.",
+            )
+
+
+def _load_into(network: Network, state: State, file: Path) -> Network:
+    """Load a whole network; all of its names must be in the file, and no others."""
+    _check_names(set(state), set(network.state_dict()), file)
+    return _copy(network, state, file)
+
+
+def _copy(network: Network, state: State, file: Path) -> Network:
+    try:
+        network.load_state_dict(state, strict=False)
+    except RuntimeError as error:
+        raise SetupError(
+            "E_WEIGHTS", f"The weights {file} must fit the configured network; {error}"
+        ) from None
+    return network
+
+
+def _read_start(file: Path) -> State:
+    if not file.is_file():
+        raise SetupError(
+            "E_EXPERTS",
+            f"Stage 2 must start from trained experts; got no file {file}. Run stage 1 with this"
+            " output first.",
+        )
+    return read_weights(file)
+
+
+def _check_names(found: set[str], wanted: set[str], file: Path) -> None:
+    if found != wanted:
+        example = sorted(found ^ wanted)[0]
+        raise SetupError(
+            "E_WEIGHTS",
+            f"The weights {file} must fit the configured network; got {len(found ^ wanted)}"
+            f" differing names, for example {example}. Use the configuration that they were trained"
+            " with.",
+        )
+
+
+def _is_of_expert(name: str) -> bool:
+    return name.startswith("experts.")
+
+
+def _expert_of(name: str) -> str:
+    return name.split(".")[1]
+
+
+def _experts_in(names: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(_expert_of(name) for name in names if _is_of_expert(name)))
+
+
+def _is_spare_output(name: str, wanted: set[str]) -> bool:
+    """Whether a tensor belongs to the output layer of an expert that has none in the network."""
+    layer = f"experts.{_expert_of(name)}.{OUTPUT_BLOCK}."
+    return name.startswith(layer) and not any(other.startswith(layer) for other in wanted)
+
+
+def _listed(items: Iterable[object]) -> str:
+    return ", ".join(str(item) for item in items) or "none"

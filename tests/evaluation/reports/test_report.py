@@ -1,0 +1,123 @@
+import csv
+import json
+import re
+
+import numpy as np
+import pytest
+
+from bundle.errors import UsageError
+from bundle.evaluation.case_slices import CaseSlice
+from bundle.evaluation.judge import JudgedCase
+from bundle.evaluation.probability_histogram import ProbabilityHistogram
+from bundle.evaluation.reports.report import N_WORST, EvaluationReport
+from bundle.evaluation.score_table import Score, ScoreTable
+from bundle.tasks.regions import REGIONS
+
+SETS = ("t1c", "t1c+t2f")
+FILES = {"scores.csv", "reliability.csv", "summary.json", "report.md", "tables.tex"}
+PICTURES = {"dice_per_set.png", "worst_cases.png", "reliability.png", "gate_weights.png"}
+
+
+def judged(case: str, dice: float, *, sets=SETS, bare=False) -> JudgedCase:
+    values = {"dice": dice, "truth_ml": 5.0, "hd95_mm": 3.0} | (
+        {} if bare else {"weight_t1c": 0.5, "ece": 0.1}
+    )
+    scores = tuple(
+        Score(case, s, r, metric, value)
+        for s in sets
+        for r in REGIONS
+        for metric, value in values.items()
+    )
+    probabilities = np.array([0.1, 0.7, 0.9])
+    histogram = ProbabilityHistogram.of(probabilities, probabilities > 0.5, np.ones(3, bool))
+    histograms = {} if bare else {(s, r): histogram for s in sets for r in REGIONS}
+    shown = np.zeros((3, 6, 5), bool)
+    shown[:, 2:4, 1:3] = True
+    return JudgedCase(
+        case,
+        scores,
+        histograms,
+        CaseSlice(case, dice, np.zeros((6, 5), np.float32), shown, ~shown, (5.0, 6.0)),
+    )
+
+
+def report(folder, *cases: JudgedCase, **options) -> dict:
+    made = EvaluationReport(folder, **options)
+    for case in cases:
+        made.add(case)
+    return made.write()
+
+
+def rows(path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_report_has_its_files_and_its_markdown_shows_every_picture(tmp_path):
+    report(tmp_path, judged("a", 0.5), judged("b", 0.7))
+    assert {path.name for path in tmp_path.iterdir()} == FILES | PICTURES
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\((\w+\.png)\)", text)) == PICTURES
+    assert "2 cases" in text
+    assert text.count("●") >= 3
+
+
+def test_the_summary_is_plain_json_with_the_means_and_what_made_them(tmp_path):
+    given = report(
+        tmp_path, judged("a", 0.5), judged("b", 0.7), facts={"weights_sha256": "abc"}, empty="one"
+    )
+    summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
+    assert summary == json.loads(json.dumps(given))
+    assert summary["means"]["dice"]["t1c"]["WT"]["mean"] == pytest.approx(0.6)
+    assert (summary["n_cases"], summary["empty"], summary["weights_sha256"]) == (2, "one", "abc")
+    assert "torch" in summary["versions"]
+
+
+def test_voxels_of_all_cases_are_counted_together(tmp_path):
+    report(tmp_path, judged("a", 0.5), judged("b", 0.7), judged("c", 0.1))
+    counted = rows(tmp_path / "reliability.csv")
+    assert {row["set"] for row in counted} == set(SETS)
+    assert (
+        sum(
+            int(row["n_voxels"]) for row in counted if row["set"] == "t1c" and row["region"] == "WT"
+        )
+        == 9
+    )
+
+
+def test_scores_are_read_back_as_they_were(tmp_path):
+    report(tmp_path, judged("a", 0.123456), judged("b", 0.7))
+    table = ScoreTable.read(tmp_path / "scores.csv")
+    assert table.cases == ("a", "b") or list(table.cases) == ["a", "b"]
+    assert table.values("dice", empty="one")[0, 0, 0] == pytest.approx(0.123456)
+
+
+def test_segmentations_of_which_no_probability_is_known_have_no_calibration(tmp_path):
+    report(tmp_path, judged("a", 0.5, sets=("given",), bare=True))
+    assert {path.name for path in tmp_path.iterdir()} == FILES | {
+        "dice_per_set.png",
+        "worst_cases.png",
+    }
+    assert rows(tmp_path / "reliability.csv") == []
+    assert "Expected calibration" not in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_only_the_worst_cases_are_kept_for_the_picture():
+    made = EvaluationReport("unused")
+    for number in range(2 * N_WORST):
+        made.add(judged(str(number), dice=1 - number / 100))
+    assert [kept.case for kept in made._worst] == [str(2 * N_WORST - 1 - n) for n in range(N_WORST)]
+
+
+def test_the_same_cases_give_the_same_bytes(tmp_path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        report(tmp_path / folder, judged("a", 0.5), judged("b", 0.7))
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
+def test_a_report_of_nothing_is_refused(tmp_path):
+    with pytest.raises(UsageError):
+        report(tmp_path)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,158 @@
+import math
+
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.inferers import sliding_window_inference
+
+from bundle.inference.mixture_inferer import MixtureInferer, ModalitySetsInferer
+from bundle.mixture.mixing import hide_absent
+from bundle.tasks.modalities import MODALITIES, all_sets
+
+SETS = pytest.mark.parametrize("flags", all_sets(), ids=str)
+M, R = 4, 3
+WINDOWS = {"roi_size": (64, 64, 64), "overlap": 0.25, "mode": "gaussian"}
+SMALL, LARGE = (21, 33, 27), (80, 40, 64)
+
+
+@pytest.fixture
+def inferer():
+    return MixtureInferer(**WINDOWS)
+
+
+def run(inferer, network, image, *args):
+    with torch.inference_mode():
+        return inferer(image, network, *args)
+
+
+def weights_of(output):
+    return output[:, R:].unflatten(1, (M, R))
+
+
+@SETS
+@pytest.mark.parametrize("poison", [math.nan, 1e9])
+def test_nothing_in_the_channels_of_absent_modalities_reaches_the_result(
+    inferer, tiny_network, flags, poison
+):
+    presence = torch.tensor([flags])
+    image = torch.randn(1, M, *SMALL)
+    poisoned = torch.where(presence[:, :, None, None, None], image, poison)
+    clean = run(inferer, tiny_network, hide_absent(image, presence), presence)
+    assert torch.equal(run(inferer, tiny_network, poisoned, presence), clean)
+    assert torch.isfinite(clean).all()
+
+
+@SETS
+def test_blended_weights_sum_to_one_and_are_zero_for_absent_modalities(
+    inferer, tiny_network, flags
+):
+    presence = torch.tensor([flags])
+    weights = weights_of(run(inferer, tiny_network, torch.randn(1, M, *LARGE), presence))
+    assert torch.allclose(weights.sum(dim=1), torch.ones(1, R, *LARGE), atol=1e-5)
+    assert (weights[~presence] == 0).all()
+    assert (weights[presence] > 0).all()
+
+
+def test_windows_where_a_modality_is_background_do_not_lose_it(inferer, tiny_network):
+    image = torch.randn(1, M, *LARGE)
+    image[:, MODALITIES.index("t2f"), 16:] = 0  # the second of two windows sees nothing of it
+    derived = run(inferer, tiny_network, image)
+    assert (weights_of(derived)[:, MODALITIES.index("t2f")] > 0).all()
+    assert torch.equal(
+        derived, run(inferer, tiny_network, image, torch.ones(1, M, dtype=torch.bool))
+    )
+
+
+def test_windows_of_nothing_but_background_are_predicted_like_the_others(inferer, tiny_network):
+    image = torch.zeros(1, M, *LARGE)
+    image[:, :3, :10] = torch.randn(1, 3, 10, *LARGE[1:])
+    output = run(inferer, tiny_network, image)
+    assert torch.isfinite(output).all()
+    assert torch.allclose(weights_of(output).sum(dim=1), torch.ones(1, R, *LARGE), atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(64, 64, 64), SMALL], ids=["window", "smaller"])
+def test_one_window_is_what_the_network_says_of_the_padded_volume(inferer, tiny_network, shape):
+    image = torch.randn(1, M, *shape)
+    before = [(64 - size) // 2 for size in shape]
+    padded = torch.zeros(1, M, 64, 64, 64)
+    inside = tuple(slice(start, start + size) for start, size in zip(before, shape, strict=True))
+    padded[(..., *inside)] = image
+    expected = tiny_network(padded)[(..., *inside)]
+    output = run(inferer, tiny_network, image)
+    assert output.shape == (1, R + M * R, *shape)
+    assert torch.allclose(output[:, :R], expected, atol=1e-5)
+
+
+def test_logits_and_weights_are_blended_as_monai_blends_any_network(inferer, tiny_network):
+    image, presence = torch.randn(1, M, *LARGE), torch.tensor([[True, False, True, True]])
+
+    def logits(window):
+        return tiny_network(window, presence)
+
+    def trust(window):
+        _, weights = tiny_network.mix(
+            tiny_network.expert_logits(window, presence), window, presence
+        )
+        return weights.flatten(1)[..., None, None, None].expand(-1, -1, 64, 64, 64).clone()
+
+    output = run(inferer, tiny_network, image, presence)
+    for part, predict in ((output[:, :R], logits), (output[:, R:], trust)):
+        expected = sliding_window_inference(
+            image, (64, 64, 64), 1, predict, overlap=0.25, mode="gaussian"
+        )
+        assert torch.allclose(part, expected, atol=1e-5)
+
+
+def test_a_batch_is_its_cases_one_by_one_even_with_different_modalities(inferer, tiny_network):
+    image = torch.randn(2, M, *SMALL)
+    presence = torch.tensor([[True, False, False, True], [False, True, True, True]])
+    together = run(inferer, tiny_network, image, presence)
+    alone = [run(inferer, tiny_network, image[i : i + 1], presence[i : i + 1]) for i in range(2)]
+    assert torch.equal(together, torch.cat(alone))
+
+
+def test_several_windows_at_once_change_nothing(tiny_network):
+    image = torch.randn(1, M, *LARGE)
+    one, two = (
+        run(MixtureInferer(sw_batch_size=n, **WINDOWS), tiny_network, image) for n in (1, 2)
+    )
+    assert torch.allclose(one, two, atol=1e-5)
+
+
+def test_metadata_of_the_image_come_out_with_the_prediction(inferer, tiny_network):
+    affine = torch.diag(torch.tensor([1.0, 2.0, 3.0, 1.0], dtype=torch.float64))
+    output = run(inferer, tiny_network, MetaTensor(torch.randn(1, M, *SMALL), affine=affine))
+    assert isinstance(output, MetaTensor)
+    assert torch.equal(output.affine, affine)
+
+
+def test_a_case_without_any_modality_is_refused(inferer, tiny_network):
+    with pytest.raises(ValueError, match="at least one modality"):
+        run(inferer, tiny_network, torch.zeros(1, M, *SMALL))
+
+
+def test_bfloat16_gives_float32_maps_near_those_of_float32(tiny_network):
+    image = torch.randn(1, M, *SMALL)
+    exact, fast = (
+        run(MixtureInferer(amp=amp, **WINDOWS), tiny_network, image) for amp in (False, True)
+    )
+    assert fast.dtype == torch.float32
+    assert not torch.equal(fast, exact)
+    assert torch.allclose(fast, exact, atol=0.1)
+    assert torch.allclose(weights_of(fast).sum(dim=1), torch.ones(1, R, *SMALL), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "acquired", [[True] * 4, [True, False, True, True]], ids=["all acquired", "t1c not acquired"]
+)
+def test_predicting_many_sets_at_once_equals_predicting_each(inferer, tiny_network, acquired):
+    presence, image = torch.tensor([acquired]), torch.randn(1, M, *LARGE)
+    possible = [
+        flags for flags in all_sets() if any(a and f for a, f in zip(acquired, flags, strict=True))
+    ]
+    many = run(ModalitySetsInferer(possible, **WINDOWS), tiny_network, image, presence)
+    many = many.unflatten(1, (R, len(possible)))
+    for index, flags in enumerate(possible):
+        one = run(inferer, tiny_network, image, torch.tensor([flags]) & presence)
+        assert torch.allclose(many[:, :, index], one[:, :R], atol=1e-5)

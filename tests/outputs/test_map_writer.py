@@ -1,0 +1,318 @@
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import torch
+
+from bundle.cases.case_record import ExamRecord
+from bundle.errors import CaseError, OutputError, SetupError
+from bundle.files.atomic_file import check_writable
+from bundle.inference.maps import SplitMapsd
+from bundle.outputs import map_writer as writing
+from bundle.outputs.map_writer import MapWriter
+from bundle.tasks.modalities import MODALITIES, modality_sets
+from bundle.tasks.regions import REGIONS
+from bundle.volumes.geometry import grid_from_affine
+from bundle.volumes.image_volume import read_volume
+from tests.volumes.nifti_samples import save, scan
+
+M, R, SHAPE = 4, 3, (5, 6, 7)
+AFFINE = np.array([[0, -1, 0, 9.5], [2, 0, 0, -8], [0, 0, 3, 1.25], [0, 0, 0, 1]])
+
+
+def make_case(modalities=MODALITIES, *, case_id="case7", per_region=False):
+    """A case after post-processing, with every label in its map."""
+    inputs = {
+        modality: {"file": f"/data/{modality}.nii.gz", "sha256": "ab" * 32}
+        for modality in modalities
+    }
+    record = ExamRecord(case_id, inputs, ("t1c: odd",), grid_from_affine(SHAPE, AFFINE)).to_json()
+    acquired = torch.tensor([modality in modalities for modality in MODALITIES])
+    weights = (acquired / acquired.sum())[:, None].expand(-1, R if per_region else 1).flatten()
+    probabilities = torch.zeros(R, *SHAPE)
+    for index, size in enumerate((3, 4, 2)):  # nested: WT 4 slices, TC 3 of them, ET 2 of those
+        probabilities[index, :size] = 0.75
+    pred = torch.cat([probabilities, weights[:, None, None, None].expand(-1, *SHAPE)])
+    case = {"pred": pred, "mean_weights": torch.full((M, R), 0.25), "record": record}
+    return SplitMapsd(entropy_per_region=per_region)(case)
+
+
+def write(folder, case=None, **options):
+    return MapWriter(folder, "cd" * 32, **options).write(
+        make_case() if case is None else case, computed_s=1.5
+    )
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def load(folder, name):
+    return np.asarray(nib.load(folder / name).dataobj)
+
+
+@pytest.mark.parametrize("modalities", modality_sets(), ids=" ".join)
+def test_a_case_is_a_label_map_an_entropy_map_a_json_and_a_weight_map_per_acquired_modality(
+    tmp_path, modalities
+):
+    folder = write(tmp_path / "out", make_case(modalities))
+    assert folder == tmp_path / "out" / "case7"
+    maps = [
+        "entropy.nii.gz",
+        "seg.nii.gz",
+        *(f"weight-{modality}.nii.gz" for modality in modalities),
+    ]
+    assert names(folder) == sorted(["case7.json", *(f"case7_{name}" for name in maps)])
+
+
+def test_maps_have_the_documented_types_and_the_grid_of_the_exam(tmp_path):
+    folder = write(tmp_path)
+    for path in folder.glob("*.nii.gz"):
+        image = nib.load(path)
+        assert image.get_data_dtype() == (
+            np.uint8 if path.name == "case7_seg.nii.gz" else np.float32
+        )
+        assert image.shape == SHAPE
+        assert np.allclose(image.affine, AFFINE)
+
+
+@pytest.mark.parametrize(
+    ("convention", "values"),
+    [("brats2023", [3, 3, 1, 2, 0]), ("brats2021", [4, 4, 1, 2, 0]), ("msd", [3, 3, 2, 1, 0])],
+)
+def test_the_label_map_has_the_numbering_asked_for_and_the_json_explains_it(
+    tmp_path, convention, values
+):
+    folder = write(tmp_path, label_convention=convention)
+    label = load(folder, "case7_seg.nii.gz")
+    assert (label == np.reshape(values, (5, 1, 1))).all()
+    labels = json.loads((folder / "case7.json").read_text())["labels"]
+    assert labels["convention"] == convention
+    named = [labels["values"][str(value)] for value in values]
+    assert named == [
+        "enhancing tumour",
+        "enhancing tumour",
+        "necrotic core",
+        "oedema",
+        "background",
+    ]
+
+
+def test_per_region_maps_are_named_by_modality_and_region(tmp_path):
+    folder = write(tmp_path, make_case(("t1c", "t2f"), per_region=True))
+    weights = [
+        f"case7_weight-{modality}-{region}.nii.gz"
+        for modality in ("t1c", "t2f")
+        for region in REGIONS
+    ]
+    entropies = ["case7_entropy.nii.gz", *(f"case7_entropy-{region}.nii.gz" for region in REGIONS)]
+    assert names(folder) == sorted(["case7.json", "case7_seg.nii.gz", *entropies, *weights])
+    assert load(folder, "case7_entropy-ET.nii.gz")[2].max() == 0  # ET fills two slices only
+    assert load(folder, "case7_entropy-WT.nii.gz")[2].min() > 0.8
+
+
+def test_the_json_says_what_was_read_what_came_out_and_with_what(tmp_path):
+    folder = write(tmp_path, make_case(("t1c", "t2f")), settings={"overlap": 0.5})
+    facts = json.loads((folder / "case7.json").read_text(encoding="utf-8"))
+    assert (facts["modalities"], facts["missing"]) == (["t1c", "t2f"], ["t1n", "t2w"])
+    assert facts["volumes_ml"] == {
+        "necrotic core": 0.252,
+        "oedema": 0.252,
+        "enhancing tumour": 0.504,
+    }
+    assert facts["inputs"]["t2f"] == {"file": "/data/t2f.nii.gz", "sha256": "ab" * 32}
+    assert facts["weights_sha256"] == "cd" * 32
+    assert facts["settings"] == {"overlap": 0.5}
+    assert facts["warnings"] == ["t1c: odd"]
+    assert facts["seconds"]["reading_to_maps"] == 1.5
+    assert set(facts["maps"]) == set(names(folder)) - {"case7.json"}
+    assert {"simmlm", "torch", "monai"} <= set(facts["versions"])
+
+
+def test_the_json_appears_last_and_that_of_an_earlier_run_goes_first(tmp_path, monkeypatch):
+    """Whenever the JSON stands, every map that it names is the one it speaks of."""
+    folder = write(tmp_path)
+    (folder / "case7_seg.nii.gz").write_text("of the earlier run")
+    seen = []
+
+    def replace(path, target):
+        if target.parent == folder:
+            seen.append((target.name, (folder / "case7.json").exists()))
+        return original(path, target)
+
+    original = type(tmp_path).replace
+    monkeypatch.setattr(type(tmp_path), "replace", replace)
+    write(tmp_path)
+    assert [name for name, _ in seen] == [
+        *sorted(set(names(folder)) - {"case7.json"}),
+        "case7.json",
+    ]
+    assert not any(there for _, there in seen)
+    assert load(folder, "case7_seg.nii.gz").max() == 3
+
+
+def test_a_rerun_with_fewer_modalities_removes_the_maps_of_the_others_and_nothing_else(tmp_path):
+    folder = write(tmp_path, make_case(per_region=True))
+    write(tmp_path)
+    images = [f"case7-{modality}.nii.gz" for modality in MODALITIES]
+    foreign = [
+        *images,
+        "case7_t1ce.nii.gz",
+        "case7_weight-loss.nii.gz",
+        "case7_entropy-mine.nii.gz",
+        "case70_weight-t1n.nii.gz",
+        "my_case7_weight-t1n.nii.gz",
+        "notes.txt",
+    ]
+    for name in foreign:
+        (folder / name).write_bytes(b"not ours")
+    write(tmp_path, make_case(("t1c",)))
+    ours = ["case7.json", "case7_entropy.nii.gz", "case7_seg.nii.gz", "case7_weight-t1c.nii.gz"]
+    assert names(folder) == sorted([*ours, *foreign])
+    assert all((folder / name).read_bytes() == b"not ours" for name in foreign)
+
+
+def test_a_rerun_without_preview_removes_the_picture_of_the_old_maps(tmp_path):
+    folder = write(tmp_path)
+    (folder / "case7_preview.png").write_bytes(b"of the earlier run")
+    write(tmp_path)
+    assert "case7_preview.png" not in names(folder)
+
+
+@pytest.mark.parametrize("convention", ["brats2023", "brats2021", "msd"])
+def test_the_picture_is_drawn_from_the_projects_own_numbering_whatever_stands_on_disk(
+    tmp_path, monkeypatch, convention
+):
+    drawn = []
+    monkeypatch.setattr(
+        writing, "_draw", lambda path, maps, record: drawn.append(maps["seg"][:, 0, 0].tolist())
+    )
+    write(tmp_path, preview=True, label_convention=convention)
+    assert drawn == [[3, 3, 1, 2, 0]]
+
+
+def test_a_rerun_writes_the_same_bytes(tmp_path):
+    folder = write(tmp_path)
+    first = {name: (folder / name).read_bytes() for name in names(folder)}
+    write(tmp_path)
+    assert {name: (folder / name).read_bytes() for name in names(folder)} == first
+
+
+@pytest.mark.parametrize(
+    "failure", [OutputError("E_WRITE", "full"), OSError(28, "No space left"), KeyboardInterrupt()]
+)
+def test_a_failure_midway_leaves_no_file_at_all(tmp_path, monkeypatch, failure):
+    calls = []
+
+    def write_volume(path, *args, **kwargs):
+        calls.append(path)
+        if len(calls) == 2:
+            raise failure
+        original(path, *args, **kwargs)
+
+    original = writing.write_volume
+    monkeypatch.setattr(writing, "write_volume", write_volume)
+    with pytest.raises(
+        KeyboardInterrupt if isinstance(failure, KeyboardInterrupt) else OutputError
+    ):
+        write(tmp_path / "out")
+    assert len(calls) == 2
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+    assert not any(path.name.startswith(".") for path in tmp_path.rglob("*"))
+
+
+def test_a_failure_midway_leaves_an_earlier_result_whole(tmp_path, monkeypatch):
+    folder = write(tmp_path)
+    before = {name: (folder / name).read_bytes() for name in names(folder)}
+    monkeypatch.setattr(
+        writing, "write_volume", lambda *args, **kwargs: (_ for _ in ()).throw(OSError(28, "full"))
+    )
+    with pytest.raises(OutputError, match="full"):
+        write(tmp_path, make_case(("t1c",)))
+    assert {name: (folder / name).read_bytes() for name in names(folder)} == before
+
+
+def test_a_file_where_the_cases_folder_should_be_is_an_output_error(tmp_path):
+    (tmp_path / "case7").write_text("in the way")
+    with pytest.raises(OutputError, match="case7 must be writable"):
+        write(tmp_path)
+    assert (tmp_path / "case7").read_text() == "in the way"
+
+
+def test_checking_makes_the_folder_and_leaves_nothing_in_it(tmp_path):
+    check_writable(tmp_path / "a" / "b")
+    assert names(tmp_path / "a" / "b") == []
+
+
+@pytest.mark.parametrize("below", ["file", "file/out"])
+def test_an_output_folder_that_is_or_lies_below_a_file_is_refused_with_status_74(tmp_path, below):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="must be writable") as caught:
+        check_writable(tmp_path / below)
+    assert (caught.value.code, caught.value.exit_code) == ("E_OUTPUT", 74)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["entropy", "weights"])
+def test_a_map_with_a_voxel_that_is_no_number_is_refused_and_an_earlier_result_stays(
+    tmp_path, name, value
+):
+    folder = write(tmp_path)
+    before = {name: (folder / name).read_bytes() for name in names(folder)}
+    case = make_case()
+    case[name][0, 1, 2, 3] = value
+    with pytest.raises(
+        CaseError, match=r"case7: every voxel of the map .* must be a number; got 1 "
+    ) as caught:
+        write(tmp_path, case)
+    assert caught.value.code == "E_NOT_FINITE"
+    assert {name: (folder / name).read_bytes() for name in names(folder)} == before
+
+
+@pytest.mark.parametrize(
+    "facts", [{"volumes_ml": {"oedema": float("nan")}}, {"mean_entropy_in_tumour": float("inf")}]
+)
+def test_a_fact_that_is_no_number_is_refused_because_json_has_none(tmp_path, facts):
+    case = make_case()
+    case["result"].update(facts)
+    with pytest.raises(CaseError, match="every fact") as caught:
+        write(tmp_path / "out", case)
+    assert caught.value.code == "E_NOT_FINITE"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_name_that_is_no_text_stands_in_the_json_as_it_is(tmp_path):
+    case = make_case(("t1c",))
+    record = json.loads(case["record"])
+    record["inputs"]["t1c"]["file"] = "/data/\udcff.nii.gz"
+    folder = write(tmp_path, {**case, "record": json.dumps(record)})
+    facts = json.loads((folder / "case7.json").read_text(encoding="utf-8"))
+    assert facts["inputs"]["t1c"]["file"] == "/data/\udcff.nii.gz"
+
+
+def test_a_numbering_that_nobody_knows_is_refused_before_anything_is_computed(tmp_path):
+    with pytest.raises(
+        SetupError, match=r"label_convention must be one of .*; got 'auto'"
+    ) as caught:
+        MapWriter(tmp_path, "", label_convention="auto")
+    assert caught.value.code == "E_SETTING"
+
+
+def test_a_picture_is_drawn_of_the_bytes_that_were_segmented_or_not_at_all(tmp_path):
+    image = save(tmp_path / "t1c.nii.gz", data=scan(SHAPE), affine=AFFINE)
+    record = make_case(("t1c",))["record"]
+    read = read_volume(image, case_id="case7", modality="t1c")
+    entry = {"file": str(image), "sha256": read.sha256}
+    case = {
+        **make_case(("t1c",)),
+        "record": json.dumps({**json.loads(record), "inputs": {"t1c": entry}}),
+    }
+    assert "case7_preview.png" in names(write(tmp_path / "out", case, preview=True))
+    save(image, data=scan(SHAPE, seed=5), affine=AFFINE)
+    with pytest.raises(
+        CaseError, match=r"case7, t1c, .*t1c\.nii\.gz: the file must stay as it is"
+    ) as caught:
+        write(tmp_path / "new", case, preview=True)
+    assert caught.value.code == "E_CHANGED"
+    assert not (tmp_path / "new" / "case7").exists()
