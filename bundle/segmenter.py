@@ -1,4 +1,4 @@
-"""Segments exams from Python, with the same parts as the bundle's inference config."""
+"""Segments cases from Python, with the same parts as the bundle's inference config."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.configuration import load_config
 from bundle.errors import find_user_error
 from bundle.outputs.map_files import collect_maps
@@ -18,8 +18,8 @@ Image = Path | str | NDArray[Any]
 
 
 @dataclass(frozen=True)
-class SegmentedExam:
-    """The maps of one exam, on its own grid.
+class SegmentedCase:
+    """The maps of one case, on its own grid.
 
     Attributes:
         maps: ``seg`` (H, W, D) uint8 with the values of ``regions.LABEL_NAMES``, ``entropy`` (H, W,
@@ -35,7 +35,7 @@ class SegmentedExam:
 
 
 class Segmenter:
-    """Loads the network once and segments any number of exams.
+    """Loads the network once and segments any number of cases.
 
     Args:
         settings: settings of ``configs/inference.yaml`` to replace, for example ``device_name`` or
@@ -60,8 +60,8 @@ class Segmenter:
         *,
         affine: NDArray[Any] | None = None,
         case_id: str | None = None,
-    ) -> SegmentedExam:
-        """Segment one exam.
+    ) -> SegmentedCase:
+        """Segment one case.
 
         Args:
             images: modality to file or to array (H, W, D), or a case folder. ``t1``, ``t1ce``,
@@ -70,15 +70,15 @@ class Segmenter:
             case_id: name for messages and the result.
 
         Raises:
-            CaseError: the exam cannot be used; the message says why and what to do.
+            CaseError: the case cannot be used; the message says why and what to do.
         """
         case = self._read({"image": images, "affine": affine, "case_id": case_id})
         with torch.inference_mode():
             batch = case["image"][None].to(self.device)
             case["pred"] = self.inferer(batch, self.network, case["presence"][None])[0]
         case = self.postprocessing(case)
-        record = ExamRecord.from_json(case["record"])
-        return SegmentedExam(
+        record = CaseRecord.from_json(case["record"])
+        return SegmentedCase(
             collect_maps(case, record, self.label_convention), record.grid.affine, case["result"]
         )
 
@@ -93,18 +93,18 @@ class Segmenter:
         return case
 
 
-def segment_exam(
+def segment_case(
     images: Mapping[str, Image] | Path | str,
     *,
     affine: NDArray[Any] | None = None,
     case_id: str | None = None,
     **settings: Any,
-) -> SegmentedExam:
-    """Segment one exam from files, arrays or a case folder; see ``Segmenter`` to do so for many.
+) -> SegmentedCase:
+    """Segment one case from files, arrays or a case folder; see ``Segmenter`` to do so for many.
 
     Example:
         >>> files = {"t1c": "case-t1c.nii.gz", "t2f": "case-t2f.nii.gz"}
-        >>> exam = segment_exam(files)  # doctest: +SKIP
-        >>> exam.maps["seg"], exam.result["volumes_ml"]  # doctest: +SKIP
+        >>> case = segment_case(files)  # doctest: +SKIP
+        >>> case.maps["seg"], case.result["volumes_ml"]  # doctest: +SKIP
     """
     return Segmenter(**settings)(images, affine=affine, case_id=case_id)

@@ -60,7 +60,7 @@ def tiny_settings(tmp_path_factory) -> dict:
 
 @pytest.fixture(scope="session")
 def phantom_folder(tmp_path_factory) -> Path:
-    """Two labelled exams of 48 x 56 x 40 voxels; copy a case before changing it."""
+    """Two labelled cases of 48 x 56 x 40 voxels; copy a case before changing it."""
     folder = tmp_path_factory.mktemp("phantoms")
     write_phantoms(folder, n_cases=2, seed=11, shape=(48, 56, 40))
     return folder
@@ -68,7 +68,7 @@ def phantom_folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real exams, which a fresh clone does not have."""
+    """The folder of real cases, which a fresh clone does not have."""
     if not (SHARED / "data").is_dir():
-        pytest.skip("the real exams in ../shared/data are not here")
+        pytest.skip("the real cases in ../shared/data are not here")
     return SHARED / "data"

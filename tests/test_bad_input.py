@@ -1,4 +1,4 @@
-"""One good exam among many bad ones, through the command line, as a user meets them."""
+"""One good case among many bad ones, through the command line, as a user meets them."""
 
 import csv
 import gzip

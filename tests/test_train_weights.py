@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import bundle
-from bundle.cases.case_loader import LoadExamd
+from bundle.cases.case_loader import LoadCased
 from bundle.phantoms.phantom_cases import write_phantoms
 from tests.conftest import TINY_EXPERT
 
@@ -59,7 +59,7 @@ def test_a_packed_case_is_the_brain_of_the_case_at_its_place(tmp_path):
     assert script(tmp_path, "pack", "real.tar", case).returncode == 0
     subprocess.run(["tar", "xf", "real.tar"], cwd=tmp_path, check=True)
     whole, packed = (
-        LoadExamd(with_label=True)({"image": folder}) for folder in (case, tmp_path / case.name)
+        LoadCased(with_label=True)({"image": folder}) for folder in (case, tmp_path / case.name)
     )
     assert packed["image"].shape[1:] < whole["image"].shape[1:]
     for modality in ("t1n", "t1c", "t2w", "t2f"):

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bundle.cases.case_loader import AUTO, LoadExamd
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_loader import AUTO, LoadCased
+from bundle.cases.case_record import CaseRecord
 from bundle.cases.label_map import LabelMap, read_label_map
 from bundle.cases.naming_warnings import label_warnings
 from bundle.datasets.listing import case_files, case_label
@@ -54,7 +54,7 @@ def describe_case(item: Mapping[Any, Any], label_convention: str = AUTO) -> Case
 
     Args:
         item: of ``cases.list_cases``.
-        label_convention: as `LoadExamd` takes it.
+        label_convention: as `LoadCased` takes it.
     """
     facts = CaseFacts(str(item["case_id"]), case_patient(item), (), is_labelled=False)
     try:
@@ -73,8 +73,8 @@ def describe_case(item: Mapping[Any, Any], label_convention: str = AUTO) -> Case
 def _with_content(
     facts: CaseFacts, item: Mapping[Any, Any], label: Path | None, label_convention: str
 ) -> CaseFacts:
-    loader = LoadExamd(with_label=label is not None, label_convention=label_convention)
-    record = ExamRecord.from_json(loader(dict(item))["record"])
+    loader = LoadCased(with_label=label is not None, label_convention=label_convention)
+    record = CaseRecord.from_json(loader(dict(item))["record"])
     facts = replace(
         facts,
         warnings=record.warnings + label_warnings(item),

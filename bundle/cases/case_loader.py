@@ -14,7 +14,7 @@ from monai.data import MetaTensor
 from monai.transforms import Transform
 from numpy.typing import NDArray
 
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.cases.label_map import LabelMap, read_label_map
 from bundle.cases.memory_needs import check_memory
 from bundle.cases.naming_warnings import naming_warnings
@@ -49,10 +49,10 @@ DESCRIPTION_KEYS = frozenset(
         "problem",
     }
 )
-"""What a listed case may say about itself; `LoadExamd` uses it up."""
+"""What a listed case may say about itself; `LoadCased` uses it up."""
 
 
-class LoadExamd(Transform):
+class LoadCased(Transform):
     """Load the modalities that a case has; the channels of the others are 0 and marked absent.
 
     Presence is decided here, once, from which files exist. An all-zero file is an error, never an
@@ -84,7 +84,7 @@ class LoadExamd(Transform):
 
         Returns:
             ``case_id``, ``image`` (M, H, W, D) float32 with metadata, ``presence`` (M,) bool,
-            ``record`` (JSON, see ``ExamRecord``) and, if asked for, ``label``. What is no
+            ``record`` (JSON, see ``CaseRecord``) and, if asked for, ``label``. What is no
             description of a case, such as the options of a MONAI Label request, passes.
 
         Raises:
@@ -96,7 +96,7 @@ class LoadExamd(Transform):
         except MemoryError as error:
             raise CaseError(
                 "E_MEMORY",
-                f"{case_id}: the exam must fit into memory; got no more of it. Close other"
+                f"{case_id}: the case must fit into memory; got no more of it. Close other"
                 " programs, or resample the images to 1 mm.",
             ) from error
 
@@ -178,7 +178,7 @@ def _case(
             torch.from_numpy(image), affine=torch.from_numpy(grid.affine), meta=meta
         ),
         "presence": torch.tensor(presence_flags(volumes)),
-        "record": ExamRecord(case_id, inputs, warnings, grid).to_json(),
+        "record": CaseRecord(case_id, inputs, warnings, grid).to_json(),
     }
 
 
@@ -266,7 +266,7 @@ def _background_warnings(volumes: Mapping[str, Volume]) -> tuple[str, ...]:
         )
     return (
         (
-            f"{shares} is not 0, up to the faces of the volume: the exam does not look"
+            f"{shares} is not 0, up to the faces of the volume: the case does not look"
             " skull-stripped, or its background is not 0, and the network knows only"
             " skull-stripped brains"
         ),

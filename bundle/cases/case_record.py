@@ -1,4 +1,4 @@
-"""What is known about an exam besides its voxels, in a form that survives collation into
+"""What is known about a case besides its voxels, in a form that survives collation into
 batches.
 """
 
@@ -13,7 +13,7 @@ from bundle.volumes.geometry import Grid, HeaderGeometry
 
 
 @dataclass(frozen=True)
-class ExamRecord:
+class CaseRecord:
     """Facts that travel beside the image: as JSON text, because MONAI's loaders collate text
     without touching it.
 
@@ -56,7 +56,7 @@ class ExamRecord:
         return json.dumps(facts)
 
     @classmethod
-    def from_json(cls, text: str) -> "ExamRecord":
+    def from_json(cls, text: str) -> "CaseRecord":
         """Read a record that ``to_json`` wrote; floats come back bit-equal."""
         facts: dict[str, Any] = json.loads(text)
         stored = facts["grid"]

@@ -1,4 +1,4 @@
-"""Collections of exams whose names tell how their labels are numbered, as far as they do."""
+"""Collections of cases whose names tell how their labels are numbered, as far as they do."""
 
 import re
 from collections.abc import Collection as Values
@@ -10,7 +10,7 @@ from bundle.tasks.regions import CONVENTIONS
 
 
 class LabelCollection(NamedTuple):
-    """Exams that are published together.
+    """Cases that are published together.
 
     Attributes:
         name: for messages.
@@ -38,7 +38,7 @@ COLLECTIONS = (
 )
 """The one that is tried first is more special.
 
-Participants of 2023 got paediatric exams with three values, those of later years with four; both
+Participants of 2023 got paediatric cases with three values, those of later years with four; both
 are called BraTS-PED. Glioma since 2024 and metastases since 2025 have the resection cavity as 4.
 """
 

@@ -1,4 +1,4 @@
-"""Refuses an exam that cannot fit into memory before its voxels are read, with both numbers."""
+"""Refuses a case that cannot fit into memory before its voxels are read, with both numbers."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -25,16 +25,16 @@ _PER_RESAMPLED_VOXEL = 64.0
 _PER_VOXEL_OF_INVERSION = 42.0
 
 _BRAIN_SHARE = 1 / 3
-"""Of a BraTS exam. Larger ones exist, but an exam that fits must never be refused."""
+"""Of a BraTS case. Larger ones exist, but a case that fits must never be refused."""
 
 _ALMOST_1MM = 0.01
 _GB = 1e9
 
 
 def needed_bytes(grid: Grid) -> float:
-    """Estimate what segmenting an exam takes besides the program, at least.
+    """Estimate what segmenting a case takes besides the program, at least.
 
-    The network works at 1 mm in the brain's box; its maps, seven channels, come back to the exam's
+    The network works at 1 mm in the brain's box; its maps, seven channels, come back to the case's
     own grid.
     """
     spacing = spacing_mm(grid.affine)

@@ -49,7 +49,7 @@ class ResampleTo1mmd(MapTransform, InvertibleTransform):
 
 
 class CheckPreparedd(MapTransform):
-    """Refuse an exam of which the transforms before left nothing, or no numbers, for one of its
+    """Refuse a case of which the transforms before left nothing, or no numbers, for one of its
     modalities.
 
     An affine with an origin far outside of any scanner loses the voxels in rounding, for example.

@@ -69,7 +69,7 @@ def demo(
         Path, typer.Argument(help="Folder for everything the demo makes.", callback=expanded)
     ] = Path("demo"),
 ) -> None:
-    """Draw an exam, hide two of its modalities, segment both versions and compare them with the
+    """Draw a case, hide two of its modalities, segment both versions and compare them with the
     truth.
     """
     with exit_codes():

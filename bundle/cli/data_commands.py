@@ -34,20 +34,20 @@ from bundle.plain_text import printable
 
 
 class Naming(StrEnum):
-    """File names and label values of generated exams."""
+    """File names and label values of generated cases."""
 
     brats2021 = "brats2021"
     brats2023 = "brats2023"
 
 
 def phantom(
-    out: Annotated[Path, typer.Argument(help="Folder for the exams.", callback=expanded)],
+    out: Annotated[Path, typer.Argument(help="Folder for the cases.", callback=expanded)],
     cases: Annotated[int, typer.Option(help="How many.")] = 1,
-    seed: Annotated[int, typer.Option(help="The same seed draws the same exams.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed draws the same cases.")] = 0,
     shape: Annotated[tuple[int, int, int], typer.Option(help="Voxels of 1 mm.")] = (96, 112, 80),
     naming: Annotated[Naming, typer.Option(help="File names and label values.")] = Naming.brats2023,
 ) -> None:
-    """Draw exams with labels, so that everything can be tried without a download."""
+    """Draw cases with labels, so that everything can be tried without a download."""
     with exit_codes():
         check_writable(out)
         for folder in write_phantoms(

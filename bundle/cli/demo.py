@@ -1,4 +1,4 @@
-"""The tour: draws an exam, hides two of its modalities, segments both versions and compares them
+"""The tour: draws a case, hides two of its modalities, segments both versions and compares them
 with the truth.
 """
 
@@ -24,12 +24,12 @@ from bundle.tasks.regions import REGIONS, labels_to_regions
 
 SEED, SHAPE = 6, (144, 176, 144)
 HIDDEN = ("t1n", "t2w")
-EXAMS, RESULTS = "exams", "results"
+CASES, RESULTS = "cases", "results"
 DRAWING, WHOLE, PARTIAL = "drawing", "all-four", "two-missing"
 
 
 def run_demo(out: Path, echo: Callable[[str], None]) -> None:
-    """Make ``OUT/exams`` and ``OUT/results`` and print what came out.
+    """Make ``OUT/cases`` and ``OUT/results`` and print what came out.
 
     Args:
         out: must not exist yet, or hold an earlier demo.
@@ -44,13 +44,13 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> None:
             "E_OUTPUT",
             f"The demo folder must be new or an earlier demo; got {out}. Choose another.",
         )
-    exams = _draw_exams(out / EXAMS)
-    echo(f"Drew one exam and hid {' and '.join(HIDDEN)} in a copy: {exams}")
-    outcomes = segment_cases(list_cases(exams), out / RESULTS, settings={"preview": True})
+    cases = _draw_cases(out / CASES)
+    echo(f"Drew one case and hid {' and '.join(HIDDEN)} in a copy: {cases}")
+    outcomes = segment_cases(list_cases(cases), out / RESULTS, settings={"preview": True})
     failed = [outcome.reason for outcome in outcomes if outcome.result is None]
     if failed:
-        raise UsageError("E_DEMO", f"The demo must segment its own exams; got {failed[0]}")
-    for line in _table([_row(exams, out / RESULTS, outcome.case_id) for outcome in outcomes]):
+        raise UsageError("E_DEMO", f"The demo must segment its own cases; got {failed[0]}")
+    for line in _table([_row(cases, out / RESULTS, outcome.case_id) for outcome in outcomes]):
         echo(line)
     echo("Dice compares with the drawn truth; weights are means over brain and regions.")
     for outcome in outcomes:
@@ -58,20 +58,20 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> None:
 
 
 def _is_free(out: Path) -> bool:
-    """Whether a folder is empty or an earlier demo and nothing else: the exams in it will be
+    """Whether a folder is empty or an earlier demo and nothing else: the cases in it will be
     deleted.
     """
     names = {path.name for path in out.iterdir()} if out.is_dir() else {out.name}
-    if not (out / EXAMS).is_dir():
+    if not (out / CASES).is_dir():
         return not names
-    return names <= {EXAMS, RESULTS} and {path.name for path in (out / EXAMS).iterdir()} <= {
+    return names <= {CASES, RESULTS} and {path.name for path in (out / CASES).iterdir()} <= {
         DRAWING,
         WHOLE,
         PARTIAL,
     }
 
 
-def _draw_exams(folder: Path) -> Path:
+def _draw_cases(folder: Path) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     (drawn,) = write_phantoms(folder / DRAWING, n_cases=1, seed=SEED, shape=SHAPE)
     try:
@@ -88,11 +88,11 @@ def _draw_exams(folder: Path) -> Path:
     return folder
 
 
-def _row(exams: Path, results: Path, case_id: str) -> list[str]:
+def _row(cases: Path, results: Path, case_id: str) -> list[str]:
     facts: dict[str, Any] = json.loads(
         (results / case_id / f"{case_id}.json").read_text(encoding="utf-8")
     )
-    label = find_label(exams / case_id, case_id)
+    label = find_label(cases / case_id, case_id)
     assert label is not None
     segmentation, truth = (
         _regions(path) for path in (results / case_id / f"{case_id}_seg.nii.gz", label)
@@ -117,7 +117,7 @@ def _regions(path: Path) -> NDArray[np.bool_]:
 def _table(rows: list[list[str]]) -> list[str]:
     dice = [f"Dice {region}" for region in REGIONS]
     volumes = ["core ml", "oedema ml", "enhancing ml"]
-    header = ["exam", *dice, *volumes, *(f"w {modality}" for modality in MODALITIES)]
+    header = ["case", *dice, *volumes, *(f"w {modality}" for modality in MODALITIES)]
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

@@ -1,4 +1,4 @@
-"""Segments exams."""
+"""Segments cases."""
 
 from collections.abc import Mapping
 from enum import StrEnum

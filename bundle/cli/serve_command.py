@@ -49,7 +49,7 @@ def ask(
         float, typer.Option(min=1, help="Seconds that the server may take for a case.")
     ] = 3600,
 ) -> None:
-    """Let a MONAI Label server segment exams: their files are sent, label maps and facts come back.
+    """Let a MONAI Label server segment cases: their files are sent, label maps and facts come back.
 
     For a server with authentication put a bearer token into the environment variable SIMMLM_TOKEN.
     """

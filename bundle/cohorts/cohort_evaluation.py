@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.cases.case_loader import LoadExamd
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_loader import LoadCased
+from bundle.cases.case_record import CaseRecord
 from bundle.cohorts.runner import OK, CaseOutcome, CaseRunner, exit_if_failed, judged_columns
 from bundle.configuration import find_overlay, load_config
 from bundle.datasets.labelled_cases import cases_to_judge
@@ -84,17 +84,17 @@ def evaluate_predictions(
         empty=empty,
         facts={"predictions": printable(str(predictions)), "convention": convention},
     )
-    load = LoadExamd(with_label=True, label_convention=label_convention)
+    load = LoadCased(with_label=True, label_convention=label_convention)
 
     def judge(case: dict[Any, Any]) -> dict[str, Any]:
         case_id = str(case["case_id"])
         if case.get("problem") is not None:
             raise case["problem"]
         path = find_prediction(predictions, case_id)
-        exam = load(case) if case["image"] else load_truth(case, load.convention_of(case))
-        grid = ExamRecord.from_json(exam["record"]).grid
+        reference = load(case) if case["image"] else load_truth(case, load.convention_of(case))
+        grid = CaseRecord.from_json(reference["record"]).grid
         values = read_prediction(path, case_id=case_id, grid=grid, convention=convention)
-        judgement, result = judge_segmentation(exam, values, GIVEN)
+        judgement, result = judge_segmentation(reference, values, GIVEN)
         judged.add(judgement)
         return result
 

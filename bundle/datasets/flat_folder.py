@@ -19,7 +19,7 @@ Names = Mapping[Path, ImageName]
 def is_flat(folder: Path, names: Names) -> bool:
     """Whether files are of several cases, and not those of one that go by several names.
 
-    They are if there are two or more stems (``exam1``, ``exam2``), none of which the folder is
+    They are if there are two or more stems (``case1``, ``case2``), none of which the folder is
     named after, and a modality stands under two of them or two stand under one: ``a-t1c`` and
     ``b-t2f`` alone may as well be one case.
 

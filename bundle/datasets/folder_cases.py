@@ -109,7 +109,7 @@ def _is_case_with_folders(own: Mapping[Path, ImageName], found: Survey) -> bool:
     """Whether a folder that holds images, and folders with images, is a case: not if its
     images are strays.
 
-    It is if its files are called as those in its folders are (steps of processing one exam), or if
+    It is if its files are called as those in its folders are (steps of processing one case), or if
     it holds several modalities of one name and only one folder.
     """
     stems = {name.stem for name in own.values()}
@@ -144,7 +144,7 @@ def _case_folders(here: Folder, found: Survey) -> FolderCases:
         raise UsageError(
             "E_FOLDER",
             f"The data folder must hold cases; got none in {_shown(here.path)}."
-            f" {_sentences(found.notes)}Give the folder of the exams.",
+            f" {_sentences(found.notes)}Give the folder of the cases.",
         )
     items = [
         {"case_id": name, "image": path}

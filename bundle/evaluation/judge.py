@@ -12,7 +12,7 @@ from monai.utils import convert_to_dst_type
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.cases.preparation import plain_tensor
 from bundle.evaluation.case_slices import CaseSlice, worst_slice
 from bundle.evaluation.probability_histogram import ProbabilityHistogram
@@ -73,7 +73,7 @@ class JudgeSetsd(Transform):
             case.pop("image"),
             _numpy(case.pop("label")).astype(bool),
         )
-        record = ExamRecord.from_json(case["record"])
+        record = CaseRecord.from_json(case["record"])
         voxels = _numpy(self._restored(image, image))
         brain = (voxels != 0).any(axis=0)
         scores: list[Score] = []
@@ -120,7 +120,7 @@ def judge_segmentation(
     Returns:
         The judgement, and plain JSON facts.
     """
-    record = ExamRecord.from_json(case["record"])
+    record = CaseRecord.from_json(case["record"])
     judged = _Judged(
         record,
         modality_set,
@@ -145,7 +145,7 @@ def nested_regions(regions: NDArray[np.bool_]) -> NDArray[np.bool_]:
 class _Judged:
     """One prediction of one case, regions (R, H, W, D)."""
 
-    record: ExamRecord
+    record: CaseRecord
     modality_set: str
     predicted: NDArray[np.bool_]
     truth: NDArray[np.bool_]
@@ -189,7 +189,7 @@ class _Judged:
         return Score(self.record.case_id, self.modality_set, region, metric, value)
 
 
-def _facts(record: ExamRecord, scores: Sequence[Score], modality_set: str) -> dict[str, Any]:
+def _facts(record: CaseRecord, scores: Sequence[Score], modality_set: str) -> dict[str, Any]:
     return {
         "modalities": list(record.modalities),
         "dice": _dice(scores, modality_set),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.cases.label_map import read_label_map
 from bundle.errors import CaseError
 from bundle.evaluation.predictions import case_of
@@ -69,7 +69,7 @@ def load_truth(case: Mapping[Any, Any], declared: str | None) -> dict[Hashable, 
             values.
 
     Returns:
-        ``image`` (M, H, W, D), all 0, ``label`` (R, H, W, D) and ``record``, as ``LoadExamd`` gives
+        ``image`` (M, H, W, D), all 0, ``label`` (R, H, W, D) and ``record``, as ``LoadCased`` gives
         them.
 
     Raises:
@@ -83,7 +83,7 @@ def load_truth(case: Mapping[Any, Any], declared: str | None) -> dict[Hashable, 
         "case_id": case_id,
         "image": torch.from_numpy(nothing),
         "label": torch.from_numpy(labels_to_regions(label.values)),
-        "record": ExamRecord(case_id, {}, warnings, label.grid).to_json(),
+        "record": CaseRecord(case_id, {}, warnings, label.grid).to_json(),
     }
 
 

@@ -11,7 +11,7 @@ from monai.transforms import Transform
 from monai.utils import convert_to_dst_type
 from torch import Tensor
 
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.cases.preparation import plain_tensor
 from bundle.errors import CaseError
 from bundle.mixture.mixing import binary_entropy
@@ -81,7 +81,7 @@ class SplitMapsd(Transform):
             CaseError: E_NOT_FINITE, the network gave something that is no number.
         """
         case = dict(data)
-        record = ExamRecord.from_json(case["record"])
+        record = CaseRecord.from_json(case["record"])
         maps = plain_tensor(case["pred"])
         mean_weights = plain_tensor(case.pop("mean_weights"))
         _check_finite(maps, mean_weights, record.case_id)
@@ -123,7 +123,7 @@ def _mean_over(weights: Tensor, brain: Tensor) -> Tensor:
 
 
 def _covered_box(weights: Tensor) -> Box:
-    """Return the box in which windows were: a third of a BraTS exam, and outside of it all maps are
+    """Return the box in which windows were: a third of a BraTS case, and outside of it all maps are
     known.
     """
     covered = weights.sum(dim=0) > _COVERED
@@ -155,7 +155,7 @@ def _complete(weights: Tensor, mean_weights: Tensor, box: Box) -> Tensor:
 
 
 def _result(
-    record: ExamRecord, label: np.ndarray, mean_weights: Tensor, entropy: Tensor
+    record: CaseRecord, label: np.ndarray, mean_weights: Tensor, entropy: Tensor
 ) -> dict[str, Any]:
     voxel_ml = abs(float(np.linalg.det(record.grid.affine[:3, :3]))) / 1000
     counts = np.bincount(label.ravel(), minlength=len(LABEL_NAMES))

@@ -1,4 +1,4 @@
-"""Runs the mixture over whole exams, window by window."""
+"""Runs the mixture over whole cases, window by window."""
 
 from copy import copy
 from typing import Any
@@ -33,7 +33,7 @@ class MixtureInferer(SlidingWindowInferer):
     def __call__(  # type: ignore[override]
         self, inputs: Tensor, network: ModalityNetwork, presence: Tensor | None = None
     ) -> Tensor:
-        """Predict whole exams.
+        """Predict whole cases.
 
         Args:
             inputs: (B, M, H, W, D), preprocessed; of any size, also smaller than the window.

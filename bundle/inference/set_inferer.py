@@ -1,4 +1,4 @@
-"""Predicts whole exams from every modality set, each as if the other files were not there."""
+"""Predicts whole cases from every modality set, each as if the other files were not there."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,9 +20,9 @@ Window = tuple[tuple[slice, ...], Tensor]
 
 
 class SetInferer(SlidingWindowInferer):
-    """Evaluation: all modality sets of an exam at the cost of the experts once.
+    """Evaluation: all modality sets of a case at the cost of the experts once.
 
-    Each set gives what ``MixtureInferer`` gives on an exam that has only these files, also where
+    Each set gives what ``MixtureInferer`` gives on a case that has only these files, also where
     these alone would be cropped to another box: sets with different boxes are run apart, one after
     the other.
 
@@ -41,7 +41,7 @@ class SetInferer(SlidingWindowInferer):
     def __call__(  # type: ignore[override]
         self, inputs: Tensor, network: ModalityNetwork, presence: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Predict one exam from the sets of its modalities.
+        """Predict one case from the sets of its modalities.
 
         Args:
             inputs: (1, M, H, W, D), preprocessed.
@@ -49,13 +49,13 @@ class SetInferer(SlidingWindowInferer):
             presence: (1, M) bool; left out, a channel that is zero everywhere counts as absent.
 
         Returns:
-            ``sets`` (1, S, M) bool, those wanted that the exam has; ``logits`` (1, S, R, H, W, D),
+            ``sets`` (1, S, M) bool, those wanted that the case has; ``logits`` (1, S, R, H, W, D),
             -inf where the set has no brain; ``weights`` (1, S, M, R), the gate's mean over the
             set's brain.
         """
         image = plain_tensor(inputs)
         if len(image) != 1:
-            raise ValueError(f"inputs must hold one exam; got {len(image)}.")
+            raise ValueError(f"inputs must hold one case; got {len(image)}.")
         acquired = (derive_presence(image) if presence is None else presence.bool().cpu())[0]
         sets = self.sets[~(self.sets & ~acquired).any(dim=1)]
         boxes = _boxes(image[0], sets)

@@ -12,7 +12,7 @@ class ModalityNetwork(nn.Module, ABC):
     """Predicts regions from whatever modalities a case has, in two steps.
 
     ``expert_logits`` does once what serves every subset of a modality set; ``mix`` does the rest
-    for one set. Two sets of one crop, or all sets of one exam, cost the first step once. Nothing
+    for one set. Two sets of one crop, or all sets of one case, cost the first step once. Nothing
     that the channel of an absent modality holds, NaN included, reaches a result.
     """
 

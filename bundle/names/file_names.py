@@ -84,7 +84,7 @@ _ANYBODYS = word_set("image images img scan brain volume vol mri mr anat input d
 
 
 def case_name(image: Path, *others: Path) -> str:
-    """Name a case after its files, without the modality: ``exam-t1c.nii.gz`` is of ``exam``.
+    """Name a case after its files, without the modality: ``case-t1c.nii.gz`` is of ``case``.
 
     Files that are named for what was scanned only (``T1post.nii.gz``) are of the case that their
     folder names.
@@ -164,7 +164,7 @@ def find_beside(file: Path, case_id: str) -> dict[str, Path]:
     """Find the modalities of a case by one of its files, in a folder that may hold other cases too.
 
     Args:
-        file: named as BraTS names it; ``exam-t1c.nii.gz`` stands for all ``exam-....nii.gz`` beside
+        file: named as BraTS names it; ``case-t1c.nii.gz`` stands for all ``case-....nii.gz`` beside
             it.
         case_id: for messages.
 

@@ -48,7 +48,7 @@ def check_free(
     Args:
         folder: of the case, need not exist.
         case_id: name of the case.
-        inputs: as in an exam's record.
+        inputs: as in a case's record.
         needed: names of files that will be written.
         possible: names of files that may be written or removed.
         overwrite: replace a result of another input.

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.outputs.slicer_files import slicer_file_names
 from bundle.tasks.modalities import MODALITIES
@@ -28,7 +28,7 @@ _OPTIONAL_MAPS = (
 )
 
 
-def collect_maps(case: Mapping[str, Any], record: ExamRecord, label_convention: str) -> Maps:
+def collect_maps(case: Mapping[str, Any], record: CaseRecord, label_convention: str) -> Maps:
     """Name the maps of a case as their files are named: ``seg``, ``entropy``, ``weight-t1c`` and so
     on.
 

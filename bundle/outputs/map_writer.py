@@ -16,7 +16,7 @@ from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
 from bundle import __version__
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError, SetupError
 from bundle.outputs.earlier_results import check_free
 from bundle.outputs.map_files import (
@@ -95,9 +95,9 @@ class MapWriter:
     def _check_batch(self, engine: Engine) -> None:
         state: Any = engine.state
         for text in state.batch["record"]:
-            self.check(ExamRecord.from_json(text))
+            self.check(CaseRecord.from_json(text))
 
-    def check(self, record: ExamRecord) -> None:
+    def check(self, record: CaseRecord) -> None:
         """Refuse a case whose results would replace what they must not, see
         ``earlier_results.check_free``.
         """
@@ -146,7 +146,7 @@ class MapWriter:
             OutputError: the folder cannot be written; files of an earlier run may be gone, nothing
                 is half-written.
         """
-        record = ExamRecord.from_json(case["record"])
+        record = CaseRecord.from_json(case["record"])
         self.check(record)
         folder = self.output_dir / record.case_id
         maps = collect_maps(case, record, self.label_convention)
@@ -165,7 +165,7 @@ class MapWriter:
             publish(stage, folder, record)
         return folder
 
-    def _write_companions(self, stage: Path, maps: Maps, record: ExamRecord) -> None:
+    def _write_companions(self, stage: Path, maps: Maps, record: CaseRecord) -> None:
         """Write what was asked for besides the maps; ``seg`` has the values of
         ``regions.LABEL_NAMES``.
         """
@@ -180,7 +180,7 @@ class MapWriter:
     def _facts(
         self,
         result: Mapping[str, Any],
-        record: ExamRecord,
+        record: CaseRecord,
         maps: list[str],
         computed_s: float | None,
     ) -> dict[str, Any]:
@@ -229,7 +229,7 @@ def to_json(facts: Mapping[str, Any], case_id: str) -> bytes:
     return f"{text}\n".encode(errors="backslashreplace")
 
 
-def _draw(path: Path, maps: Maps, record: ExamRecord) -> None:
+def _draw(path: Path, maps: Maps, record: CaseRecord) -> None:
     """Draw the case on the intensities of its files; those in memory are normalised and cropped by
     now.
     """
@@ -237,7 +237,7 @@ def _draw(path: Path, maps: Maps, record: ExamRecord) -> None:
     draw_preview(path, images, maps, record.grid.affine, title=record.case_id)
 
 
-def _read_again(record: ExamRecord, modality: str) -> NDArray[np.float32]:
+def _read_again(record: CaseRecord, modality: str) -> NDArray[np.float32]:
     """Read what was segmented, and nothing else: somebody may have replaced the file meanwhile."""
     entry = record.inputs[modality]
     volume = read_input(entry, record.grid, case_id=record.case_id, modality=modality)

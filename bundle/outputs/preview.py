@@ -1,4 +1,4 @@
-"""Draws one picture per exam, so that a result can be judged without opening a viewer."""
+"""Draws one picture per case, so that a result can be judged without opening a viewer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ def draw_preview(
     *,
     title: str,
 ) -> None:
-    """Write the picture of an exam as PNG, 2112 pixels wide, whole or not at all.
+    """Write the picture of a case as PNG, 2112 pixels wide, whole or not at all.
 
     Args:
         path: of the PNG; a file of that name is replaced.

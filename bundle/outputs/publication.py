@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.errors import OutputError
 from bundle.files.atomic_file import cause_of, temporary_folder
 from bundle.outputs.earlier_results import mark_finished, mark_unfinished
@@ -34,7 +34,7 @@ def staged(folder: Path) -> Iterator[Path]:
                 folder.rmdir()
 
 
-def publish(stage: Path, folder: Path, record: ExamRecord) -> None:
+def publish(stage: Path, folder: Path, record: CaseRecord) -> None:
     """Move the files of a case into place: the old JSON goes first, the new one comes last."""
     case_id = record.case_id
     done = folder / f"{case_id}.json"

@@ -1,4 +1,4 @@
-"""Exams of brains that never lived: drawn from a seed, so that nothing need be downloaded to train
+"""Cases of brains that never lived: drawn from a seed, so that nothing need be downloaded to train
 or test.
 """
 
@@ -42,7 +42,7 @@ _YEARS = {
 }
 
 # Signal of each tissue, relative to the brain's mean, in MODALITIES order; fitted to z-scores of
-# BraTS exams.
+# BraTS cases.
 _SIGNAL: dict[str, tuple[float, float, float, float]] = {
     "fluid": (0.52, 0.48, 2.40, 0.38),
     "white": (1.16, 1.12, 0.93, 0.97),
@@ -60,7 +60,7 @@ _SIGNAL: dict[str, tuple[float, float, float, float]] = {
 
 @dataclass(frozen=True)
 class Phantom:
-    """A drawn exam.
+    """A drawn case.
 
     Attributes:
         images: (H, W, D) int16 by name in ``MODALITIES``; 0 outside the brain, positive inside.
@@ -74,12 +74,12 @@ class Phantom:
 
 
 def draw_phantom(seed: int | Sequence[int], shape: tuple[int, int, int] = SHAPE) -> Phantom:
-    """Draw the exam of a seed.
+    """Draw the case of a seed.
 
     On a grid too small for an adult brain everything shrinks with the grid; the spacing stays 1 mm.
 
     Args:
-        seed: one or more non-negative integers; the same ones draw the same exam.
+        seed: one or more non-negative integers; the same ones draw the same case.
         shape: voxels, at least 32 in each axis.
 
     Raises:
@@ -117,7 +117,7 @@ def write_phantoms(
     modalities: Collection[str] = MODALITIES,
     with_label: bool = True,
 ) -> list[Path]:
-    """Write exams in the folders, names and label values of a BraTS year.
+    """Write cases in the folders, names and label values of a BraTS year.
 
     Case i depends on seed and i alone, so a longer run extends a shorter one. Each file appears
     whole or not at all.

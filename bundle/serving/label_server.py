@@ -1,5 +1,5 @@
 """Asks a MONAI Label server to segment cases, so that a site can test its server with its own
-exams.
+cases.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from bundle.outputs.earlier_results import set_aside
 from bundle.plain_text import printable
 from bundle.serving.exchange_watch import ServerError
 from bundle.serving.returned_label import (
+    case_grid,
     check_answer_free,
     checked_label,
     differing_volumes,
-    exam_grid,
     save_answer,
 )
 from bundle.serving.server_answers import (
@@ -174,7 +174,7 @@ def ask_server(
     """Let a server segment cases, writing ``OUT/CASE/CASE_seg.nii.gz``, ``OUT/CASE/CASE.json`` and
     ``OUT/cases.csv``.
 
-    Label maps are read as strictly as any other and written anew, with the header of the exam.
+    Label maps are read as strictly as any other and written anew, with the header of the case.
 
     Raises:
         OutputError: ``out`` cannot be written; no case was started.
@@ -186,7 +186,7 @@ def ask_server(
         inputs = {modality: _input(value, case_id) for modality, value in files.items()}
         check_answer_free(out / case_id, case_id, inputs)
         content, facts = server.segment(files, case_id)
-        grid = exam_grid(*next(iter(files.items())), case_id)
+        grid = case_grid(*next(iter(files.items())), case_id)
         label = checked_label(content, server.numbering, grid, case_id)
         warnings = [
             *facts.get("warnings", []),
@@ -208,7 +208,7 @@ def ask_server(
 
 
 def _input(value: Any, case_id: str) -> dict[str, Any]:
-    """Describe an image as an exam's record does."""
+    """Describe an image as a case's record does."""
     file = value.file if isinstance(value, Channel) else Path(value)
     channel = (
         {"channel": value.position, "n_channels": value.n_volumes}

@@ -1,4 +1,4 @@
-"""Reads the label map that a server returned as strictly as any other, and saves it on the exam's
+"""Reads the label map that a server returned as strictly as any other, and saves it on the case's
 own grid.
 """
 
@@ -29,8 +29,8 @@ _MAX_OTHER_BYTES = 2**20
 _TOLERANCE_ML, _TOLERANCE = 0.01, 0.01  # of a volume, for what a server rounds
 
 
-def exam_grid(modality: str, image: Any, case_id: str) -> Grid:
-    """Read the grid of an exam from one of its images.
+def case_grid(modality: str, image: Any, case_id: str) -> Grid:
+    """Read the grid of a case from one of its images.
 
     Raises:
         CaseError: the image cannot be used.
@@ -48,7 +48,7 @@ def checked_label(content: bytes, numbering: str, grid: Grid, case_id: str) -> L
     Args:
         content: what should be a ``.nii.gz``.
         numbering: that its values must have, a key of ``regions.CONVENTIONS``.
-        grid: of the exam.
+        grid: of the case.
         case_id: for messages.
 
     Raises:
@@ -110,13 +110,13 @@ def _names(case_id: str) -> tuple[str, str]:
 def save_answer(
     folder: Path, case_id: str, label: LabelMap, grid: Grid, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write ``CASE_seg.nii.gz`` with the header of the exam, and last ``CASE.json``.
+    """Write ``CASE_seg.nii.gz`` with the header of the case, and last ``CASE.json``.
 
     Args:
         folder: of the case.
         case_id: begins the names.
         label: its ``convention`` is the numbering of the file.
-        grid: of the exam.
+        grid: of the case.
         facts: of the server, with ``inputs`` as `check_answer_free` takes them; the numbering is
             added.
 
@@ -151,7 +151,7 @@ def _read(path: Path, numbering: str, case_id: str) -> LabelMap:
 
 
 def _check_expanded(content: bytes, grid: Grid) -> None:
-    """Refuse what is no gzip, and what would expand to more than the exam has room for."""
+    """Refuse what is no gzip, and what would expand to more than the case has room for."""
     if not is_gzip(content):
         raise CaseError("E_SERVER", f"{len(content)} bytes of something else.")
     most = int(np.prod(grid.shape)) * _MAX_BYTES_PER_VOXEL + _MAX_OTHER_BYTES
@@ -159,7 +159,7 @@ def _check_expanded(content: bytes, grid: Grid) -> None:
     while block := len(read_up_to(stream, min(_MAX_OTHER_BYTES, most + 1))):
         most -= block
         if most < 0:
-            raise CaseError("E_SERVER", "more bytes than the exam has room for.")
+            raise CaseError("E_SERVER", "more bytes than the case has room for.")
 
 
 def _check_place(found: Grid, grid: Grid, case_id: str) -> None:

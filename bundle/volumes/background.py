@@ -17,7 +17,7 @@ Mask = NDArray[np.bool_]
 MIN_FACE_SHARE = 0.5
 
 # A value that so many voxels of the faces share exactly is no tissue; in 17 real skull-stripped
-# exams only 0 was.
+# cases only 0 was.
 MIN_PLATEAU_SHARE = 0.05
 MAX_PLATEAUS = 3
 

@@ -1,4 +1,4 @@
-"""Whether the volumes of an exam are different scans on one grid, however each file orders its
+"""Whether the volumes of a case are different scans on one grid, however each file orders its
 axes.
 """
 
@@ -71,11 +71,11 @@ def on_one_grid(volumes: Mapping[str, Volume], case_id: str) -> dict[str, Volume
 
 
 def read_input(entry: Mapping[str, Any], grid: Grid, *, case_id: str, modality: str) -> Volume:
-    """Read again what an exam's record says was read, onto the exam's grid.
+    """Read again what a case's record says was read, onto the case's grid.
 
     Args:
         entry: ``file`` and, of a 4D file, ``channel`` and ``n_channels``.
-        grid: of the exam.
+        grid: of the case.
         case_id: for messages.
         modality: for messages.
 

@@ -1,4 +1,4 @@
-"""Cuts an exam into the three planes that radiologists look at, the right way round for every
+"""Cuts a case into the three planes that radiologists look at, the right way round for every
 orientation.
 """
 

@@ -1,8 +1,8 @@
-"""What judging all 15 modality sets of an exam costs, against segmenting it 15 times.
+"""What judging all 15 modality sets of a case costs, against segmenting it 15 times.
 
     python tests/benchmarks/evaluate_sets.py --runs 1
 
-Draws an exam of 240 x 240 x 155 voxels, as BraTS has them. Each run, in a process of its own,
+Draws a case of 240 x 240 x 155 voxels, as BraTS has them. Each run, in a process of its own,
 judges it from all sets (experts once, metrics, tables and pictures included), and segments it from
 the files of each set, one after the other with one loaded network. Both read and write files and
 use the same weights and settings. The last line is JSON.
@@ -33,20 +33,24 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--shape", nargs=3, default=SHAPE, help="voxels of the exam")
+    parser.add_argument("--shape", nargs=3, default=SHAPE, help="voxels of the case")
     parser.add_argument(
         "--set", action="append", default=[], help="setting of both configs, KEY=VALUE"
     )
     parser.add_argument(
         "--part", choices=WORK, help=argparse.SUPPRESS
     )  # the process that does one of both
-    parser.add_argument("--exams", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--cases", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
-        print(json.dumps(measure(arguments.part, arguments.exams, parse_settings(arguments.set))))
+        print(
+            json.dumps(
+                measure(arguments.part, arguments.case_folder, parse_settings(arguments.set))
+            )
+        )
         return
     with tempfile.TemporaryDirectory() as folder:
-        command = ["phantom", f"{folder}/exams", "--shape", *arguments.shape, "--seed", "1"]
+        command = ["phantom", f"{folder}/cases", "--shape", *arguments.shape, "--seed", "1"]
         subprocess.run(
             [sys.executable, "-m", "bundle.cli", *command],
             check=True,
@@ -55,14 +59,14 @@ def main() -> None:
         options = [option for text in arguments.set for option in ("--set", text)]
         report(
             {
-                part: [run(part, f"{folder}/exams", options) for _ in range(arguments.runs)]
+                part: [run(part, f"{folder}/cases", options) for _ in range(arguments.runs)]
                 for part in WORK
             }
         )
 
 
-def run(part: str, exams: str, options: list[str]) -> dict[str, float]:
-    command = [sys.executable, __file__, "--part", part, "--exams", exams, *options]
+def run(part: str, case_folder: str, options: list[str]) -> dict[str, float]:
+    command = [sys.executable, __file__, "--part", part, "--cases", case_folder, *options]
     last = subprocess.run(
         command, check=True, stdout=subprocess.PIPE, text=True
     ).stdout.splitlines()[-1]
@@ -71,21 +75,21 @@ def run(part: str, exams: str, options: list[str]) -> dict[str, float]:
     return measured
 
 
-def measure(part: str, exams: Path, settings: dict) -> dict[str, float]:
+def measure(part: str, case_folder: Path, settings: dict) -> dict[str, float]:
     started_s = time.perf_counter()
     with tempfile.TemporaryDirectory() as out:
-        outcomes = WORK[part](exams, Path(out), settings)
+        outcomes = WORK[part](case_folder, Path(out), settings)
     assert all(outcome.status == OK for outcome in outcomes), outcomes
     peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
     return {"seconds": time.perf_counter() - started_s, "peak_gb": peak_gb}
 
 
-def judge(exams: Path, out: Path, settings: dict) -> list:
-    return evaluate_network(out, {**settings, "dataset_dir": exams})
+def judge(case_folder: Path, out: Path, settings: dict) -> list:
+    return evaluate_network(out, {**settings, "dataset_dir": case_folder})
 
 
-def segment(exams: Path, out: Path, settings: dict) -> list:
-    folder = next(exams.iterdir())
+def segment(case_folder: Path, out: Path, settings: dict) -> list:
+    folder = next(case_folder.iterdir())
     images = find_images(folder, folder.name)
     cases = [
         {"case_id": "+".join(chosen), "image": {modality: images[modality] for modality in chosen}}

@@ -1,4 +1,4 @@
-"""Time and memory of one whole exam with one modality against the same exam with all four.
+"""Time and memory of one whole case with one modality against the same case with all four.
 
     python tests/benchmarks/modalities.py [CASE_FOLDER]
 
@@ -39,19 +39,19 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        folder = arguments.case_folder or draw_exam(Path(work))
+        folder = arguments.case_folder or draw_case(Path(work))
         images = find_images(folder, folder.name)
         seconds = measure(images, Path(work) / "out", arguments.runs, parse_settings(arguments.set))
     report(seconds)
 
 
-def draw_exam(work: Path) -> Path:
+def draw_case(work: Path) -> Path:
     """Draw in another process, so that its memory does not count."""
-    command = ["phantom", str(work / "exam"), "--shape", "240", "240", "155", "--seed", "1"]
+    command = ["phantom", str(work / "case"), "--shape", "240", "240", "155", "--seed", "1"]
     subprocess.run(
         [sys.executable, "-c", "from bundle.cli.app import app; app()", *command], check=True
     )
-    return next((work / "exam").iterdir())
+    return next((work / "case").iterdir())
 
 
 def measure(

@@ -1,4 +1,4 @@
-"""Time and memory of segmenting one whole exam, per number of modalities: the table of
+"""Time and memory of segmenting one whole case, per number of modalities: the table of
 docs/README.md.
 
     python -m tests.benchmarks.resources [CASE_FOLDER] [--device cpu]
@@ -24,7 +24,7 @@ import torch
 from bundle.configuration import load_config, parse_settings
 from bundle.devices import choose_device
 from bundle.names.file_names import find_images
-from tests.benchmarks.modalities import draw_exam
+from tests.benchmarks.modalities import draw_case
 
 SETS = (("t1c",), ("t1c", "t2f"), ("t1n", "t1c", "t2f"), ("t1n", "t1c", "t2w", "t2f"))
 
@@ -47,7 +47,7 @@ def main() -> None:
         print(json.dumps(measure(arguments)))
         return
     with tempfile.TemporaryDirectory() as work:
-        folder = arguments.case_folder or draw_exam(Path(work))
+        folder = arguments.case_folder or draw_case(Path(work))
         report([measure_apart(arguments, folder, modalities) for modalities in SETS])
 
 
@@ -69,10 +69,10 @@ def measure_apart(arguments: argparse.Namespace, folder: Path, modalities: tuple
 
 
 def measure(arguments: argparse.Namespace) -> dict:
-    """Segment one exam several times from some of its modalities."""
+    """Segment one case several times from some of its modalities."""
     images = find_images(arguments.case_folder, arguments.case_folder.name)
     modalities = arguments.only.split(",")
-    case = {"case_id": "exam", "image": {modality: images[modality] for modality in modalities}}
+    case = {"case_id": "case", "image": {modality: images[modality] for modality in modalities}}
     seconds, ends = [], [0.0]
 
     def note(outcome) -> None:

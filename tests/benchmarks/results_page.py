@@ -222,7 +222,7 @@ def _protocol(facts: Mapping[str, object], summaries: Mapping[str, Sequence[Summ
     settings = ", ".join(f"`{key}` {value}" for key, value in facts["settings"].items())
     shape = " x ".join(map(str, facts["shape"]))
     drawn = (
-        f"{facts['n_training']} drawn exams (phantoms, no patients) of {shape} voxels, a quarter of"
+        f"{facts['n_training']} drawn cases (phantoms, no patients) of {shape} voxels, a quarter of"
         " them validates"
     )
     network = (

@@ -1,9 +1,9 @@
 """Trains small versions of SimMLM, its ablations and its peers, judges them, and writes
 docs/results.md.
 
-    make tables                                                   # the CPU size, on drawn exams
+    make tables                                                   # the CPU size, on drawn cases
     python -m tests.benchmarks.tables --size gpu                  # the paper's network and windows,
-    on drawn exams python -m tests.benchmarks.tables --size gpu --data DIR --split split.json
+    on drawn cases python -m tests.benchmarks.tables --size gpu --data DIR --split split.json
 
 All variants get the same cases, crops, seeds and number of training steps; those with a stage 1
 share its experts. What is finished stays in the work folder: the same command goes on where it
@@ -35,8 +35,8 @@ class Size:
     Attributes:
         network: overlay with the widths of the U-Nets; none for the paper's.
         epochs: of stage 1 and of stage 2; variants without a stage 1 get the sum.
-        shape: of the drawn exams, voxels.
-        n_training: drawn exams, a quarter of them validates.
+        shape: of the drawn cases, voxels.
+        n_training: drawn cases, a quarter of them validates.
     """
 
     network: str
@@ -173,7 +173,7 @@ def main() -> None:
 
 
 def prepare(arguments: argparse.Namespace) -> Study:
-    """Draw the exams, unless there are some, and refuse a work folder that was begun otherwise."""
+    """Draw the cases, unless there are some, and refuse a work folder that was begun otherwise."""
     size = SIZES[arguments.size]
     work = arguments.work / arguments.size
     work.mkdir(parents=True, exist_ok=True)

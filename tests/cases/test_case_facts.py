@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from bundle.cases.case_facts import UNLABELLED, describe_case, summarise
-from bundle.cases.case_loader import LoadExamd
+from bundle.cases.case_loader import LoadCased
 from bundle.cli.description_tables import MAX_ROWS, description_tables
 from bundle.datasets.listing import list_cases
 from bundle.errors import CaseError
@@ -15,10 +15,10 @@ from tests.volumes.nifti_samples import AFFINE, SHAPE, save, scan
 
 @pytest.fixture
 def folder(tmp_path):
-    """Three labelled exams."""
+    """Three labelled cases."""
     for number in range(3):
-        write_case(tmp_path / "exams" / f"c{number}", seed=number, label=stripes(0, 1, 2, 3))
-    return tmp_path / "exams"
+        write_case(tmp_path / "cases" / f"c{number}", seed=number, label=stripes(0, 1, 2, 3))
+    return tmp_path / "cases"
 
 
 def describe(source, labels="auto") -> dict:
@@ -52,7 +52,7 @@ def test_a_sound_data_set_is_counted(folder):
     }
 
 
-def test_every_layout_of_the_same_exams_is_described_alike(folder, tmp_path):
+def test_every_layout_of_the_same_cases_is_described_alike(folder, tmp_path):
     of_folder = describe(folder)
     assert describe(write_table(tmp_path / "list.csv", rows_of(folder, tmp_path))) == of_folder
     of_msd = describe(write_msd(tmp_path / "msd", folder))
@@ -114,7 +114,7 @@ def test_a_case_that_cannot_be_used_gets_the_verdict_of_training_and_the_others_
     description = describe(folder)
     (bad,) = description["unusable"]
     with pytest.raises(CaseError) as caught:
-        LoadExamd(with_label=True)(list_cases(folder)[1])
+        LoadCased(with_label=True)(list_cases(folder)[1])
     assert bad == {"case_id": "c1", "reason": f"{code}: {caught.value}"}
     assert (description["n_cases"], description["n_usable"]) == (3, 2)
     assert description["shapes"] == {"9 x 8 x 7": 2}

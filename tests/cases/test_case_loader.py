@@ -7,8 +7,8 @@ import pytest
 import torch
 from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch
 
-from bundle.cases.case_loader import LoadExamd
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_loader import LoadCased
+from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.tasks.modalities import MODALITIES, modality_sets
 from bundle.tasks.regions import labels_to_regions
@@ -47,7 +47,7 @@ def write_case(folder, modalities=MODALITIES, year="brats2023", label=None, **kw
 
 def refusal(data, **options):
     with pytest.raises(CaseError) as caught:
-        LoadExamd(**options)(data)
+        LoadCased(**options)(data)
     return caught.value
 
 
@@ -56,7 +56,7 @@ def refusal(data, **options):
 def test_each_modality_has_its_channel_and_the_others_are_zero_and_absent(
     tmp_path, modalities, year
 ):
-    case = LoadExamd()({"image": write_case(tmp_path / "case7", modalities, year)})
+    case = LoadCased()({"image": write_case(tmp_path / "case7", modalities, year)})
     assert case["case_id"] == "case7"
     assert case["image"].dtype == torch.float32
     for index, modality in enumerate(MODALITIES):
@@ -77,19 +77,19 @@ def test_the_order_and_the_names_of_files_given_by_modality_change_nothing(tmp_p
         "T2": files["t2w"],
         "t1": str(files["t1n"]),
     }
-    one, two = (LoadExamd()({"image": images, "case_id": "x"}) for images in (files, renamed))
+    one, two = (LoadCased()({"image": images, "case_id": "x"}) for images in (files, renamed))
     assert torch.equal(one["image"], two["image"])
     assert one["record"] == two["record"]
 
 
 def test_a_modality_given_as_none_was_not_acquired(tmp_path):
     files = {"t1c": save(tmp_path / "a.nii"), "t2f": None}
-    assert LoadExamd()({"image": files})["presence"].tolist() == [False, True, False, False]
+    assert LoadCased()({"image": files})["presence"].tolist() == [False, True, False, False]
 
 
 @pytest.mark.parametrize("year", YEARS)
 def test_labels_become_regions_with_the_numbering_that_the_file_name_implies(tmp_path, year):
-    case = LoadExamd(with_label=True)(
+    case = LoadCased(with_label=True)(
         {"image": write_case(tmp_path / "case7", year=year, label=labels())}
     )
     assert np.array_equal(case["label"].numpy(), labels_to_regions(labels()))
@@ -98,7 +98,7 @@ def test_labels_become_regions_with_the_numbering_that_the_file_name_implies(tmp
 
 def test_a_declared_numbering_overrules_the_file_name(tmp_path):
     folder = write_case(tmp_path / "case7", label=labels())
-    case = LoadExamd(with_label=True, label_convention="msd")({"image": folder})
+    case = LoadCased(with_label=True, label_convention="msd")({"image": folder})
     swapped = np.array([0, 2, 1, 3])[labels()]  # in MSD oedema is 1 and the core 2
     assert np.array_equal(case["label"].numpy(), labels_to_regions(swapped))
 
@@ -122,14 +122,14 @@ def test_a_label_whose_name_does_not_tell_its_numbering_is_refused_until_it_is_d
     error = refusal(data, with_label=True)
     assert error.code == "E_LABELS"
     assert all(known in str(error) for known in ("truth.nii", "brats2021", "brats2023", "msd"))
-    LoadExamd(with_label=True, label_convention="brats2023")(data)
+    LoadCased(with_label=True, label_convention="brats2023")(data)
 
 
 def test_an_unknown_numbering_is_a_defect_of_the_caller():
     with pytest.raises(
         ValueError, match="auto, brats2023, brats2021, msd, brats2024, brats-ped; got 'brats1999'"
     ):
-        LoadExamd(label_convention="brats1999")
+        LoadCased(label_convention="brats1999")
 
 
 def test_a_label_on_another_grid_is_refused(tmp_path):
@@ -141,25 +141,25 @@ def test_a_label_on_another_grid_is_refused(tmp_path):
 
 def test_a_missing_label_is_refused_only_where_one_is_asked_for(tmp_path):
     folder = write_case(tmp_path / "case7")
-    assert "label" not in LoadExamd()({"image": folder})
+    assert "label" not in LoadCased()({"image": folder})
     assert refusal({"image": folder}, with_label=True).code == "E_NO_LABEL"
 
 
 def test_arrays_are_loaded_like_the_file_that_holds_them(tmp_path):
     arrays = {"t2f": scan(seed=1), "t1c": scan(seed=2)}
     files = {m: save(tmp_path / f"{m}.nii", data=data, affine=AFFINE) for m, data in arrays.items()}
-    of_arrays = LoadExamd()({"image": arrays, "affine": AFFINE, "case_id": "x"})
-    of_files = LoadExamd()({"image": files, "case_id": "x"})
+    of_arrays = LoadCased()({"image": arrays, "affine": AFFINE, "case_id": "x"})
+    of_files = LoadCased()({"image": files, "case_id": "x"})
     assert torch.equal(of_arrays["image"], of_files["image"])
     assert torch.equal(of_arrays["presence"], of_files["presence"])
     assert torch.allclose(of_arrays["image"].affine, of_files["image"].affine)
-    assert ExamRecord.from_json(of_arrays["record"]).grid.shape == SHAPE
+    assert CaseRecord.from_json(of_arrays["record"]).grid.shape == SHAPE
 
 
 def test_an_array_given_is_not_changed(tmp_path):
     data = np.pad(scan(dtype=np.float32), 2)
     data[0, 0, 0] = np.nan
-    LoadExamd()({"image": {"t1c": data}, "affine": np.eye(4)})
+    LoadCased()({"image": {"t1c": data}, "affine": np.eye(4)})
     assert np.isnan(data[0, 0, 0])
 
 
@@ -241,14 +241,14 @@ def test_a_case_that_does_not_say_what_to_read_is_refused(image, code):
     assert "case7" in str(error)
 
 
-def test_an_exam_that_is_not_skull_stripped_is_read_with_a_warning(tmp_path):
-    stripped = LoadExamd()({"image": write_case(tmp_path / "case7")})
-    assert ExamRecord.from_json(stripped["record"]).warnings == ()
+def test_a_case_that_is_not_skull_stripped_is_read_with_a_warning(tmp_path):
+    stripped = LoadCased()({"image": write_case(tmp_path / "case7")})
+    assert CaseRecord.from_json(stripped["record"]).warnings == ()
     head = save(
         tmp_path / "head.nii",
         data=np.random.default_rng(1).integers(1, 1000, SHAPE).astype(np.int16),
     )
-    (warning,) = ExamRecord.from_json(LoadExamd()({"image": {"t1c": head}})["record"]).warnings
+    (warning,) = CaseRecord.from_json(LoadCased()({"image": {"t1c": head}})["record"]).warnings
     assert "100% of t1c" in warning
     assert "skull-stripped" in warning
 
@@ -257,7 +257,7 @@ def test_a_modality_whose_background_is_filled_is_named_where_the_others_show_th
     folder = write_case(tmp_path / "case7")
     values = np.random.default_rng(1).integers(1, 1000, SHAPE).astype(np.int16)
     save(folder / "case7-t2f.nii.gz", data=values)
-    (warning,) = ExamRecord.from_json(LoadExamd()({"image": folder})["record"]).warnings
+    (warning,) = CaseRecord.from_json(LoadCased()({"image": folder})["record"]).warnings
     assert "100% of t2f is not 0, although" in warning
     assert "skull" not in warning
 
@@ -267,7 +267,7 @@ def test_the_record_names_files_hashes_and_the_modality_of_each_warning(tmp_path
     path = save(
         folder / "case7-t2f.nii.gz", nifti_bytes(data=scan(seed=3))
     )  # not compressed, as its name says
-    record = ExamRecord.from_json(LoadExamd()({"image": folder})["record"])
+    record = CaseRecord.from_json(LoadCased()({"image": folder})["record"])
     assert (record.modalities, record.missing) == (("t1c", "t2f"), ("t1n", "t2w"))
     sha256 = read_volume(path, case_id="", modality="").sha256
     assert record.inputs["t2f"] == {"file": str(path), "sha256": sha256}
@@ -280,18 +280,18 @@ def same_record(a, b):
     assert a.grid.affine.tobytes() == b.grid.affine.tobytes()
 
 
-def oblique_exam(tmp_path):
+def oblique_case(tmp_path):
     left, _, right = np.linalg.svd(OBLIQUE[:3, :3])
     affine = np.array(OBLIQUE)
     affine[:3, :3] = left @ right * [0.9, 1.1, 1 / 3]
     path = save(tmp_path / "größe $x.nii", data=scan(), affine=affine)
-    return LoadExamd()({"image": {"t1c": path}, "case_id": "größe $x"}), path
+    return LoadCased()({"image": {"t1c": path}, "case_id": "größe $x"}), path
 
 
 def test_a_record_comes_back_from_its_json_bit_by_bit(tmp_path):
-    case, path = oblique_exam(tmp_path)
-    record = ExamRecord.from_json(case["record"])
-    same_record(record, ExamRecord.from_json(record.to_json()))
+    case, path = oblique_case(tmp_path)
+    record = CaseRecord.from_json(case["record"])
+    same_record(record, CaseRecord.from_json(record.to_json()))
     volume = read_volume(path, case_id="", modality="")
     assert record.grid.affine.tobytes() == volume.grid.affine.tobytes()
     assert record.grid.header == volume.grid.header
@@ -300,15 +300,15 @@ def test_a_record_comes_back_from_its_json_bit_by_bit(tmp_path):
 
 def test_a_record_with_a_form_that_is_nan_still_comes_back(tmp_path):
     path = save(tmp_path / "a.nii", nifti_bytes(codes=(0, 1), srow_x=[np.nan] * 4))
-    record = ExamRecord.from_json(LoadExamd()({"image": {"t1c": path}})["record"])
+    record = CaseRecord.from_json(LoadCased()({"image": {"t1c": path}})["record"])
     assert np.isnan(record.grid.header.sform[0]).all()
     assert np.isfinite(record.grid.affine).all()
 
 
 def test_a_case_survives_collation_into_a_batch_and_back(tmp_path):
-    expected, path = oblique_exam(tmp_path)
+    expected, path = oblique_case(tmp_path)
     loader = DataLoader(
-        Dataset([{"image": {"t1c": path}, "case_id": "größe $x"}], LoadExamd()), batch_size=1
+        Dataset([{"image": {"t1c": path}, "case_id": "größe $x"}], LoadCased()), batch_size=1
     )
     (batch,) = loader
     (case,) = decollate_batch(batch)
@@ -317,4 +317,4 @@ def test_a_case_survives_collation_into_a_batch_and_back(tmp_path):
     assert torch.equal(case["image"].affine, expected["image"].affine)
     assert torch.equal(case["presence"], expected["presence"])
     assert json.loads(case["record"]) == json.loads(expected["record"])
-    same_record(ExamRecord.from_json(case["record"]), ExamRecord.from_json(expected["record"]))
+    same_record(CaseRecord.from_json(case["record"]), CaseRecord.from_json(expected["record"]))

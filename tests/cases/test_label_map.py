@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.cases.case_loader import LoadExamd
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_loader import LoadCased
+from bundle.cases.case_record import CaseRecord
 from bundle.cases.label_collections import COLLECTIONS, certain_numbering
 from bundle.cases.label_map import read_label_map
 from bundle.errors import CaseError
@@ -151,12 +151,12 @@ def test_all_collections_use_numberings_that_there_are():
 
 def test_paediatric_oedema_is_whole_tumour_and_the_record_says_which_numbering_was_found(tmp_path):
     folder = write_case(tmp_path / "BraTS-PED-00001-000", label=stripes(0, 1, 2, 3, 4))
-    case = LoadExamd(with_label=True)({"image": folder})
+    case = LoadCased(with_label=True)({"image": folder})
     stored, regions = stripes(0, 1, 2, 3, 4), case["label"].numpy()
     assert np.array_equal(regions[REGIONS.index("WT")], stored > 0)
     assert np.array_equal(regions[REGIONS.index("TC")], np.isin(stored, (1, 2, 3)))
     assert np.array_equal(regions[REGIONS.index("ET")], stored == 1)
-    (warning,) = ExamRecord.from_json(case["record"]).warnings
+    (warning,) = CaseRecord.from_json(case["record"]).warnings
     assert "BraTS-PED" in warning
 
 
@@ -190,18 +190,18 @@ def test_only_the_name_and_the_values_decide_not_the_order_or_kind_of_the_values
 
 def test_a_cavity_is_in_no_region_and_the_record_says_so(tmp_path):
     folder = write_case(tmp_path / "BraTS-GLI-00007-000", label=stripes(0, 1, 2, 3, 4))
-    case = LoadExamd(with_label=True)({"image": folder})
+    case = LoadCased(with_label=True)({"image": folder})
     cavity = stripes(0, 1, 2, 3, 4) == 4
     assert not case["label"].numpy()[:, cavity].any()
     assert (
         case["label"].numpy()[REGIONS.index("WT")].sum()
         == np.isin(stripes(0, 1, 2, 3, 4), (1, 2, 3)).sum()
     )
-    (warning,) = ExamRecord.from_json(case["record"]).warnings
+    (warning,) = CaseRecord.from_json(case["record"]).warnings
     assert warning.startswith(f"label: {cavity.sum()} voxels of value 4, resection cavity")
 
 
 def test_data_declared_to_have_cavities_are_read_without_a_warning_where_there_is_none(tmp_path):
     folder = write_case(tmp_path / "case7", label=stripes(0, 1, 2, 3))
-    case = LoadExamd(with_label=True, label_convention="brats2024")({"image": folder})
-    assert ExamRecord.from_json(case["record"]).warnings == ()
+    case = LoadCased(with_label=True, label_convention="brats2024")({"image": folder})
+    assert CaseRecord.from_json(case["record"]).warnings == ()

@@ -1,4 +1,4 @@
-"""What an exam needs and what the machine has."""
+"""What a case needs and what the machine has."""
 
 import re
 import shlex
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bundle.cases import case_loader, memory_needs
-from bundle.cases.case_loader import LoadExamd
+from bundle.cases.case_loader import LoadCased
 from bundle.cases.memory_needs import check_memory, needed_bytes
 from bundle.datasets.decathlon import Channel
 from bundle.errors import CaseError
@@ -93,7 +93,7 @@ def test_a_limit_of_the_shell_counts():
     assert 0 < int(printed) < 6 * GB
 
 
-# ---- What an exam needs --------------------------------------------------------
+# ---- What a case needs --------------------------------------------------------
 
 MEASURED_GB = [
     ((240, 240, 155), 1.0, 1.45),
@@ -110,7 +110,7 @@ def test_the_estimate_is_what_whole_runs_took(shape, spacing, peak_gb):
     assert needed_bytes(grid(shape, spacing)) / GB + program_gb == pytest.approx(peak_gb, rel=0.25)
 
 
-def test_a_brats_exam_is_never_refused_where_4_gb_are_free():
+def test_a_brats_case_is_never_refused_where_4_gb_are_free():
     assert needed_bytes(grid((240, 240, 155), 1.0)) < 2 * GB
 
 
@@ -132,7 +132,7 @@ def test_a_case_that_needs_more_than_there_is_is_refused_before_its_voxels_are_r
     path = header_only(tmp_path / "a.nii.gz")
     value = {"file": path, "text": str(path), "channel": Channel(path, 0, 1)}[kind]
     with pytest.raises(CaseError) as caught:
-        LoadExamd()(
+        LoadCased()(
             {"image": {"t1n": save(tmp_path / "b.nii.gz"), "t1c": value}, "case_id": "case7"}
         )
     assert caught.value.code == "E_MEMORY"
@@ -150,7 +150,7 @@ def test_the_size_is_known_in_every_format(tmp_path, monkeypatch, name):
 
 def test_a_case_that_fits_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(memory_needs, "available_bytes", lambda: 4 * GB)
-    assert LoadExamd()({"image": {"t1c": save(tmp_path / "a.nii.gz")}, "case_id": "x"})[
+    assert LoadCased()({"image": {"t1c": save(tmp_path / "a.nii.gz")}, "case_id": "x"})[
         "image"
     ].any()
 
@@ -163,7 +163,7 @@ def test_where_nothing_is_known_about_memory_no_case_is_refused(tmp_path, monkey
 def test_a_file_that_cannot_be_read_is_refused_for_that_and_not_for_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(memory_needs, "available_bytes", lambda: 1000)
     with pytest.raises(CaseError) as caught:
-        LoadExamd()({"image": {"t1c": save(tmp_path / "a.nii.gz", b"<html>")}, "case_id": "x"})
+        LoadCased()({"image": {"t1c": save(tmp_path / "a.nii.gz", b"<html>")}, "case_id": "x"})
     assert caught.value.code == "E_NOT_NIFTI"
 
 
@@ -183,7 +183,7 @@ def test_memory_that_runs_out_while_a_case_is_loaded_is_a_sentence(tmp_path, mon
 
     monkeypatch.setattr(case_loader, "_case", fail)
     with pytest.raises(CaseError, match="must fit into memory") as caught:
-        LoadExamd()({"image": {"t1c": save(tmp_path / "a.nii.gz", data=scan())}, "case_id": "x"})
+        LoadCased()({"image": {"t1c": save(tmp_path / "a.nii.gz", data=scan())}, "case_id": "x"})
     assert caught.value.code == "E_MEMORY"
 
 
@@ -193,10 +193,10 @@ def test_a_limit_that_is_too_low_is_a_sentence_not_a_crash(tmp_path):
     header = nifti_bytes(dim=[3, 300, 300, 300, 1, 1, 1, 1], affine=np.diag([1.0, 1, 1, 1]))[:352]
     path = save(tmp_path / "a.nii", header + scan((300, 300, 300)).tobytes(order="F"))
     code = (
-        "import resource, sys\nfrom bundle.cases.case_loader import LoadExamd\nfrom bundle.errors import"
+        "import resource, sys\nfrom bundle.cases.case_loader import LoadCased\nfrom bundle.errors import"
         " CaseError\nsize = int(open('/proc/self/statm').read().split()[0]) *"
         " resource.getpagesize() + 300 * 10**6\nresource.setrlimit(resource.RLIMIT_AS, (size,"
-        " size))\ntry:\n    LoadExamd()({'image': {'t1c': sys.argv[1]}, 'case_id': 'x'})\nexcept"
+        " size))\ntry:\n    LoadCased()({'image': {'t1c': sys.argv[1]}, 'case_id': 'x'})\nexcept"
         " CaseError as error:\n    print(error.code, error)\n"
     )
     done = subprocess.run(

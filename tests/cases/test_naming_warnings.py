@@ -5,8 +5,8 @@
 import pytest
 
 from bundle.cases.case_facts import describe_case
-from bundle.cases.case_loader import LoadExamd
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_loader import LoadCased
+from bundle.cases.case_record import CaseRecord
 from bundle.cases.naming_warnings import label_warnings, naming_warnings, unused_images
 from bundle.datasets.listing import case_files, list_cases
 from tests.datasets.sample_datasets import stripes, write_case
@@ -64,10 +64,10 @@ def test_patterns_that_leave_a_modality_out_name_its_file_and_not_the_run_that_w
 
 def test_files_beside_one_that_stands_for_its_case_are_named_if_they_share_its_name(tmp_path):
     touch(
-        tmp_path, "exam1-t1c.nii.gz", "exam1-T1_old.nii.gz", "exam10-x.nii.gz", "exam2-t1c.nii.gz"
+        tmp_path, "case1-t1c.nii.gz", "case1-T1_old.nii.gz", "case10-x.nii.gz", "case2-t1c.nii.gz"
     )
-    (warning,) = warnings_of(tmp_path / "exam1-t1c.nii.gz")
-    assert ": exam1-T1_old.nii.gz;" in warning
+    (warning,) = warnings_of(tmp_path / "case1-t1c.nii.gz")
+    assert ": case1-T1_old.nii.gz;" in warning
 
 
 @pytest.mark.parametrize("name", ["P_flair_post.nii.gz", "P_FLAIR_ce.nii.gz"])
@@ -81,7 +81,7 @@ def test_a_flair_after_contrast_agent_is_used_with_a_warning(tmp_path, name):
 def test_the_record_of_a_loaded_case_has_the_warning(tmp_path):
     folder = write_case(tmp_path / "c1", label=stripes(0, 1))
     (folder / "c1-t1c.nii.gz").rename(folder / "c1-T1_mprage.nii.gz")
-    record = ExamRecord.from_json(LoadExamd()(list_cases(folder)[0])["record"])
+    record = CaseRecord.from_json(LoadCased()(list_cases(folder)[0])["record"])
     assert record.missing == ("t1c",)
     assert any("c1-T1_mprage.nii.gz" in text for text in record.warnings)
 

@@ -72,7 +72,7 @@ def test_values_come_back_where_they_were(name):
 
 
 @pytest.mark.parametrize("degrees", [(0, 0, 0), (12, -7, 30)], ids=["straight", "oblique"])
-def test_an_exam_of_1_mm_stays_as_it_is(degrees):
+def test_a_case_of_1_mm_stays_as_it_is(degrees):
     image = smooth_image(affine((1, 1, 1), degrees))
     resampled = ResampleTo1mmd("image")({"image": image})["image"]
     assert resampled.shape == image.shape
@@ -80,7 +80,7 @@ def test_an_exam_of_1_mm_stays_as_it_is(degrees):
     assert torch.allclose(resampled.affine, image.affine, atol=1e-6)
 
 
-def test_an_axial_exam_of_1_mm_is_not_even_interpolated():
+def test_an_axial_case_of_1_mm_is_not_even_interpolated():
     image = smooth_image(affine((1, 1, 1)))
     assert torch.equal(
         ResampleTo1mmd("image")({"image": image})["image"].as_tensor(), image.as_tensor()
@@ -135,14 +135,14 @@ def prepared(image, presence=(True, False, False, True)):
     return {"case_id": "c7", "image": image, "presence": torch.tensor(presence)}
 
 
-def test_a_prepared_exam_passes_and_what_an_absent_modality_holds_is_not_looked_at():
+def test_a_prepared_case_passes_and_what_an_absent_modality_holds_is_not_looked_at():
     image = torch.ones(4, 3, 4, 5)
     image[1] = 0
     assert CheckPreparedd("image")(prepared(image))["image"] is image
 
 
 @pytest.mark.parametrize("spoil", ["nothing left", "zeros", "NaN"])
-def test_an_exam_of_which_nothing_usable_is_left_is_refused_by_modality(spoil):
+def test_a_case_of_which_nothing_usable_is_left_is_refused_by_modality(spoil):
     image = torch.ones(4, 3, 4, 5)
     if spoil == "nothing left":
         image = image[:, :0]

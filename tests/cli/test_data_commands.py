@@ -22,10 +22,10 @@ from tests.test_bad_input import options
 
 @pytest.fixture
 def folder(tmp_path):
-    """Six labelled exams."""
+    """Six labelled cases."""
     for number in range(6):
-        write_case(tmp_path / "exams" / f"c{number}", seed=number, label=stripes(0, 1, 2, 3))
-    return tmp_path / "exams"
+        write_case(tmp_path / "cases" / f"c{number}", seed=number, label=stripes(0, 1, 2, 3))
+    return tmp_path / "cases"
 
 
 def call(*arguments):
@@ -92,8 +92,8 @@ def test_rows_of_a_list_that_cannot_be_used_are_described_with_the_others(folder
 
 def test_the_batch_goes_on_past_rows_that_cannot_be_used(tmp_path, tiny_settings):
     for number in range(2):
-        write_case(tmp_path / "exams" / f"c{number}", seed=number)
-    good = [{**row, "label": "nowhere-seg.nii.gz"} for row in rows_of(tmp_path / "exams", tmp_path)]
+        write_case(tmp_path / "cases" / f"c{number}", seed=number)
+    good = [{**row, "label": "nowhere-seg.nii.gz"} for row in rows_of(tmp_path / "cases", tmp_path)]
     odd = [
         {**good[0], "case_id": "a", "t1c": "x\0y"},
         {**good[0], "case_id": "i" * 300},
@@ -120,8 +120,8 @@ def test_the_batch_goes_on_past_rows_that_cannot_be_used(tmp_path, tiny_settings
 
 def test_a_list_of_4d_files_is_segmented_by_one_declaration(tmp_path, tiny_settings):
     for number in range(2):
-        write_case(tmp_path / "exams" / f"c{number}", seed=number, label=stripes(0, 1))
-    write_msd(tmp_path / "msd", tmp_path / "exams")
+        write_case(tmp_path / "cases" / f"c{number}", seed=number, label=stripes(0, 1))
+    write_msd(tmp_path / "msd", tmp_path / "cases")
     images = ["msd/imagesTr/BRATS_000.nii.gz", "msd/imagesTs/BRATS_001.nii.gz"]
     source = write_json(tmp_path / "list.json", {"testing": images})
     declared = ["--modalities", "t2f,t1n,t1c,t2w"]
@@ -176,11 +176,11 @@ def test_folds_and_a_validation_share_exclude_each_other(folder, tmp_path):
 @pytest.mark.parametrize("layout", ["msd", pytest.param("table", marks=pytest.mark.slow)])
 def test_a_list_and_a_decathlon_folder_are_segmented_case_by_case(tmp_path, tiny_settings, layout):
     for number in range(2):
-        write_case(tmp_path / "exams" / f"c{number}", seed=number, label=stripes(0, 1))
+        write_case(tmp_path / "cases" / f"c{number}", seed=number, label=stripes(0, 1))
     if layout == "msd":
-        source, names = write_msd(tmp_path / "msd", tmp_path / "exams"), ["BRATS_000", "BRATS_001"]
+        source, names = write_msd(tmp_path / "msd", tmp_path / "cases"), ["BRATS_000", "BRATS_001"]
     else:
-        rows = [{**row, "t1c": "", "label": ""} for row in rows_of(tmp_path / "exams", tmp_path)]
+        rows = [{**row, "t1c": "", "label": ""} for row in rows_of(tmp_path / "cases", tmp_path)]
         source, names = write_table(tmp_path / "list.csv", rows), ["c0", "c1"]
     result = call("segment", source, "--out", tmp_path / "out", *options(tiny_settings))
     assert result.exit_code == 0, result.output

@@ -18,28 +18,28 @@ class StoppedError(Exception):
 
 
 @pytest.fixture(scope="module")
-def exams(tmp_path_factory) -> Path:
-    return demo._draw_exams(tmp_path_factory.mktemp("demo") / "exams")
+def drawn(tmp_path_factory) -> Path:
+    return demo._draw_cases(tmp_path_factory.mktemp("demo") / "cases")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name.split("-")[-1]: path.read_bytes() for path in folder.iterdir()}
 
 
-def test_the_two_exams_are_one_with_and_without_the_hidden_modalities(exams):
-    whole, partial = contents(exams / "all-four"), contents(exams / "two-missing")
+def test_the_two_cases_are_one_with_and_without_the_hidden_modalities(drawn):
+    whole, partial = contents(drawn / "all-four"), contents(drawn / "two-missing")
     assert set(whole) == {f"{name}.nii.gz" for name in (*MODALITIES, "seg")}
     assert set(whole) - set(partial) == {f"{modality}.nii.gz" for modality in HIDDEN}
     assert partial == {name: whole[name] for name in partial}
 
 
-def test_both_exams_are_cases_with_a_label(exams):
-    cases = list_cases(exams)
+def test_both_cases_are_cases_with_a_label(drawn):
+    cases = list_cases(drawn)
     assert [case["case_id"] for case in cases] == ["all-four", "two-missing"]
     assert all(find_label(case["image"], case["case_id"]) for case in cases)
 
 
-def test_drawing_again_replaces_the_exams(tmp_path, monkeypatch):
+def test_drawing_again_replaces_the_cases(tmp_path, monkeypatch):
     def write(folder: Path, n_cases: int, seed: int, shape: tuple[int, int, int]) -> list[Path]:
         case = folder / "P-1"
         case.mkdir(parents=True)
@@ -48,10 +48,10 @@ def test_drawing_again_replaces_the_exams(tmp_path, monkeypatch):
         return [case]
 
     monkeypatch.setattr(demo, "write_phantoms", write)
-    old = tmp_path / "exams" / "all-four"
+    old = tmp_path / "cases" / "all-four"
     old.mkdir(parents=True)
     (old / "P-0-t1n.nii.gz").write_text("old")
-    demo._draw_exams(tmp_path / "exams")
+    demo._draw_cases(tmp_path / "cases")
     assert set(contents(old).values()) == {str(SEED).encode()}
 
 
@@ -61,7 +61,7 @@ def test_the_columns_of_the_table_line_up():
         ["two-missing", "0.91", "0.90", "0.80", "1.0", "2.2", "3.3", "-", "0.50", "-", "0.50"],
     ]
     header, *lines = demo._table(rows)
-    titles = ["exam", "Dice TC", "Dice WT", "Dice ET", "core ml", "oedema ml", "enhancing ml"]
+    titles = ["case", "Dice TC", "Dice WT", "Dice ET", "core ml", "oedema ml", "enhancing ml"]
     titles += [f"w {modality}" for modality in MODALITIES]
     starts = [header.index(title) for title in titles]
     assert starts == sorted(starts)
@@ -75,9 +75,9 @@ def test_the_columns_of_the_table_line_up():
     [
         ["notes.txt"],
         ["results/a"],
-        ["exams/patient-1/a"],
-        ["exams/all-four/a", "thesis.tex"],
-        ["exams"],
+        ["cases/patient-1/a"],
+        ["cases/all-four/a", "thesis.tex"],
+        ["cases"],
     ],
     ids=str,
 )
@@ -101,9 +101,9 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     "names",
     [
         [],
-        ["exams/all-four/a"],
-        ["exams/drawing/a"],
-        ["exams/all-four/a", "exams/two-missing/a", "results/a"],
+        ["cases/all-four/a"],
+        ["cases/drawing/a"],
+        ["cases/all-four/a", "cases/two-missing/a", "results/a"],
     ],
     ids=str,
 )
@@ -111,7 +111,7 @@ def test_a_new_folder_or_an_earlier_demo_is_taken(names, tmp_path, monkeypatch):
     def stop(folder: Path) -> Path:
         raise StoppedError(folder)
 
-    monkeypatch.setattr(demo, "_draw_exams", stop)
+    monkeypatch.setattr(demo, "_draw_cases", stop)
     (tmp_path / "demo").mkdir()
     for name in names:
         (tmp_path / "demo" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -126,7 +126,7 @@ def test_a_new_folder_or_an_earlier_demo_is_taken(names, tmp_path, monkeypatch):
     not WEIGHTS.is_file(),
     reason="the demo uses the shipped weights, and models/model.pt is not here",
 )
-def test_the_demo_prints_a_table_of_both_exams_and_leaves_their_pictures(tmp_path):
+def test_the_demo_prints_a_table_of_both_cases_and_leaves_their_pictures(tmp_path):
     lines: list[str] = []
     run_demo(tmp_path / "demo", lines.append)
     rows = {

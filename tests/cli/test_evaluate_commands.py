@@ -22,7 +22,7 @@ def call(*arguments):
 
 @pytest.fixture
 def theirs(phantom_folder, tmp_path):
-    """Somebody's segmentations of two exams: the truth."""
+    """Somebody's segmentations of two cases: the truth."""
     (tmp_path / "theirs").mkdir()
     for case in labelled_cases(phantom_folder):
         shutil.copy(case["label"], tmp_path / "theirs" / f"{case['case_id']}.nii.gz")

@@ -1,4 +1,4 @@
-"""The ways to name an exam to `simmlm segment`."""
+"""The ways to name a case to `simmlm segment`."""
 
 import json
 import subprocess
@@ -17,21 +17,21 @@ from tests.volumes.nifti_samples import save, scan
 
 
 @pytest.fixture
-def exam(phantom_folder) -> Path:
+def case(phantom_folder) -> Path:
     return sorted(phantom_folder.iterdir())[0]
 
 
 @pytest.fixture
-def file_4d(exam, tmp_path) -> Path:
-    """The exam as one file, in the order of the Decathlon."""
-    images = find_images(exam, exam.name)
+def file_4d(case, tmp_path) -> Path:
+    """The case as one file, in the order of the Decathlon."""
+    images = find_images(case, case.name)
     stored = [nib.load(images[modality]) for modality in ("t2f", "t1n", "t1c", "t2w")]
     image = nib.Nifti1Image(
         np.stack([np.asarray(i.dataobj) for i in stored], axis=3), stored[0].affine
     )
     image.header.set_xyzt_units("mm")
-    nib.save(image, tmp_path / "exam.nii.gz")
-    return tmp_path / "exam.nii.gz"
+    nib.save(image, tmp_path / "case.nii.gz")
+    return tmp_path / "case.nii.gz"
 
 
 def maps(out: Path, case_id: str) -> dict[str, np.ndarray]:
@@ -48,9 +48,9 @@ def check_same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> None
 
 
 @pytest.fixture
-def expected(exam, tiny_settings, tmp_path) -> dict[str, np.ndarray]:
-    assert call("segment", exam, "-o", tmp_path / "folder", *options(tiny_settings)).exit_code == 0
-    return maps(tmp_path / "folder", exam.name)
+def expected(case, tiny_settings, tmp_path) -> dict[str, np.ndarray]:
+    assert call("segment", case, "-o", tmp_path / "folder", *options(tiny_settings)).exit_code == 0
+    return maps(tmp_path / "folder", case.name)
 
 
 def test_a_4d_file_with_named_volumes_gives_what_its_case_folder_gives(
@@ -58,21 +58,21 @@ def test_a_4d_file_with_named_volumes_gives_what_its_case_folder_gives(
 ):
     arguments = ("-o", tmp_path / "out", "--modalities", "flair,t1,t1ce,t2")
     assert call("segment", file_4d, *arguments, *options(tiny_settings)).exit_code == 0
-    check_same(maps(tmp_path / "out", "exam"), expected)
+    check_same(maps(tmp_path / "out", "case"), expected)
 
 
 @pytest.mark.parametrize("modality", MODALITIES)
 def test_one_image_of_a_case_gives_what_its_folder_gives(
-    exam, expected, tiny_settings, tmp_path, modality
+    case, expected, tiny_settings, tmp_path, modality
 ):
-    image = exam / f"{exam.name}-{modality}.nii.gz"
+    image = case / f"{case.name}-{modality}.nii.gz"
     assert call("segment", image, "-o", tmp_path / "out", *options(tiny_settings)).exit_code == 0
-    check_same(maps(tmp_path / "out", exam.name), expected)
+    check_same(maps(tmp_path / "out", case.name), expected)
 
 
-def test_results_do_not_go_among_the_images_of_a_case_that_is_named_by_one(exam, tiny_settings):
-    image = exam / f"{exam.name}-t1c.nii.gz"
-    result = call("segment", image, "-o", exam.parent, *options(tiny_settings))
+def test_results_do_not_go_among_the_images_of_a_case_that_is_named_by_one(case, tiny_settings):
+    image = case / f"{case.name}-t1c.nii.gz"
+    result = call("segment", image, "-o", case.parent, *options(tiny_settings))
     assert result.exit_code == 74
     assert "must not go among the images" in result.output
 
@@ -86,8 +86,8 @@ def test_a_4d_file_without_a_declaration_fails_with_the_ways_out(file_4d, tiny_s
 
 
 @pytest.mark.parametrize("source", ["folder", "files"])
-def test_a_declaration_for_anything_but_one_file_is_a_usage_error(exam, tmp_path, source):
-    what = [exam] if source == "folder" else ["--t1c", exam / f"{exam.name}-t1c.nii.gz"]
+def test_a_declaration_for_anything_but_one_file_is_a_usage_error(case, tmp_path, source):
+    what = [case] if source == "folder" else ["--t1c", case / f"{case.name}-t1c.nii.gz"]
     result = call("segment", *what, "-o", tmp_path / "out", "--modalities", "t1c")
     assert result.exit_code == 2
     assert "--modalities goes with one file" in result.output
@@ -103,22 +103,22 @@ def test_a_declaration_for_anything_but_one_file_is_a_usage_error(exam, tmp_path
         (("--flair", "--t2f"), "--t2f (--flair)"),
     ],
 )
-def test_two_files_for_one_modality_are_refused_with_their_names(exam, tmp_path, names, both):
-    files = [exam / f"{exam.name}-t1c.nii.gz", exam / f"{exam.name}-t2w.nii.gz"]
+def test_two_files_for_one_modality_are_refused_with_their_names(case, tmp_path, names, both):
+    files = [case / f"{case.name}-t1c.nii.gz", case / f"{case.name}-t2w.nii.gz"]
     result = call("segment", names[0], files[0], names[1], files[1], "-o", tmp_path / "out")
     assert result.exit_code == 2
     assert all(words in result.output for words in (both, files[0].name, files[1].name))
     assert not (tmp_path / "out").exists()
 
 
-def test_weights_are_given_as_to_evaluate(exam, expected, tiny_settings, tmp_path, monkeypatch):
+def test_weights_are_given_as_to_evaluate(case, expected, tiny_settings, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tiny_settings["checkpoint"].parent))
     settings = {name: value for name, value in tiny_settings.items() if name != "checkpoint"}
     result = call(
-        "segment", exam, f"-o{tmp_path / 'out'}", "--checkpoint=~/model.pt", *options(settings)
+        "segment", case, f"-o{tmp_path / 'out'}", "--checkpoint=~/model.pt", *options(settings)
     )
     assert result.exit_code == 0, result.output
-    check_same(maps(tmp_path / "out", exam.name), expected)
+    check_same(maps(tmp_path / "out", case.name), expected)
 
 
 @pytest.mark.parametrize(
@@ -163,17 +163,17 @@ def test_a_loop_that_gives_two_patients_one_name_keeps_the_first_result_until_to
     )
 
 
-def test_an_output_that_is_a_file_ends_with_status_74_and_stays(exam, tiny_settings, tmp_path):
+def test_an_output_that_is_a_file_ends_with_status_74_and_stays(case, tiny_settings, tmp_path):
     (tmp_path / "file").write_text("mine")
-    result = call("segment", exam, "-o", tmp_path / "file", *options(tiny_settings))
+    result = call("segment", case, "-o", tmp_path / "file", *options(tiny_settings))
     assert result.exit_code == 74
     assert result.stderr.startswith("E_OUTPUT")
     assert "a file has that name" in result.stderr
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_a_list_named_cases_csv_is_not_replaced_by_the_results(exam, tiny_settings, tmp_path):
-    text = f"case_id,t1c\na,{exam / f'{exam.name}-t1c.nii.gz'}\n"
+def test_a_list_named_cases_csv_is_not_replaced_by_the_results(case, tiny_settings, tmp_path):
+    text = f"case_id,t1c\na,{case / f'{case.name}-t1c.nii.gz'}\n"
     (tmp_path / "cases.csv").write_text(text, encoding="utf-8")
     result = call("segment", tmp_path / "cases.csv", "-o", tmp_path, *options(tiny_settings))
     assert result.exit_code == 74
@@ -205,10 +205,10 @@ def test_warnings_are_on_the_terminal_and_counted(tiny_settings, tmp_path, caplo
     ],
 )
 def test_a_setting_of_the_wrong_kind_is_one_sentence_and_nothing_is_started(
-    exam, tiny_settings, tmp_path, setting
+    case, tiny_settings, tmp_path, setting
 ):
     result = call(
-        "segment", exam, "-o", tmp_path / "out", *options(tiny_settings), "--set", setting
+        "segment", case, "-o", tmp_path / "out", *options(tiny_settings), "--set", setting
     )
     assert result.exit_code == 78
     assert result.stderr.count("\n") == 1
@@ -216,7 +216,7 @@ def test_a_setting_of_the_wrong_kind_is_one_sentence_and_nothing_is_started(
 
 
 @pytest.mark.slow
-def test_a_run_of_the_bundle_says_a_wrong_setting_in_one_sentence(exam, tmp_path):
+def test_a_run_of_the_bundle_says_a_wrong_setting_in_one_sentence(case, tmp_path):
     command = [
         sys.executable,
         "-m",

@@ -33,12 +33,12 @@ def renamed(tmp_path):
     """Two labelled cases whose images have names of their own."""
     for number in range(2):
         folder = write_case(
-            tmp_path / "home" / "exams" / f"c{number}", seed=number, label=stripes(0, 1, 2, 3)
+            tmp_path / "home" / "cases" / f"c{number}", seed=number, label=stripes(0, 1, 2, 3)
         )
         (folder / f"c{number}-t1c.nii.gz").rename(folder / f"post@#{number}.nii.gz")
         for modality in ("t1n", "t2w", "t2f"):
             (folder / f"c{number}-{modality}.nii.gz").unlink()
-    return tmp_path / "home" / "exams"
+    return tmp_path / "home" / "cases"
 
 
 @EACH
@@ -117,13 +117,13 @@ def test_results_go_to_the_home_of_a_user_too(renamed, tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert (tmp_path / "home" / "s.json").is_file()
-    found = call("data", "--data=~/exams", "--pattern=t1c=post*", "--json=~/found.json")
+    found = call("data", "--data=~/cases", "--pattern=t1c=post*", "--json=~/found.json")
     assert found.exit_code == 0, found.output
     assert (tmp_path / "home" / "found.json").is_file()
 
 
 def test_training_and_evaluation_find_files_by_patterns(phantom_folder, tiny_settings, tmp_path):
-    data = shutil.copytree(phantom_folder, tmp_path / "home" / "exams")
+    data = shutil.copytree(phantom_folder, tmp_path / "home" / "cases")
     for image in data.glob("*/*-t1c.nii.gz"):
         image.rename(image.with_name("after.nii.gz"))
     given = [data, "--pattern", "t1ce=after*"]

@@ -21,17 +21,17 @@ from bundle.tasks.regions import REGIONS, labels_to_regions
 
 
 @pytest.fixture
-def exams(phantom_folder, tmp_path):
-    """Two exams; the second has no t2f."""
-    shutil.copytree(phantom_folder, tmp_path / "exams")
-    second = sorted((tmp_path / "exams").iterdir())[1]
+def case_folder(phantom_folder, tmp_path):
+    """Two cases; the second has no t2f."""
+    shutil.copytree(phantom_folder, tmp_path / "cases")
+    second = sorted((tmp_path / "cases").iterdir())[1]
     (second / f"{second.name}-t2f.nii.gz").unlink()
-    return tmp_path / "exams"
+    return tmp_path / "cases"
 
 
 @pytest.fixture(scope="module")
 def judged(phantom_folder, tiny_settings, tmp_path_factory):
-    """The report of two exams with all modalities."""
+    """The report of two cases with all modalities."""
     out = tmp_path_factory.mktemp("judged")
     outcomes = evaluate_network(out, {**tiny_settings, "dataset_dir": phantom_folder})
     assert [outcome.status for outcome in outcomes] == ["ok", "ok"]
@@ -66,47 +66,49 @@ def test_every_set_is_judged_as_segment_segments_these_files(
 
 @pytest.mark.slow
 def test_a_case_without_a_modality_is_judged_from_the_sets_that_it_has(
-    exams, tiny_settings, tmp_path
+    case_folder, tiny_settings, tmp_path
 ):
-    evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": exams})
+    evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": case_folder})
     table = ScoreTable.read(tmp_path / "out" / "scores.csv")
     present = np.isfinite(table.values("dice", empty="one")).all(axis=2)
     assert present.sum(axis=1).tolist() == [15, 7]
 
 
-def test_a_case_that_fails_is_listed_and_the_rest_is_judged(exams, tiny_settings, tmp_path):
-    first = min(exams.iterdir())
+def test_a_case_that_fails_is_listed_and_the_rest_is_judged(case_folder, tiny_settings, tmp_path):
+    first = min(case_folder.iterdir())
     (first / f"{first.name}-t1c.nii.gz").write_bytes(b"")
-    outcomes = evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": exams})
+    outcomes = evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": case_folder})
     assert [outcome.status for outcome in outcomes] == ["failed", "ok"]
     assert "E_EMPTY" in (tmp_path / "out" / "cases.csv").read_text(encoding="utf-8")
     assert len(ScoreTable.read(tmp_path / "out" / "scores.csv").cases) == 1
 
 
 def test_when_no_case_can_be_judged_the_reason_is_given_and_no_report_is_written(
-    exams, tiny_settings, tmp_path
+    case_folder, tiny_settings, tmp_path
 ):
-    for folder in exams.iterdir():
+    for folder in case_folder.iterdir():
         (folder / f"{folder.name}-t1c.nii.gz").write_bytes(b"")
     with pytest.raises(UsageError, match="E_EMPTY") as caught:
-        evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": exams})
+        evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": case_folder})
     assert caught.value.code == "E_NO_SCORES"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"cases.csv"}
 
 
-def test_weights_that_are_none_are_refused_before_any_case(exams, tiny_settings, tmp_path):
+def test_weights_that_are_none_are_refused_before_any_case(case_folder, tiny_settings, tmp_path):
     (tmp_path / "model.pt").write_bytes(b"no weights")
     with pytest.raises(SetupError, match=r"model\.pt"):
         evaluate_network(
             tmp_path / "out",
-            {**tiny_settings, "dataset_dir": exams, "checkpoint": tmp_path / "model.pt"},
+            {**tiny_settings, "dataset_dir": case_folder, "checkpoint": tmp_path / "model.pt"},
         )
 
 
-def test_a_folder_that_cannot_be_written_is_refused_before_any_case(exams, tiny_settings, tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused_before_any_case(
+    case_folder, tiny_settings, tmp_path
+):
     (tmp_path / "out").touch()
     with pytest.raises(OutputError):
-        evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": exams})
+        evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": case_folder})
 
 
 def test_what_segment_writes_is_judged_as_the_network_that_wrote_it(

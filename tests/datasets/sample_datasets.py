@@ -1,4 +1,4 @@
-"""Data sets in the layouts that people have, made from exams with BraTS-2023 names."""
+"""Data sets in the layouts that people have, made from cases with BraTS-2023 names."""
 
 import csv
 import json
@@ -63,13 +63,13 @@ def rows_of(folder: Path, start: Path) -> list[dict[str, str]]:
 
 
 def write_msd(
-    folder: Path, exams: Path, order: dict[str, str] = MSD_ORDER, **changes: object
+    folder: Path, drawn: Path, order: dict[str, str] = MSD_ORDER, **changes: object
 ) -> Path:
-    """The exams of a folder as Task01 keeps them; the last one becomes a test case."""
+    """The cases of a folder as Task01 keeps them; the last one becomes a test case."""
     names = {"FLAIR": "t2f", "T1w": "t1n", "t1gd": "t1c", "T2w": "t2w"}
     for part in ("imagesTr", "labelsTr", "imagesTs"):
         (folder / part).mkdir(parents=True)
-    cases = sorted(path for path in exams.iterdir() if path.is_dir())
+    cases = sorted(path for path in drawn.iterdir() if path.is_dir())
     for number, case in enumerate(cases):
         images = [
             nib.load(case / f"{case.name}-{names[order[str(index)]]}.nii.gz")

@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from bundle.cases.case_loader import LoadExamd
+from bundle.cases.case_loader import LoadCased
 from bundle.datasets.datalists import read_datalist
 from bundle.datasets.listing import Layout, case_files, case_label, find_layout, list_cases
 from bundle.errors import CaseError, UsageError
@@ -20,10 +20,10 @@ from tests.datasets.sample_datasets import (
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two labelled exams; lists lie beside their folder."""
+    """Two labelled cases; lists lie beside their folder."""
     for number in range(2):
-        write_case(tmp_path / "exams" / f"c{number}", seed=number, label=stripes(0, 1, 2, 3))
-    return tmp_path / "exams"
+        write_case(tmp_path / "cases" / f"c{number}", seed=number, label=stripes(0, 1, 2, 3))
+    return tmp_path / "cases"
 
 
 @pytest.fixture
@@ -46,12 +46,12 @@ BOTH = pytest.mark.parametrize("name", ["list.csv", "list.json"])
 
 
 @BOTH
-def test_a_list_gives_the_same_exams_as_the_folders(folder, rows, tmp_path, name):
+def test_a_list_gives_the_same_cases_as_the_folders(folder, rows, tmp_path, name):
     path = write(tmp_path / name, rows)
     assert find_layout(path) == (Layout.table if name.endswith("csv") else Layout.objects)
     for item, case in zip(list_cases(path), list_cases(folder), strict=True):
         assert item["case_id"] == case["case_id"]
-        listed, found = (LoadExamd(with_label=True)(data) for data in (item, case))
+        listed, found = (LoadCased(with_label=True)(data) for data in (item, case))
         assert listed["record"] == found["record"]
         assert torch.equal(listed["image"], found["image"])
         assert torch.equal(listed["label"], found["label"])
@@ -103,10 +103,10 @@ def test_the_numbering_of_a_row_is_used_unless_another_is_declared_for_all(rows,
         write_table(tmp_path / "list.csv", [{**rows[0], "label_convention": "msd"}])
     )
     as_msd, as_brats = (
-        LoadExamd(True, convention)(item)["label"] for convention in ("auto", "brats2023")
+        LoadCased(True, convention)(item)["label"] for convention in ("auto", "brats2023")
     )
     assert not torch.equal(as_msd, as_brats)
-    assert torch.equal(as_msd, LoadExamd(True, "msd")(item)["label"])
+    assert torch.equal(as_msd, LoadCased(True, "msd")(item)["label"])
 
 
 def test_absolute_paths_and_a_byte_order_mark_are_accepted(rows, tmp_path):
@@ -132,7 +132,7 @@ def test_the_parts_of_a_json_list_travel_with_its_cases(rows, tmp_path):
 
 BAD_FIELDS = {
     "missing file": ({"t2f": "nowhere.nii.gz"}, "E_MISSING", "nowhere.nii.gz"),
-    "a folder": ({"t2f": "exams"}, "E_MISSING", "a folder"),
+    "a folder": ({"t2f": "cases"}, "E_MISSING", "a folder"),
     "a path that is too long": ({"t2f": "d/" * 2500}, "E_MISSING", "d/d/d"),
     "a path with NUL": ({"t2f": "a\0b"}, "E_MISSING", "a\\x00b"),
     "no case id": ({"case_id": ""}, "E_CASE_ID", "case_id"),
@@ -152,7 +152,7 @@ def test_a_row_that_cannot_be_used_fails_alone_with_what_is_wrong(rows, tmp_path
     fields, code, words = BAD_FIELDS[defect]
     defaults = dict.fromkeys(fields, "") if name == "list.csv" else {}
     good, bad = list_cases(write(tmp_path / name, [{**defaults, **rows[0]}, {**rows[1], **fields}]))
-    assert len(LoadExamd()(good)["image"]) == len(MODALITIES)
+    assert len(LoadCased()(good)["image"]) == len(MODALITIES)
     with pytest.raises(CaseError) as caught:
         case_files(bad)
     assert caught.value.code == code
@@ -221,13 +221,13 @@ def test_the_name_of_a_failed_row_never_takes_that_of_a_case(rows, tmp_path):
 
 
 @BOTH
-@pytest.mark.parametrize("text", ["nowhere-seg.nii.gz", "a\0b.nii.gz", "d/" * 2500, "exams"])
+@pytest.mark.parametrize("text", ["nowhere-seg.nii.gz", "a\0b.nii.gz", "d/" * 2500, "cases"])
 def test_a_label_that_is_missing_matters_only_where_labels_are_read(rows, tmp_path, name, text):
     item, _ = list_cases(write(tmp_path / name, [{**rows[0], "label": text}, rows[1]]))
-    assert LoadExamd()(item)["image"].any()
+    assert LoadCased()(item)["image"].any()
     assert case_label(item) is not None
     with pytest.raises(CaseError) as caught:
-        LoadExamd(with_label=True)(item)
+        LoadCased(with_label=True)(item)
     assert str(caught.value).isprintable()
 
 
@@ -346,17 +346,17 @@ def test_json_that_is_no_list_of_cases_is_refused(tmp_path, content, words):
         (None, "the entry must be an object; got None"),
         ({"case_id": "a", "t1c": 5}, "t1c must be the path of a file; got 5"),
         (
-            {"case_id": "a", "image": ["exams/c0/c0-t1c.nii.gz"], "t2f": "b"},
+            {"case_id": "a", "image": ["cases/c0/c0-t1c.nii.gz"], "t2f": "b"},
             "images must be named once",
         ),
-        ({"case_id": ["a"], "t1c": "exams/c0/c0-t1c.nii.gz"}, "['a']"),
-        ({"case_id": True, "t1c": "exams/c0/c0-t1c.nii.gz"}, "got True"),
+        ({"case_id": ["a"], "t1c": "cases/c0/c0-t1c.nii.gz"}, "['a']"),
+        ({"case_id": True, "t1c": "cases/c0/c0-t1c.nii.gz"}, "got True"),
         (
-            {"case_id": "a", "t1c": "exams/c0/c0-t1c.nii.gz", "label": ["x"]},
+            {"case_id": "a", "t1c": "cases/c0/c0-t1c.nii.gz", "label": ["x"]},
             "label must be the path of a file",
         ),
-        ({"case_id": "a", "t1c": "exams/c0/c0-t1c.nii.gz", "patient": {}}, "patient must be text"),
-        ({"case_id": "a", "image": ["exams/c0/c0-t1c.nii.gz", "exams/c1/c1-t2f.nii.gz"]}, "c0"),
+        ({"case_id": "a", "t1c": "cases/c0/c0-t1c.nii.gz", "patient": {}}, "patient must be text"),
+        ({"case_id": "a", "image": ["cases/c0/c0-t1c.nii.gz", "cases/c1/c1-t2f.nii.gz"]}, "c0"),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -377,13 +377,13 @@ def monai_entries(tmp_path):
     entries = []
     for number in range(2):
         name = f"BraTS2021_0000{number}"
-        write_case(tmp_path / "exams" / f"c{number}", seed=number, label=stripes(0, 1, 2, 4))
-        folder = tmp_path / "exams" / f"c{number}"
+        write_case(tmp_path / "cases" / f"c{number}", seed=number, label=stripes(0, 1, 2, 4))
+        folder = tmp_path / "cases" / f"c{number}"
         for old, new in {**{m: n for n, m in MONAI_NAMES.items()}, "seg": "seg"}.items():
             (folder / f"c{number}-{old}.nii.gz").rename(folder / f"{name}_{new}.nii.gz")
-        images = [f"exams/c{number}/{name}_{new}.nii.gz" for new in MONAI_NAMES]
+        images = [f"cases/c{number}/{name}_{new}.nii.gz" for new in MONAI_NAMES]
         entries.append(
-            {"fold": number, "image": images, "label": f"exams/c{number}/{name}_seg.nii.gz"}
+            {"fold": number, "image": images, "label": f"cases/c{number}/{name}_seg.nii.gz"}
         )
     return entries
 
@@ -398,10 +398,10 @@ def test_monais_lists_of_images_are_cases_named_by_their_files_and_keep_their_fo
         ("BraTS2021_00000", 0, "training"),
         ("BraTS2021_00001", 1, "training"),
     ]
-    exam = LoadExamd(with_label=True)(cases[0])
-    assert exam["presence"].all()
-    assert exam["label"].any()
-    assert "fold" not in exam
+    drawn = LoadCased(with_label=True)(cases[0])
+    assert drawn["presence"].all()
+    assert drawn["label"].any()
+    assert "fold" not in drawn
     assert not caplog.records
 
 
@@ -436,7 +436,7 @@ def test_one_file_of_several_volumes_is_known_by_what_the_list_declares(
         write(tmp_path / name, [row | ({"modalities": declared} if declared else {})])
     )
     if declared:
-        assert LoadExamd()(item)["presence"].all()
+        assert LoadCased()(item)["presence"].all()
     else:
         with pytest.raises(CaseError, match="modalities="):
             case_files(item)

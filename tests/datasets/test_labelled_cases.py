@@ -3,7 +3,7 @@ import shutil
 import pytest
 from monai.data import DataLoader, Dataset
 
-from bundle.cases.case_loader import LoadExamd
+from bundle.cases.case_loader import LoadCased
 from bundle.datasets.labelled_cases import cases_to_judge, divide_labelled, labelled_cases
 from bundle.datasets.listing import list_cases
 from bundle.errors import CaseError, UsageError
@@ -136,7 +136,7 @@ def test_a_table_and_a_decathlon_folder_give_their_labelled_cases(folder, tmp_pa
 
 def test_labelled_cases_of_a_decathlon_folder_reach_a_loaders_workers(folder, tmp_path):
     cases = labelled_cases(write_msd(tmp_path / "msd", folder))
-    dataset = Dataset(cases, LoadExamd(with_label=True))
+    dataset = Dataset(cases, LoadCased(with_label=True))
     (batch,) = DataLoader(dataset, batch_size=1, num_workers=1)
     assert batch["label"].any()
     assert batch["presence"].all()

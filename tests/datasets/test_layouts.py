@@ -153,17 +153,17 @@ def test_links_keep_their_own_names(tmp_path):
 def test_several_cases_in_a_flat_folder_are_told_by_their_names(tmp_path):
     touch(
         tmp_path,
-        "exam1-t1c.nii.gz",
-        "exam1-t2f.nii.gz",
-        "exam1-seg.nii.gz",
-        "exam2-t2w.nii.gz",
+        "case1-t1c.nii.gz",
+        "case1-t2f.nii.gz",
+        "case1-seg.nii.gz",
+        "case2-t2w.nii.gz",
         "notes.txt",
     )
     one, two = list_cases(tmp_path)
     assert find_layout(tmp_path) == Layout.flat
-    assert case_files(one) == {m: tmp_path / f"exam1-{m}.nii.gz" for m in ("t1c", "t2f")}
-    assert case_label(one) == tmp_path / "exam1-seg.nii.gz"
-    assert (two["case_id"], case_label(two)) == ("exam2", None)
+    assert case_files(one) == {m: tmp_path / f"case1-{m}.nii.gz" for m in ("t1c", "t2f")}
+    assert case_label(one) == tmp_path / "case1-seg.nii.gz"
+    assert (two["case_id"], case_label(two)) == ("case2", None)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_folder_that_may_be_one_case_with_two_names_is_refused(tmp_path, names
     assert code(item) == "E_MIXED"
 
 
-def test_parts_of_one_exam_in_a_flat_folder_are_no_two_cases(tmp_path):
+def test_parts_of_one_case_in_a_flat_folder_are_no_two_cases(tmp_path):
     touch(tmp_path, "A-t1c.nii", "A-t2f.nii", "P-t1c.nii", "P_reg-t2f.nii")
     assert [code(item) for item in list_cases(tmp_path)[1:]] == ["E_MIXED", "E_MIXED"]
 

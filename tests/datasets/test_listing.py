@@ -237,9 +237,9 @@ def test_a_data_folder_that_is_not_there_or_is_a_file_is_a_usage_error(tmp_path)
 
 
 def test_an_image_is_a_case_named_without_its_modality(tmp_path):
-    file = touch(tmp_path, "exam-t1c.nii.gz") / "exam-t1c.nii.gz"
+    file = touch(tmp_path, "case-t1c.nii.gz") / "case-t1c.nii.gz"
     assert find_layout(file) == Layout.image
-    assert list_cases(file) == ({"case_id": "exam", "image": file},)
+    assert list_cases(file) == ({"case_id": "case", "image": file},)
 
 
 def test_cases_whose_names_differ_in_case_only_fail_both(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.evaluation.judge import JudgeSetsd, judge_segmentation, nested_regions
 from bundle.tasks.modalities import MODALITIES
 from bundle.tasks.regions import REGIONS, labels_to_regions, regions_to_labels
@@ -29,7 +29,7 @@ def truth() -> torch.Tensor:
 
 def record(names=MODALITIES) -> str:
     inputs = {name: {"file": f"{name}.nii.gz", "sha256": "0"} for name in names}
-    return ExamRecord("case", inputs, (), grid_from_affine(SHAPE, AFFINE)).to_json()
+    return CaseRecord("case", inputs, (), grid_from_affine(SHAPE, AFFINE)).to_json()
 
 
 def case(probabilities: list[torch.Tensor], sets: list[list[bool]]) -> dict:

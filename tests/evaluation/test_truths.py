@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.evaluation.truths import is_folder_of_truths, list_truths, load_truth
 from bundle.tasks.regions import labels_to_regions
@@ -51,11 +51,11 @@ def test_two_truths_of_a_case_fail_alone(folder):
     assert set(problems.values()) == {None}
 
 
-def test_a_truth_is_loaded_as_an_exam_without_images(folder):
+def test_a_truth_is_loaded_as_a_case_without_images(folder):
     case = load_truth(list_truths(folder)[1], None)
     assert np.array_equal(case["label"].numpy(), labels_to_regions(stripes(0, 1, 2)))
     assert not case["image"].any()
-    assert ExamRecord.from_json(case["record"]).modalities == ()
+    assert CaseRecord.from_json(case["record"]).modalities == ()
 
 
 def test_a_numbering_that_the_name_does_not_tell_must_be_declared(folder):

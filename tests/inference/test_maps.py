@@ -5,7 +5,7 @@ import pytest
 import torch
 from monai.data import MetaTensor
 
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.inference.maps import ActivateMixtured, SplitMapsd
 from bundle.tasks.modalities import MODALITIES, all_sets
@@ -20,7 +20,7 @@ TC, WT, ET = range(3)
 def make_record(flags=(True,) * M, spacing=(1.0, 1.0, 1.0), warnings=()):
     acquired = [modality for modality, flag in zip(MODALITIES, flags, strict=True) if flag]
     inputs = {modality: {"file": f"{modality}.nii.gz", "sha256": "0" * 64} for modality in acquired}
-    return ExamRecord(
+    return CaseRecord(
         "case7", inputs, warnings, grid_from_affine(SHAPE, np.diag([*spacing, 1.0]))
     ).to_json()
 
@@ -201,7 +201,7 @@ def test_mean_entropy_is_over_the_tumour_and_missing_where_there_is_none():
     )
 
 
-def test_an_exam_without_tumour_has_volumes_of_zero():
+def test_a_case_without_tumour_has_volumes_of_zero():
     assert split(torch.zeros(R, *SHAPE))["result"]["volumes_ml"] == dict.fromkeys(
         list(LABEL_NAMES.values())[1:], 0.0
     )

@@ -14,8 +14,8 @@ WINDOWS = {"roi_size": (64, 64, 64), "overlap": 0.25, "mode": "gaussian"}
 T1N, T1C, T2W, T2F = range(M)
 
 
-def exam(shape=(70, 40, 50)) -> torch.Tensor:
-    """One exam whose t2f shows less of the head than the other modalities."""
+def case(shape=(70, 40, 50)) -> torch.Tensor:
+    """One case whose t2f shows less of the head than the other modalities."""
     image = torch.randn(1, M, *shape)
     image[:, T2F, :3] = 0
     image[:, T2F, :, 35:] = 0
@@ -35,7 +35,7 @@ def alone(network, image, flags):
 
 @torch.inference_mode()
 def test_every_set_gets_what_it_gets_alone_also_where_its_brain_is_smaller(tiny_network):
-    image = exam()
+    image = case()
     output = SetInferer(all_sets(), **WINDOWS)(image, tiny_network)
     assert output["sets"][0].tolist() == all_sets()
     for index, flags in enumerate(all_sets()):
@@ -47,8 +47,8 @@ def test_every_set_gets_what_it_gets_alone_also_where_its_brain_is_smaller(tiny_
 
 
 @torch.inference_mode()
-def test_an_exam_without_a_modality_is_predicted_from_the_sets_that_it_has(tiny_network):
-    image = exam((20, 30, 25))
+def test_a_case_without_a_modality_is_predicted_from_the_sets_that_it_has(tiny_network):
+    image = case((20, 30, 25))
     image[:, T1C] = torch.nan
     output = SetInferer(all_sets(), **WINDOWS)(
         image, tiny_network, torch.tensor([[True, False, True, True]])
@@ -86,6 +86,6 @@ def test_several_windows_at_once_change_nothing(tiny_network):
         assert torch.allclose(one[key], two[key], atol=1e-5)
 
 
-def test_a_batch_of_exams_is_refused(tiny_network):
-    with pytest.raises(ValueError, match="one exam; got 2"):
+def test_a_batch_of_cases_is_refused(tiny_network):
+    with pytest.raises(ValueError, match="one case; got 2"):
         SetInferer(all_sets(), **WINDOWS)(torch.zeros(2, M, 5, 6, 7), tiny_network)

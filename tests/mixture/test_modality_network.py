@@ -107,7 +107,7 @@ def test_sliding_windows_give_logits_and_weight_maps(network):
 
 
 @KINDS
-def test_several_sets_of_an_exam_at_once_equal_each_of_them(network):
+def test_several_sets_of_a_case_at_once_equal_each_of_them(network):
     image, sets = torch.randn(1, M, *SHAPE), all_sets()[::5]
     with torch.inference_mode():
         many = ModalitySetsInferer(sets, **WINDOWS)(

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from bundle.cases.case_loader import LoadExamd
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_loader import LoadCased
+from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.names.file_names import find_beside
 from bundle.tasks.modalities import MODALITIES
@@ -33,7 +33,7 @@ def write_4d(path, modalities):
 
 def refusal(data):
     with pytest.raises(CaseError) as caught:
-        LoadExamd()(data)
+        LoadCased()(data)
     return caught.value
 
 
@@ -50,8 +50,8 @@ def test_a_file_stands_for_all_files_of_its_case_and_for_no_other_case(tmp_path,
     files = write_flat(tmp_path, "case1")
     write_flat(tmp_path, "case10")
     write_flat(tmp_path, "case")
-    case = LoadExamd()({"image": str(files[named])})
-    expected = LoadExamd()({"image": files})
+    case = LoadCased()({"image": str(files[named])})
+    expected = LoadCased()({"image": files})
     assert case["case_id"] == "case1"
     assert torch.equal(case["image"], expected["image"])
 
@@ -59,7 +59,7 @@ def test_a_file_stands_for_all_files_of_its_case_and_for_no_other_case(tmp_path,
 def test_a_file_alone_is_a_case_with_one_modality(tmp_path):
     files = write_flat(tmp_path, "case1", ["t2f"])
     write_flat(tmp_path, "case2")
-    assert presence(LoadExamd()({"image": files["t2f"]})) == ["t2f"]
+    assert presence(LoadCased()({"image": files["t2f"]})) == ["t2f"]
 
 
 def test_the_label_beside_a_file_is_no_modality(tmp_path):
@@ -68,7 +68,7 @@ def test_the_label_beside_a_file_is_no_modality(tmp_path):
     assert find_beside(files["t1c"], "case1") == files
 
 
-@pytest.mark.parametrize("name", ["exam.nii.gz", "BRATS_001.nii.gz", "case1-seg.nii.gz"])
+@pytest.mark.parametrize("name", ["case.nii.gz", "BRATS_001.nii.gz", "case1-seg.nii.gz"])
 def test_a_file_whose_name_says_no_modality_is_refused_with_two_ways_out(tmp_path, name):
     error = refusal({"image": save(tmp_path / name)})
     assert error.code == "E_FILE_NAME"
@@ -86,9 +86,9 @@ def test_two_files_for_a_modality_of_the_case_are_refused(tmp_path):
 
 def test_listed_files_are_told_apart_by_their_names_in_any_order(tmp_path):
     files = write_flat(tmp_path, "case1", ["t1c", "t2w", "t2f"])
-    case = LoadExamd()({"image": [str(path) for path in reversed(files.values())]})
+    case = LoadCased()({"image": [str(path) for path in reversed(files.values())]})
     assert case["case_id"] == "case1"
-    assert torch.equal(case["image"], LoadExamd()({"image": files})["image"])
+    assert torch.equal(case["image"], LoadCased()({"image": files})["image"])
 
 
 def test_a_listed_file_of_an_unknown_kind_is_refused(tmp_path):
@@ -108,12 +108,12 @@ def test_listed_files_of_two_patients_are_refused(tmp_path):
 )
 def test_the_volumes_of_a_file_are_what_is_declared(tmp_path, order):
     file = write_4d(tmp_path / "BRATS_001.nii.gz", order)
-    case = LoadExamd()({"image": str(file), "modalities": ",".join(order)})
+    case = LoadCased()({"image": str(file), "modalities": ",".join(order)})
     assert case["case_id"] == "BRATS_001"
     for index, modality in enumerate(MODALITIES):
         expected = scan(seed=index) if modality in order else np.zeros_like(scan())
         assert np.array_equal(case["image"][index].numpy(), expected)
-    record = ExamRecord.from_json(case["record"])
+    record = CaseRecord.from_json(case["record"])
     assert {m: entry["channel"] for m, entry in record.inputs.items()} == {
         m: order.index(m) for m in order
     }
@@ -121,12 +121,12 @@ def test_the_volumes_of_a_file_are_what_is_declared(tmp_path, order):
 
 def test_a_file_with_one_volume_is_the_declared_modality_whatever_its_name_says(tmp_path):
     files = write_flat(tmp_path, "case1")
-    assert presence(LoadExamd()({"image": files["t1n"], "modalities": "FLAIR"})) == ["t2f"]
+    assert presence(LoadCased()({"image": files["t1n"], "modalities": "FLAIR"})) == ["t2f"]
 
 
 def test_an_empty_declaration_declares_nothing(tmp_path):
     files = write_flat(tmp_path, "case1", ["t1c", "t2f"])
-    assert presence(LoadExamd()({"image": files["t1c"], "modalities": ""})) == ["t1c", "t2f"]
+    assert presence(LoadCased()({"image": files["t1c"], "modalities": ""})) == ["t1c", "t2f"]
 
 
 @pytest.mark.parametrize(
@@ -139,10 +139,10 @@ def test_an_empty_declaration_declares_nothing(tmp_path):
     ],
 )
 def test_a_declaration_that_does_not_fit_the_file_is_refused(tmp_path, declared, code):
-    file = write_4d(tmp_path / "exam.nii.gz", MODALITIES)
+    file = write_4d(tmp_path / "case.nii.gz", MODALITIES)
     error = refusal({"image": file, "modalities": declared})
     assert error.code == code
-    assert "exam" in str(error)
+    assert "case" in str(error)
 
 
 def test_a_declaration_for_anything_but_one_file_is_refused(tmp_path):

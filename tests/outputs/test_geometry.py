@@ -20,7 +20,7 @@ BRAIN, LESION = 100, 1000
 
 
 class Geometry(NamedTuple):
-    """How an exam is stored: axes as nibabel names them, and what differs from an axial scan of 1
+    """How a case is stored: axes as nibabel names them, and what differs from an axial scan of 1
     mm.
     """
 

@@ -43,8 +43,8 @@ def written(tiny_settings, tmp_path_factory):
     changing them.
     """
     root = tmp_path_factory.mktemp("written")
-    write_case(root / "exams" / "c1", seed=1)
-    images = {modality: root / "exams" / "c1" / f"c1-{modality}.nii.gz" for modality in MODALITIES}
+    write_case(root / "cases" / "c1", seed=1)
+    images = {modality: root / "cases" / "c1" / f"c1-{modality}.nii.gz" for modality in MODALITIES}
     volumes = [nib.load(path) for path in images.values()]
     stack = np.stack([np.asanyarray(volume.dataobj) for volume in volumes], axis=3)
     nib.save(nib.Nifti1Image(stack, volumes[0].affine), root / "stack.nii.gz")
@@ -81,7 +81,7 @@ def test_images_come_first_then_the_segmentation_then_the_maps(written, opened):
     images = [f"c1 {modality}" for modality in MODALITIES]
     maps = ["c1 entropy", *(f"c1 weight-{modality}" for modality in sorted(MODALITIES))]
     assert slicer.names() == [*images, "c1 segmentation", *maps]
-    assert slicer.node("c1 t2w").path == written / "exams" / "c1" / "c1-t2w.nii.gz"
+    assert slicer.node("c1 t2w").path == written / "cases" / "c1" / "c1-t2w.nii.gz"
     assert slicer.node("c1 weight-t2w").path == written / "out" / "c1" / "c1_weight-t2w.nii.gz"
 
 
@@ -90,14 +90,14 @@ def test_the_window_of_an_image_spans_the_1st_to_the_99th_percentile_of_its_voxe
 ):
     slicer = opened(written / "out" / "c1")
     for modality in MODALITIES:
-        voxels = nib.load(written / "exams" / "c1" / f"c1-{modality}.nii.gz").get_fdata()
+        voxels = nib.load(written / "cases" / "c1" / f"c1-{modality}.nii.gz").get_fdata()
         display = slicer.node(f"c1 {modality}").display
         assert display.window == pytest.approx(np.percentile(voxels[voxels != 0], [1, 99]))
         assert display.colours == "vtkMRMLColorTableNodeGrey"
 
 
 def test_an_image_without_any_signal_keeps_the_window_that_slicer_gives_it(moved, opened):
-    path = moved / "exams" / "c1" / "c1-t2w.nii.gz"
+    path = moved / "cases" / "c1" / "c1-t2w.nii.gz"
     image = nib.load(path)
     nib.save(nib.Nifti1Image(np.zeros(image.shape, np.int16), image.affine), path)
     assert opened(moved / "out" / "c1").node("c1 t2w").display.window is None
@@ -137,7 +137,7 @@ def test_the_best_image_that_is_there_is_shown_and_the_entropy_waits_in_front_of
     moved, opened, gone, shown, capsys
 ):
     for modality in gone:
-        (moved / "exams" / "c1" / f"c1-{modality}.nii.gz").unlink()
+        (moved / "cases" / "c1" / f"c1-{modality}.nii.gz").unlink()
     slicer = opened(moved / "out" / "c1")
     assert slicer.layers == (f"c1 {shown}", "c1 entropy", 0.0, True)
     said = capsys.readouterr().out
@@ -146,7 +146,7 @@ def test_the_best_image_that_is_there_is_shown_and_the_entropy_waits_in_front_of
 
 
 def test_without_any_image_the_entropy_is_shown(moved, opened, capsys):
-    shutil.rmtree(moved / "exams")
+    shutil.rmtree(moved / "cases")
     assert opened(moved / "out" / "c1").layers == ("c1 entropy", None, 0.0, True)
     assert "no image was found" in capsys.readouterr().out
 
@@ -164,7 +164,7 @@ def test_without_any_map_the_image_is_shown_alone(moved, opened, capsys):
 
 
 def test_images_that_moved_beside_the_results_are_found_there(moved, opened):
-    for path in (moved / "exams" / "c1").glob("*.nii.gz"):
+    for path in (moved / "cases" / "c1").glob("*.nii.gz"):
         path.rename(moved / "out" / "c1" / path.name)
     assert (
         opened(moved / "out" / "c1").node("c1 t1c").path == moved / "out" / "c1" / "c1-t1c.nii.gz"
@@ -174,10 +174,10 @@ def test_images_that_moved_beside_the_results_are_found_there(moved, opened):
 def test_a_path_that_was_recorded_on_windows_leads_to_its_namesake_beside_the_results(
     moved, opened
 ):
-    (moved / "exams" / "c1" / "c1-t1c.nii.gz").rename(moved / "out" / "c1" / "scan 1.nii.gz")
+    (moved / "cases" / "c1" / "c1-t1c.nii.gz").rename(moved / "out" / "c1" / "scan 1.nii.gz")
     change_inputs(
         moved / "out" / "c1",
-        lambda inputs: inputs["t1c"].update(file="D:\\exams\\c1\\scan 1.nii.gz"),
+        lambda inputs: inputs["t1c"].update(file="D:\\cases\\c1\\scan 1.nii.gz"),
     )
     assert opened(moved / "out" / "c1").node("c1 t1c").path.name == "scan 1.nii.gz"
 
@@ -185,7 +185,7 @@ def test_a_path_that_was_recorded_on_windows_leads_to_its_namesake_beside_the_re
 def test_a_relative_path_is_not_looked_up_where_slicer_happens_to_be_started(
     moved, opened, monkeypatch
 ):
-    monkeypatch.chdir(moved / "exams" / "c1")
+    monkeypatch.chdir(moved / "cases" / "c1")
     change_inputs(moved / "out" / "c1", lambda inputs: inputs["t1c"].update(file="c1-t1c.nii.gz"))
     assert "c1 t1c" not in opened(moved / "out" / "c1").names()
 
@@ -193,7 +193,7 @@ def test_a_relative_path_is_not_looked_up_where_slicer_happens_to_be_started(
 def test_an_image_that_slicer_cannot_read_is_left_out_and_the_others_are_opened(
     moved, opened, capsys
 ):
-    (moved / "exams" / "c1" / "c1-t1n.nii.gz").write_bytes(b"no image")
+    (moved / "cases" / "c1" / "c1-t1n.nii.gz").write_bytes(b"no image")
     names = opened(moved / "out" / "c1").names()
     assert names[:4] == ["c1 t1c", "c1 t2w", "c1 t2f", "c1 segmentation"]
     assert "t1n is left out: Failed to load" in capsys.readouterr().out
@@ -203,7 +203,7 @@ def test_a_volume_of_a_4d_file_becomes_an_image_of_its_own_at_its_place(written,
     slicer = opened(written / "out" / "four")
     assert slicer.names()[:3] == ["four t1c", "four t2f", "four segmentation"]
     for modality in ("t1c", "t2f"):
-        expected = nib.load(written / "exams" / "c1" / f"c1-{modality}.nii.gz")
+        expected = nib.load(written / "cases" / "c1" / f"c1-{modality}.nii.gz")
         node = slicer.node(f"four {modality}")
         assert np.array_equal(node.voxels.T, np.asanyarray(expected.dataobj))
         assert np.allclose(node.affine, expected.affine)
@@ -256,8 +256,8 @@ def test_the_script_runs_as_slicer_runs_a_script_from_the_command_line(written, 
 def test_images_that_were_named_from_another_working_folder_open_after_segment_slicer(
     tiny_settings, tmp_path, monkeypatch, opened
 ):
-    write_good(tmp_path / "exams" / "c1")
-    monkeypatch.chdir(tmp_path / "exams")
+    write_good(tmp_path / "cases" / "c1")
+    monkeypatch.chdir(tmp_path / "cases")
     words = (
         "segment",
         "--t1c",

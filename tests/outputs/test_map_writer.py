@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError, OutputError, SetupError
 from bundle.files.atomic_file import check_writable
 from bundle.inference.maps import SplitMapsd
@@ -27,7 +27,7 @@ def make_case(modalities=MODALITIES, *, case_id="case7", per_region=False):
         modality: {"file": f"/data/{modality}.nii.gz", "sha256": "ab" * 32}
         for modality in modalities
     }
-    record = ExamRecord(case_id, inputs, ("t1c: odd",), grid_from_affine(SHAPE, AFFINE)).to_json()
+    record = CaseRecord(case_id, inputs, ("t1c: odd",), grid_from_affine(SHAPE, AFFINE)).to_json()
     acquired = torch.tensor([modality in modalities for modality in MODALITIES])
     weights = (acquired / acquired.sum())[:, None].expand(-1, R if per_region else 1).flatten()
     probabilities = torch.zeros(R, *SHAPE)
@@ -66,7 +66,7 @@ def test_a_case_is_a_label_map_an_entropy_map_a_json_and_a_weight_map_per_acquir
     assert names(folder) == sorted(["case7.json", *(f"case7_{name}" for name in maps)])
 
 
-def test_maps_have_the_documented_types_and_the_grid_of_the_exam(tmp_path):
+def test_maps_have_the_documented_types_and_the_grid_of_the_case(tmp_path):
     folder = write(tmp_path)
     for path in folder.glob("*.nii.gz"):
         image = nib.load(path)

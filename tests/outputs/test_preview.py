@@ -31,7 +31,7 @@ def ras_affine(tilt_degrees=0.0):
     return affine
 
 
-def exam(modalities=MODALITIES, lesion=LESION):
+def case(modalities=MODALITIES, lesion=LESION):
     """A grey box of brain; the lesion is the one bright thing in it."""
     image, label = np.zeros(SHAPE, np.int16), np.zeros(SHAPE, np.uint8)
     image[BRAIN] = 300
@@ -91,7 +91,7 @@ def test_patient_axes_do_not_depend_on_how_the_volume_is_stored(codes, tilt_degr
 
 @pytest.mark.parametrize("codes", ORIENTATIONS)
 def test_the_storage_of_these_tests_leaves_every_voxel_in_its_place(codes):
-    label = exam()[1]["seg"]
+    label = case()[1]["seg"]
     turned, affine = stored({"seg": label}, codes, ras_affine(20))
     centre = np.argwhere(turned["seg"]).mean(axis=0)
     expected = apply_affine(ras_affine(20), np.argwhere(label).mean(axis=0))
@@ -112,7 +112,7 @@ def test_the_voxel_furthest_right_front_and_top_is_in_the_upper_left_corner(plan
 
 @pytest.mark.parametrize("codes", ORIENTATIONS)
 def test_every_orientation_gives_the_same_views(codes):
-    images, maps = exam()
+    images, maps = case()
     expected = plane_views(images, maps, ras_affine())
     turned, affine = stored({**images, **maps}, codes, ras_affine())
     views = plane_views(
@@ -127,7 +127,7 @@ def test_every_orientation_gives_the_same_views(codes):
 
 @pytest.mark.parametrize("codes", ["RAS", "LPS", "SLA"])
 def test_a_lesion_on_the_patients_right_is_on_the_left_of_the_axial_and_coronal_panel(codes):
-    images, maps = exam(("t2f",))
+    images, maps = case(("t2f",))
     turned, affine = stored({**images, **maps}, codes, ras_affine(10))
     figure = preview_figure(
         {"t2f": turned["t2f"]}, {name: turned[name] for name in maps}, affine, title="case"
@@ -140,7 +140,7 @@ def test_a_lesion_on_the_patients_right_is_on_the_left_of_the_axial_and_coronal_
 
 
 def test_panels_name_the_sides_that_radiologists_expect():
-    figure = preview_figure(*exam(), ras_affine(), title="case")
+    figure = preview_figure(*case(), ras_affine(), title="case")
     for plane, letters in {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}.items():
         texts = panel(figure, f"{plane} t1n").texts
         left, right, top, bottom = (text.get_position() for text in texts)
@@ -150,7 +150,7 @@ def test_panels_name_the_sides_that_radiologists_expect():
 
 
 def test_views_have_the_true_size_of_the_brain():
-    views = plane_views(*exam(), ras_affine(20))
+    views = plane_views(*case(), ras_affine(20))
     x_mm, y_mm, z_mm = (18, 20, 22) * SPACING_MM
     assert views["axial"].size_mm == pytest.approx((x_mm, y_mm))
     assert views["coronal"].size_mm == pytest.approx((x_mm, z_mm))
@@ -158,7 +158,7 @@ def test_views_have_the_true_size_of_the_brain():
 
 
 def test_each_plane_goes_through_the_slice_with_most_tumour():
-    images, maps = exam(lesion=None)
+    images, maps = case(lesion=None)
     maps["seg"][5:8, 6:9, 7:10] = 2
     maps["seg"][6, 4:12, 8] = 2
     maps["entropy"] = np.broadcast_to(np.arange(30, dtype=np.float32), SHAPE)
@@ -168,19 +168,19 @@ def test_each_plane_goes_through_the_slice_with_most_tumour():
 
 
 def test_without_tumour_the_middle_of_the_brain_is_shown():
-    images, maps = exam(lesion=None)
+    images, maps = case(lesion=None)
     maps["entropy"] = np.broadcast_to(np.arange(30, dtype=np.float32), SHAPE)
     views = plane_views(images, maps, ras_affine())
     assert np.unique(views["axial"].pictures["entropy"]).tolist() == [15]
 
 
-def test_an_exam_without_tumour_has_no_contours():
-    figure = preview_figure(*exam(lesion=None), ras_affine(), title="case")
+def test_a_case_without_tumour_has_no_contours():
+    figure = preview_figure(*case(lesion=None), ras_affine(), title="case")
     assert not panel(figure, "axial t1c").collections
 
 
-def test_an_empty_exam_can_be_drawn():
-    images, maps = exam(lesion=None)
+def test_an_empty_case_can_be_drawn():
+    images, maps = case(lesion=None)
     figure = preview_figure(
         {m: np.zeros_like(image) for m, image in images.items()}, maps, ras_affine(), title="case"
     )
@@ -188,7 +188,7 @@ def test_an_empty_exam_can_be_drawn():
 
 
 def test_intensities_that_are_not_finite_are_no_brain():
-    images, maps = exam(("t1c",))
+    images, maps = case(("t1c",))
     image = images["t1c"].astype(np.float32)
     image[0], image[-1] = np.nan, np.inf
     views = plane_views({"t1c": image}, maps, ras_affine())
@@ -196,7 +196,7 @@ def test_intensities_that_are_not_finite_are_no_brain():
 
 
 def test_a_modality_that_was_not_acquired_has_dark_panels_that_say_so():
-    figure = preview_figure(*exam(("t1c", "t2f")), ras_affine(), title="case")
+    figure = preview_figure(*case(("t1c", "t2f")), ras_affine(), title="case")
     for plane in PLANES:
         for modality in ("t1n", "t2w"):
             assert [text.get_text() for text in panel(figure, f"{plane} {modality}").texts] == [
@@ -206,7 +206,7 @@ def test_a_modality_that_was_not_acquired_has_dark_panels_that_say_so():
 
 
 def test_only_acquired_modalities_have_a_weight_column():
-    figure = preview_figure(*exam(("t1c", "t2f")), ras_affine(), title="case")
+    figure = preview_figure(*case(("t1c", "t2f")), ras_affine(), title="case")
     columns = [
         axes.get_label().split()[1] for axes in figure.axes if axes.get_label().startswith("axial")
     ]
@@ -214,7 +214,7 @@ def test_only_acquired_modalities_have_a_weight_column():
 
 
 def test_weights_outside_the_brain_are_not_drawn():
-    images, maps = exam(("t1c",))
+    images, maps = case(("t1c",))
     images["t1c"][10] = 0
     (drawn,) = panel(
         preview_figure(images, maps, ras_affine(), title="case"), "axial weight-t1c"
@@ -225,7 +225,7 @@ def test_weights_outside_the_brain_are_not_drawn():
 
 
 def test_the_truth_is_dashed_and_the_segmentation_solid():
-    images, maps = exam()
+    images, maps = case()
     maps["truth"] = np.roll(maps["seg"], 1, axis=1)
     lines = panel(preview_figure(images, maps, ras_affine(), title="case"), "axial t1c").collections
     dashes = [contour.get_linestyles()[0][1] for contour in lines]
@@ -235,7 +235,7 @@ def test_the_truth_is_dashed_and_the_segmentation_solid():
 @pytest.mark.parametrize("modalities", [MODALITIES, ("t2f",)], ids=len)
 @pytest.mark.parametrize("title", ["case", "$x$ 患者 \n" + "W" * 300], ids=["short", "strange"])
 def test_no_text_leaves_the_page(modalities, title):
-    figure = preview_figure(*exam(modalities), ras_affine(), title=title)
+    figure = preview_figure(*case(modalities), ras_affine(), title=title)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     tight = figure.get_tightbbox(canvas.get_renderer())
@@ -245,7 +245,7 @@ def test_no_text_leaves_the_page(modalities, title):
 
 
 def test_the_file_is_a_png_of_the_documented_width(tmp_path):
-    draw_preview(tmp_path / "case.png", *exam(), ras_affine(), title="case")
+    draw_preview(tmp_path / "case.png", *case(), ras_affine(), title="case")
     assert [path.name for path in tmp_path.iterdir()] == ["case.png"]
     height, width, _ = imread(tmp_path / "case.png").shape
     assert width == 2112
@@ -264,11 +264,11 @@ def test_a_write_that_fails_halfway_keeps_the_old_file_and_leaves_nothing_else(
 
     monkeypatch.setattr(FigureCanvasAgg, "print_png", fill_the_disk)
     with pytest.raises(OutputError, match="the disk is full") as caught:
-        draw_preview(path, *exam(), ras_affine(), title="case")
+        draw_preview(path, *case(), ras_affine(), title="case")
     assert caught.value.code == "E_WRITE"
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("case.png", "old")]
 
 
 def test_a_folder_that_is_not_there_is_an_output_error(tmp_path):
     with pytest.raises(OutputError, match=r"gone.case\.png must be writable"):
-        draw_preview(tmp_path / "gone" / "case.png", *exam(), ras_affine(), title="case")
+        draw_preview(tmp_path / "gone" / "case.png", *case(), ras_affine(), title="case")

@@ -14,7 +14,7 @@ import torch
 from matplotlib.colors import to_rgb
 from nibabel.affines import apply_affine
 
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_record import CaseRecord
 from bundle.errors import OutputError
 from bundle.outputs import map_writer as writing
 from bundle.outputs.map_writer import MapWriter
@@ -51,7 +51,7 @@ def make_case(label, grid=GRID, *, case_id="case7", modalities=MODALITIES, image
         "pred": torch.from_numpy(label)[None],
         "entropy": torch.zeros(1, *label.shape),
         "weights": torch.full((len(MODALITIES), *label.shape), 1 / len(modalities)),
-        "record": ExamRecord(case_id, inputs, (), grid).to_json(),
+        "record": CaseRecord(case_id, inputs, (), grid).to_json(),
         "result": {"case_id": case_id},
     }
 

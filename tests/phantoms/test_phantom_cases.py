@@ -1,4 +1,4 @@
-"""Phantoms have the form of BraTS exams, and their modalities are worth having."""
+"""Phantoms have the form of BraTS cases, and their modalities are worth having."""
 
 import resource
 
@@ -52,7 +52,7 @@ def tissue_z(phantoms, modality, value):
     return np.mean(scores)
 
 
-def test_an_exam_has_the_grid_types_and_modalities_asked_for():
+def test_a_case_has_the_grid_types_and_modalities_asked_for():
     phantom = draw_phantom(3, (33, 41, 37))
     assert tuple(phantom.images) == MODALITIES
     assert all(
@@ -134,7 +134,7 @@ def test_no_threshold_of_one_modality_finds_the_tumour(phantoms, modality, value
     assert np.mean(np.array(confounded) > 0.05) > 0.2
 
 
-def test_the_same_seed_draws_the_same_exam_and_another_seed_another():
+def test_the_same_seed_draws_the_same_case_and_another_seed_another():
     first, again, other = (draw_phantom(seed, SMALL) for seed in (5, 5, 6))
     assert np.array_equal(first.label, again.label)
     assert all(
@@ -214,7 +214,7 @@ def test_a_request_that_cannot_be_met_is_refused_before_anything_is_written(tmp_
     assert not (tmp_path / "new").exists()
 
 
-def test_an_exam_smaller_than_a_brain_can_be_is_refused():
+def test_a_case_smaller_than_a_brain_can_be_is_refused():
     with pytest.raises(UsageError, match="at least 32"):
         draw_phantom(0, (31, 40, 40))
 

@@ -1,4 +1,4 @@
-"""A MONAI Label server with the packed bundle, and what `simmlm segment` gives on the exams in its
+"""A MONAI Label server with the packed bundle, and what `simmlm segment` gives on the cases in its
 data store.
 """
 
@@ -83,10 +83,10 @@ def label_server_python() -> Path:
 
 @pytest.fixture(scope="session")
 def store(tmp_path_factory) -> Path:
-    """A flat data store: four exams of different modalities, one of several windows, and one whose
+    """A flat data store: four cases of different modalities, one of several windows, and one whose
     file is damaged.
     """
-    work = tmp_path_factory.mktemp("exams")
+    work = tmp_path_factory.mktemp("cases")
     (drawn,) = write_phantoms(work / "drawn", n_cases=1, seed=6, shape=(64, 80, 56))
     folder = work / "store"
     folder.mkdir()
@@ -108,11 +108,11 @@ def store(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def whole_4d(store, tmp_path_factory) -> Path:
-    """The whole exam as one 4D file, its volumes in the order of the Decathlon."""
+    """The whole case as one 4D file, its volumes in the order of the Decathlon."""
     images = [
         nib.load(store / f"whole-{modality}.nii.gz") for modality in ("t2f", "t1n", "t1c", "t2w")
     ]
-    path = tmp_path_factory.mktemp("4d") / "exam.nii.gz"
+    path = tmp_path_factory.mktemp("4d") / "case.nii.gz"
     image = nib.Nifti1Image(
         np.stack([np.asarray(i.dataobj) for i in images], axis=-1), images[0].affine
     )
@@ -123,7 +123,7 @@ def whole_4d(store, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def segmented(store, tmp_path_factory) -> Path:
-    """What `simmlm segment` writes for the exams of the store."""
+    """What `simmlm segment` writes for the cases of the store."""
     out = tmp_path_factory.mktemp("segmented")
     cases = [
         {"case_id": name, "image": {m: store / f"{name}-{m}.nii.gz" for m in modalities}}
@@ -166,7 +166,7 @@ def running_server(
     running = Server(
         f"http://127.0.0.1:{port}", work / "maps", work / "server.log", app / "model" / NAME
     )
-    (work / "exams").symlink_to(
+    (work / "cases").symlink_to(
         store
     )  # in the server's working folder, where Python looks for modules
     start = ["start_server", "--app", str(app), "--studies", str(store)]

@@ -54,9 +54,9 @@ WITHOUT_MEANING = (
 )
 
 HOSTILE: dict[str, Callable[[Path, str], Any]] = {
-    "import of an upload": lambda _proof, module: f"$import exams.{module}",
-    "import in a list": lambda _proof, module: [f"$import exams.{module}"],
-    "import below": lambda _proof, module: {"a": [{"b": f"$import exams.{module} as c"}]},
+    "import of an upload": lambda _proof, module: f"$import cases.{module}",
+    "import in a list": lambda _proof, module: [f"$import cases.{module}"],
+    "import below": lambda _proof, module: {"a": [{"b": f"$import cases.{module} as c"}]},
     "alias of str": lambda _proof, _module: "$from shutil import rmtree as str",
     "alias of os": lambda _proof, _module: "$from shutil import rmtree as os",
     "expression": lambda proof, _module: f"$open({str(proof)!r}, 'w').close()",
@@ -136,12 +136,12 @@ def test_a_batch_of_the_server_runs_nothing_either(server, segmented, uploaded_m
     before = contents(server.bundle)
     params = {
         **PARAMS,
-        "overlap": f"$import exams.{uploaded_module}",
+        "overlap": f"$import cases.{uploaded_module}",
         "max_workers": 1,
         "max_batch_size": 1,
     }
     url = f"{server.url}/batch/infer/{NAME}?run_sync=true"
-    requests.post(url, json={**params, "device": f"$import exams.{uploaded_module}"}, timeout=300)
+    requests.post(url, json={**params, "device": f"$import cases.{uploaded_module}"}, timeout=300)
     check_equal(
         server.infer(query="image=two", data=form()).content, label_of(segmented, "two"), tmp_path
     )

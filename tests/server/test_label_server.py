@@ -1,4 +1,4 @@
-"""MONAI Label gives what `simmlm segment` gives, by every way in which an exam can reach it."""
+"""MONAI Label gives what `simmlm segment` gives, by every way in which a case can reach it."""
 
 import json
 from pathlib import Path
@@ -43,7 +43,7 @@ def label_of(segmented: Path, name: str) -> Path:
 
 
 def upload(server, store, name) -> str:
-    """Put the files of an exam into a session, as a client that has them does."""
+    """Put the files of a case into a session, as a client that has them does."""
     files = [("files", (p.name, p.read_bytes())) for p in sorted(store.glob(f"{name}-*.nii.gz"))]
     return requests.put(f"{server.url}/session/", files=files, timeout=60).json()["session_id"]
 
@@ -124,7 +124,7 @@ def test_slicer_gets_an_nrrd_with_label_names_and_the_facts_of_the_case(
 
 
 def test_a_chosen_overlap_gives_what_segment_gives_with_it(server, store, tmp_path):
-    """On an exam so long that the windows lie elsewhere, which its entropy shows."""
+    """On a case so long that the windows lie elsewhere, which its entropy shows."""
     cases = [{"case_id": "long", "image": {"t2w": store / "long-t2w.nii.gz"}}]
     for overlap in (0.1, 0.5):
         segment_cases(
@@ -230,13 +230,13 @@ def test_simmlm_ask_sends_a_whole_data_set_and_saves_what_segment_gives(
     server, store, segmented, tmp_path
 ):
     for name, modalities in SETS.items():
-        (tmp_path / "exams" / name).mkdir(parents=True)
+        (tmp_path / "cases" / name).mkdir(parents=True)
         for modality in modalities:
-            (tmp_path / "exams" / name / f"{name}-{modality}.nii.gz").symlink_to(
+            (tmp_path / "cases" / name / f"{name}-{modality}.nii.gz").symlink_to(
                 store / f"{name}-{modality}.nii.gz"
             )
     client = LabelServer(server.url, options={"device": "cpu"})
-    outcomes = ask_server(client, list_cases(tmp_path / "exams"), tmp_path / "out")
+    outcomes = ask_server(client, list_cases(tmp_path / "cases"), tmp_path / "out")
     assert [outcome.status for outcome in outcomes] == ["ok"] * len(SETS)
     for name in SETS:
         check_equal(

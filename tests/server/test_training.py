@@ -22,25 +22,25 @@ TRAIN_LIMIT_S = 400
 
 
 @pytest.fixture(scope="module")
-def exams(tmp_path_factory):
-    """Three labelled exams, one without T1."""
-    folder = tmp_path_factory.mktemp("exams")
-    exams = write_phantoms(folder, n_cases=3, seed=21, shape=(48, 56, 40))
-    find_images(exams[0], "x")["t1n"].unlink()
-    return exams
+def drawn(tmp_path_factory):
+    """Three labelled cases, one without T1."""
+    folder = tmp_path_factory.mktemp("cases")
+    drawn = write_phantoms(folder, n_cases=3, seed=21, shape=(48, 56, 40))
+    find_images(drawn[0], "x")["t1n"].unlink()
+    return drawn
 
 
 @pytest.fixture(scope="module")
-def trained(label_server_python, exams, tmp_path_factory):
+def trained(label_server_python, drawn, tmp_path_factory):
     """A server after one epoch on the labels that were stored on it."""
     work, store = tmp_path_factory.mktemp("training"), tmp_path_factory.mktemp("store")
-    for exam in exams:
-        for path in find_images(exam, exam.name).values():
+    for case in drawn:
+        for path in find_images(case, case.name).values():
             shutil.copy(path, store)
     with running_server(label_server_python, work, store, trains=True) as server:
-        for exam in exams:
-            label = {"label": ("label.nii.gz", find_label(exam, exam.name).read_bytes())}
-            url = f"{server.url}/datastore/label?image={exam.name}&tag=final"
+        for case in drawn:
+            label = {"label": ("label.nii.gz", find_label(case, case.name).read_bytes())}
+            url = f"{server.url}/datastore/label?image={case.name}&tag=final"
             requests.put(url, files=label, timeout=60).raise_for_status()
         options = requests.get(f"{server.url}/info/", timeout=60).json()["trainers"][NAME]["config"]
         params = {
@@ -90,25 +90,25 @@ def test_the_training_had_the_epochs_that_were_asked_for_and_validated(trained):
     assert "dice" in header
 
 
-def test_the_next_inference_uses_the_new_weights(trained, exams, tmp_path):
+def test_the_next_inference_uses_the_new_weights(trained, drawn, tmp_path):
     server, bundle = trained
-    exam = exams[1]
+    case = drawn[1]
     params = {
         "device": "cpu",
         "result_extension": ".nii.gz",
         "result_dtype": "uint8",
         "maps": "entropy",
     }
-    answer = server.infer(query=f"image={exam.name}", data={"params": json.dumps(params)})
+    answer = server.infer(query=f"image={case.name}", data={"params": json.dumps(params)})
     assert answer.status_code == 200, server.log.read_text()[-4000:]
-    cases = [{"case_id": exam.name, "image": find_images(exam, exam.name)}]
+    cases = [{"case_id": case.name, "image": find_images(case, case.name)}]
     for name, folder in (("new", bundle / "models"), ("old", next((bundle / "runs").iterdir()))):
         checkpoint = folder / ("model.pt" if name == "new" else "before-model.pt")
         segment_cases(
             cases, tmp_path / name, settings={"checkpoint": checkpoint, "device_name": "cpu"}
         )
     found, new, old = (
-        np.asarray(nib.load(folder / exam.name / f"{exam.name}_entropy.nii.gz").dataobj)
+        np.asarray(nib.load(folder / case.name / f"{case.name}_entropy.nii.gz").dataobj)
         for folder in (server.maps, tmp_path / "new", tmp_path / "old")
     )
     assert np.array_equal(found, new)

@@ -181,7 +181,7 @@ def test_strange_files_stay_out(archive, packing_it, tmp_path):
             "configs/.train.yaml",
             "docs/.draft.md",
             "docs/simmlm.zip",
-            "docs/exam.nii.gz",
+            "docs/case.nii.gz",
         ),
         *(
             "out/case/case_seg.nii.gz",

@@ -167,7 +167,7 @@ def test_a_label_map_that_does_not_lie_on_the_images_is_not_saved(
     assert not (tmp_path / "case7").exists()
 
 
-def test_a_good_answer_is_saved_on_the_grid_of_the_exam_with_its_facts(server, case, tmp_path):
+def test_a_good_answer_is_saved_on_the_grid_of_the_case_with_its_facts(server, case, tmp_path):
     facts = {
         "modalities": list(case["image"]),
         "volumes_ml": {"oedema": 0.0},
@@ -291,7 +291,7 @@ def test_a_gzip_bomb_is_refused_before_it_expands(server, case, tmp_path):
     bomb = gzip.compress(gzip.decompress(label_map(case)) + bytes(2**27), compresslevel=1)
     server.answer = multipart(FACTS, bomb)
     tracemalloc.start()
-    check_refused(server, case, tmp_path, "more bytes than the exam has room for")
+    check_refused(server, case, tmp_path, "more bytes than the case has room for")
     assert tracemalloc.get_traced_memory()[1] < 2**26
     tracemalloc.stop()
 

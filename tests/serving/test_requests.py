@@ -172,7 +172,7 @@ def test_a_case_name_that_is_no_folder_name_is_refused_where_maps_may_be_kept(ca
 
 
 def test_a_chosen_overlap_acts_as_if_it_stood_in_the_config(tiny_settings, phantom_folder):
-    """It must survive the whole preprocessing, on an exam of several windows whose places it
+    """It must survive the whole preprocessing, on a case of several windows whose places it
     changes.
     """
 

@@ -116,7 +116,7 @@ def test_the_last_file_is_the_mixture_in_half_precision(trained):
     assert all(torch.equal(mixture[name].half(), model[name]) for name in mixture)
 
 
-def test_an_exam_can_be_segmented_with_the_new_weights(trained, phantom_folder, tmp_path):
+def test_a_case_can_be_segmented_with_the_new_weights(trained, phantom_folder, tmp_path):
     values = {
         "expert": TINY_EXPERT,
         "checkpoint": str(trained / "model.pt"),

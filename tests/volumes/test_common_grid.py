@@ -8,8 +8,8 @@ import pytest
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
 from scipy.spatial.transform import Rotation
 
-from bundle.cases.case_loader import LoadExamd
-from bundle.cases.case_record import ExamRecord
+from bundle.cases.case_loader import LoadCased
+from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.evaluation.predictions import read_prediction
 from bundle.volumes.common_grid import on_one_grid, read_input, turned_voxels
@@ -33,7 +33,7 @@ def stored_along(path, axes, data=None, affine=AFFINE):
     return path
 
 
-def exam(folder, axes, affine=AFFINE, label_axes="RAS"):
+def make_case(folder, axes, affine=AFFINE, label_axes="RAS"):
     folder.mkdir()
     files = {
         "t1n": stored_along(folder / "x-t1n.nii.gz", "RAS", scan(), affine),
@@ -44,18 +44,18 @@ def exam(folder, axes, affine=AFFINE, label_axes="RAS"):
 
 
 @pytest.mark.parametrize("affine", [AFFINE, TILTED], ids=["straight", "oblique"])
-def test_an_exam_is_byte_equal_however_its_files_order_their_axes(tmp_path, affine):
-    expected = LoadExamd(with_label=True)(exam(tmp_path / "plain", "RAS", affine))
+def test_a_case_is_byte_equal_however_its_files_order_their_axes(tmp_path, affine):
+    expected = LoadCased(with_label=True)(make_case(tmp_path / "plain", "RAS", affine))
     for axes in ALL_AXES:
-        case = LoadExamd(with_label=True)(exam(tmp_path / axes, axes, affine, label_axes=axes))
+        case = LoadCased(with_label=True)(make_case(tmp_path / axes, axes, affine, label_axes=axes))
         assert case["image"].numpy().tobytes() == expected["image"].numpy().tobytes()
         assert case["label"].numpy().tobytes() == expected["label"].numpy().tobytes()
         grid, first = (
-            ExamRecord.from_json(text).grid for text in (case["record"], expected["record"])
+            CaseRecord.from_json(text).grid for text in (case["record"], expected["record"])
         )
         assert (grid.shape, grid.header) == (first.shape, first.header)
         warnings = [
-            text for text in ExamRecord.from_json(case["record"]).warnings if "reordered" in text
+            text for text in CaseRecord.from_json(case["record"]).warnings if "reordered" in text
         ]
         assert [text.split(":")[0] for text in warnings] == (
             [] if axes == "RAS" else ["t1c", "label"]
@@ -67,8 +67,8 @@ def test_results_lie_on_the_first_modality_in_the_order_of_the_project(tmp_path)
         "t2f": stored_along(tmp_path / "f.nii.gz", "RAS", scan(seed=1)),
         "t1n": stored_along(tmp_path / "n.nii.gz", "PIL"),
     }
-    case = LoadExamd()({"image": files, "case_id": "x"})
-    assert ExamRecord.from_json(case["record"]).grid.affine == pytest.approx(
+    case = LoadCased()({"image": files, "case_id": "x"})
+    assert CaseRecord.from_json(case["record"]).grid.affine == pytest.approx(
         nib.load(files["t1n"]).affine
     )
 
@@ -102,7 +102,7 @@ def test_rounding_of_a_header_does_not_hinder_reordering(tmp_path):
     affine = np.array(AFFINE)
     affine[0, 3] += 0.05
     path = stored_along(tmp_path / "b.nii.gz", "LPS", scan(seed=1), affine)
-    case = LoadExamd()({"image": {"t1n": save(tmp_path / "a.nii.gz"), "t1c": path}, "case_id": "x"})
+    case = LoadCased()({"image": {"t1n": save(tmp_path / "a.nii.gz"), "t1c": path}, "case_id": "x"})
     assert np.array_equal(case["image"][1], scan(seed=1))
 
 
@@ -115,9 +115,9 @@ def test_a_segmentation_along_other_axes_is_judged_on_the_grid_of_the_truth(tmp_
     )
 
 
-def test_an_input_is_read_again_as_the_exam_has_it(tmp_path):
-    case = LoadExamd()(exam(tmp_path / "a", "PIL"))
-    record = ExamRecord.from_json(case["record"])
+def test_an_input_is_read_again_as_the_case_has_it(tmp_path):
+    case = LoadCased()(make_case(tmp_path / "a", "PIL"))
+    record = CaseRecord.from_json(case["record"])
     again = read_input(record.inputs["t1c"], record.grid, case_id="x", modality="t1c")
     assert np.array_equal(again.data, scan(seed=1))
     save(tmp_path / "a" / "x-t1c.nii.gz", affine=np.diag([1, 1, 2.0, 1]))

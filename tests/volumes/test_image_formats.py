@@ -16,7 +16,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 from scipy.spatial.transform import Rotation
 
-from bundle.cases.case_loader import LoadExamd
+from bundle.cases.case_loader import LoadCased
 from bundle.errors import CaseError
 from bundle.volumes.image_file import peek_header
 from bundle.volumes.image_volume import read_volume
@@ -124,15 +124,15 @@ def test_the_content_decides_not_the_name(tmp_path, ending, compressed):
 
 
 @EACH_FORMAT
-def test_a_whole_exam_is_the_same_as_from_nifti_voxel_for_voxel(tmp_path, ending, compressed):
+def test_a_whole_case_is_the_same_as_from_nifti_voxel_for_voxel(tmp_path, ending, compressed):
     scans = {"t1c": scan(), "t2f": scan(seed=1)}
     nifti = {name: save(tmp_path / f"{name}.nii.gz", data=data) for name, data in scans.items()}
     other = {
         name: save_as(tmp_path / f"{name}.{ending}", data, compressed=compressed)
         for name, data in scans.items()
     }
-    expected, case = (LoadExamd()({"image": files, "case_id": "x"}) for files in (nifti, other))
-    mixed = LoadExamd()({"image": {"t1c": nifti["t1c"], "t2f": other["t2f"]}, "case_id": "x"})
+    expected, case = (LoadCased()({"image": files, "case_id": "x"}) for files in (nifti, other))
+    mixed = LoadCased()({"image": {"t1c": nifti["t1c"], "t2f": other["t2f"]}, "case_id": "x"})
     for loaded in (case, mixed):
         assert np.array_equal(loaded["image"], expected["image"])
         assert loaded["image"].affine.numpy() == pytest.approx(expected["image"].affine.numpy())

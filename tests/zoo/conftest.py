@@ -114,11 +114,11 @@ def machine(tmp_path_factory) -> Machine:
 
 
 @pytest.fixture(scope="session")
-def exams(tmp_path_factory) -> Path:
-    """A folder with one exam twice, whole and with two modalities; no two axes have the
+def cases(tmp_path_factory) -> Path:
+    """A folder with one case twice, whole and with two modalities; no two axes have the
     same size.
     """
-    folder = tmp_path_factory.mktemp("exams")
+    folder = tmp_path_factory.mktemp("cases")
     (whole,) = write_phantoms(folder, n_cases=1, seed=5, shape=(64, 72, 56))
     (folder / "partial").mkdir()
     for modality in ("t1c", "t2f"):

@@ -36,8 +36,8 @@ def maps(out: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def expected(exams, tmp_path_factory) -> dict[str, np.ndarray]:
-    """The maps that the command of the repository makes of the exams."""
+def expected(cases, tmp_path_factory) -> dict[str, np.ndarray]:
+    """The maps that the command of the repository makes of the cases."""
     out = tmp_path_factory.mktemp("expected")
     subprocess.run(
         [
@@ -45,7 +45,7 @@ def expected(exams, tmp_path_factory) -> dict[str, np.ndarray]:
             "-m",
             "bundle.cli",
             "segment",
-            exams,
+            cases,
             "-o",
             out,
             "--set",
@@ -81,13 +81,13 @@ def check_equal(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -
 
 @pytest.mark.slow
 def test_the_json_makes_the_maps_of_the_command_from_the_folder_of_the_bundle(
-    machine, exams, expected, tmp_path
+    machine, cases, expected, tmp_path
 ):
     machine.monai(
         "run",
         cwd=machine.bundle,
         config_file="configs/inference.json",
-        dataset_dir=exams,
+        dataset_dir=cases,
         output_dir=tmp_path,
         roi_size=ROI_SIZE,
     )
@@ -95,12 +95,12 @@ def test_the_json_makes_the_maps_of_the_command_from_the_folder_of_the_bundle(
 
 
 @pytest.mark.slow
-def test_the_yaml_makes_the_maps_of_the_command_from_any_folder(machine, exams, expected, tmp_path):
+def test_the_yaml_makes_the_maps_of_the_command_from_any_folder(machine, cases, expected, tmp_path):
     machine.monai(
         "run",
         config_file=machine.bundle / "configs" / "inference.yaml",
         bundle_root=machine.bundle,
-        dataset_dir=exams,
+        dataset_dir=cases,
         output_dir=tmp_path,
         roi_size=ROI_SIZE,
     )

@@ -47,7 +47,7 @@ def config(machine: Machine, name: str) -> dict[str, Any]:
     return yaml.safe_load((machine.bundle / "configs" / name).read_text(encoding="utf-8"))
 
 
-def exams_in(text: str) -> set[str]:
+def cases_in(text: str) -> set[str]:
     return set(re.findall(r"(?<!\.)\b(?:BraTS2021_)?(0\d{4})\b", text))
 
 
@@ -230,13 +230,13 @@ def test_the_root_of_a_config_is_the_working_folder_and_no_setting_is_a_path_of_
     ] == []
 
 
-def test_the_data_licence_names_the_exams_that_the_model_card_says_were_trained_on(machine):
+def test_the_data_licence_names_the_cases_that_the_model_card_says_were_trained_on(machine):
     card = (machine.bundle / "models" / "README.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| BraTS2021_(\d+) \| ([^|]+?) \|", card, re.M))
-    trained = {exam for exam, role in rows.items() if role != "unseen"}
+    trained = {case for case, role in rows.items() if role != "unseen"}
     assert len(trained) == 6
     assert (
-        exams_in((machine.bundle / "docs" / "data_license.txt").read_text(encoding="utf-8"))
+        cases_in((machine.bundle / "docs" / "data_license.txt").read_text(encoding="utf-8"))
         == trained
     )
 

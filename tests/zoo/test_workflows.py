@@ -1,5 +1,5 @@
 """Every workflow of the packed bundle passes what the unit tests of the model zoo ask, on drawn
-exams.
+cases.
 
 Each is made, initialized, asked for its properties, run and finalized in a process of its own, see
 ``scripts/check_workflow.py``. Experts and mixture are trained one after the other; what comes out

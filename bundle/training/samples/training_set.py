@@ -41,7 +41,7 @@ class CachedCases(Dataset):
 
     The transforms up to the first random one, by the rule of MONAI's ``CacheDataset``, are done
     when the data set is made. Images keep their affine as only metadata. With ``cache_dir``,
-    nothing that depends on the place of the files, such as the ``record`` of ``LoadExamd``, should
+    nothing that depends on the place of the files, such as the ``record`` of ``LoadCased``, should
     be among their results.
 
     As MONAI's random transforms, not for several threads at once.

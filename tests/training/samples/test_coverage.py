@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bundle.cases.case_loader import LoadExamd
+from bundle.cases.case_loader import LoadCased
 from bundle.datasets.listing import list_cases
 from bundle.errors import UsageError
 from bundle.tasks.modalities import MODALITIES
@@ -132,9 +132,9 @@ def test_what_was_given_is_not_changed():
     assert cases == complete(4)
 
 
-def test_exams_in_folders_lose_the_file_and_keep_their_label(phantom_folder):
+def test_cases_in_folders_lose_the_file_and_keep_their_label(phantom_folder):
     cases = hide_modalities(list_cases(phantom_folder), {"t1c": 0.5}, 0)
-    loaded = [LoadExamd(with_label=True)(case) for case in cases]
+    loaded = [LoadCased(with_label=True)(case) for case in cases]
     assert sorted(case["presence"].tolist()[1] for case in loaded) == [False, True]
     assert all(case["label"].any() for case in loaded)
 

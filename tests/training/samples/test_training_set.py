@@ -8,7 +8,7 @@ from monai.data import DataLoader, MetaTensor
 from monai.transforms import Compose, Identityd, Lambdad, RandGaussianNoised
 from torch.utils.data import DataLoader as TorchLoader
 
-from bundle.cases.case_loader import LoadExamd
+from bundle.cases.case_loader import LoadCased
 from bundle.cases.preparation import plain_tensor
 from bundle.configuration import load_config
 from bundle.datasets.labelled_cases import labelled_cases
@@ -165,12 +165,12 @@ def test_samples_from_memory_and_from_disk_go_into_one_batch(make, tmp_path):
 
 
 def test_a_cached_case_is_not_changed_by_what_is_done_to_its_samples(folder):
-    dataset = CachedCases(labelled_cases(folder), LoadExamd(with_label=True), seed=1)
+    dataset = CachedCases(labelled_cases(folder), LoadCased(with_label=True), seed=1)
     dataset[0]["image"].fill_(7)
     assert not (dataset[0]["image"] == 7).any()
 
 
-class CountingLoader(LoadExamd):
+class CountingLoader(LoadCased):
     n_loaded = 0
 
     def __call__(self, data):
@@ -298,7 +298,7 @@ def test_mixing_changes_samples_and_drops_the_donor(make):
 )
 def test_a_setting_out_of_range_is_refused(folder, settings, message):
     with pytest.raises(UsageError, match=message.replace(".", r"\.")) as caught:
-        CachedCases(labelled_cases(folder), [LoadExamd(), Peek("image")], **settings)
+        CachedCases(labelled_cases(folder), [LoadCased(), Peek("image")], **settings)
     assert caught.value.code == "E_SETTING"
 
 
@@ -307,7 +307,7 @@ def test_transforms_that_draw_from_shared_generators_repeat_too_and_disturb_nobo
         return image + torch.rand(()) + np.random.rand()  # noqa: NPY002 the shared one is meant
 
     dataset = CachedCases(
-        labelled_cases(folder), [LoadExamd(), Peek("image"), Lambdad("image", jitter)]
+        labelled_cases(folder), [LoadCased(), Peek("image"), Lambdad("image", jitter)]
     )
     torch.manual_seed(1)
     expected = torch.rand(3)
