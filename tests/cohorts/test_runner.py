@@ -225,11 +225,11 @@ def test_whatever_a_case_raises_fails_that_case_and_the_table_has_all(
 
 def test_a_problem_found_while_listing_fails_that_case_alone(tiny_settings, tmp_path):
     cases = list(list_cases(write_cases(tmp_path / "data", "abc")))
-    cases[1]["problem"] = CaseError("E_NAME", "b must have a name.")
+    cases[1]["problem"] = CaseError("E_FILE_NAME", "b must have a name.")
     outcomes = segment_cases(cases, tmp_path / "out", settings=tiny_settings)
     assert [(outcome.status, outcome.reason) for outcome in outcomes] == [
         (OK, ""),
-        (FAILED, "E_NAME: b must have a name."),
+        (FAILED, "E_FILE_NAME: b must have a name."),
         (OK, ""),
     ]
 
