@@ -6,7 +6,6 @@ import errno
 import io
 import os
 import secrets
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -51,22 +50,37 @@ def appearing_at_once(path: Path) -> Iterator[BinaryIO]:
     Raises:
         OutputError: E_WRITE, nothing is left behind.
     """
-    # A short name of its own: the final one may already be as long as the file system allows.
-    temporary = path.with_name(f"{PREFIX}{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as file:
-            hold(file.fileno())
+        with whole_file(path) as file:
             yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
     except OSError as error:
         raise OutputError(
             "E_WRITE",
             f"{path} must be writable; got an error: {cause_of(error)}. Mend that and run again;"
             " nothing was left behind.",
         ) from error
+
+
+@contextlib.contextmanager
+def whole_file(path: Path, *, ending: str = ".tmp") -> Iterator[BinaryIO]:
+    """Do what `appearing_at_once` does, for those who have their own way to say that it failed.
+
+    Args:
+        path: in a folder that exists.
+        ending: of the hidden file that is written first.
+
+    Raises:
+        OSError: nothing is left behind.
+    """
+    # A short name of its own: the final one may already be as long as the file system allows.
+    temporary = path.with_name(f"{PREFIX}{secrets.token_hex(8)}{ending}")
+    try:
+        with temporary.open("xb") as file:
+            hold(file.fileno())
+            yield file
+            sync_file(file)
+        temporary.replace(path)
+        sync_folder(path.parent)
     finally:
         # Also after an interrupt. After success the name is gone already.
         with contextlib.suppress(OSError):
@@ -118,27 +132,6 @@ def lacks_room(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in _NO_ROOM
 
 
-@contextlib.contextmanager
-def temporary_folder(parent: Path) -> Iterator[Path]:
-    """Return a new folder to fill, of a name that nobody can foresee; it is gone afterwards unless
-    it was renamed.
-
-    Raises:
-        OSError: it cannot be made.
-    """
-    stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    descriptor = -1
-    try:
-        with contextlib.suppress(OSError):  # some systems cannot open folders
-            descriptor = os.open(stage, os.O_RDONLY)
-            hold(descriptor)
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-        if descriptor >= 0:
-            os.close(descriptor)
-
-
 def hold(descriptor: int) -> bool:
     """Lock an open file or folder until it is closed or the process ends; False where another one
     holds it.
@@ -154,8 +147,14 @@ def hold(descriptor: int) -> bool:
     return True
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name last through a power failure, where the system can."""
+def sync_file(file: BinaryIO) -> None:
+    """Make what was written to a file last through a power failure."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names in a folder last through a power failure, where the system can."""
     with contextlib.suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY)
         try:

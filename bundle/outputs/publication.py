@@ -2,36 +2,13 @@
 complete.
 """
 
-import contextlib
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from bundle.cases.case_record import CaseRecord
-from bundle.errors import OutputError
-from bundle.files.atomic_file import cause_of, temporary_folder
+from bundle.files.staged_folder import move_into
 from bundle.outputs.earlier_results import mark_finished, mark_unfinished
 from bundle.outputs.map_files import possible_names
-
-
-@contextmanager
-def staged(folder: Path) -> Iterator[Path]:
-    """Return a folder beside the results to fill; it is gone afterwards, whatever happens."""
-    is_new = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with temporary_folder(folder) as stage:
-            yield stage
-    except OSError as error:
-        raise OutputError(
-            "E_WRITE",
-            f"{folder} must be writable; got: {cause_of(error)}. Mend that and run the case again.",
-        ) from error
-    finally:
-        if is_new:
-            with contextlib.suppress(OSError):  # not empty: all went well
-                folder.rmdir()
 
 
 def publish(stage: Path, folder: Path, record: CaseRecord) -> None:
@@ -46,7 +23,6 @@ def publish(stage: Path, folder: Path, record: CaseRecord) -> None:
     for name in sorted(possible_names(case_id) - new):
         if os.path.lexists(folder / name):  # also False for a name that is too long to be there
             (folder / name).unlink()
-    for name in sorted(new - {done.name}):
-        (stage / name).replace(folder / name)
-    (stage / done.name).replace(done)
+    move_into(folder, stage, sorted(new - {done.name}))
+    move_into(folder, stage, [done.name])
     mark_finished(folder, case_id, record.inputs)

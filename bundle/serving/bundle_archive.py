@@ -2,15 +2,16 @@
 take it.
 """
 
-import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bundle.configuration import bundle_root, load_config
 from bundle.errors import OutputError
-from bundle.files.atomic_file import appearing_at_once, cause_of, temporary_folder
+from bundle.files.atomic_file import appearing_at_once, cause_of
 from bundle.files.folder_owner import sweep
+from bundle.files.json_file import json_bytes
+from bundle.files.staged_folder import settle, temporary_folder
 
 NAME = "simmlm"
 """Folder of the packed bundle; MONAI Label calls the model by it."""
@@ -80,7 +81,7 @@ def config_json(name: str, overlays: Sequence[str] = ()) -> bytes:
     files = [bundle_root() / "configs" / f"{overlay}.yaml" for overlay in overlays]
     config = load_config(f"{name}.yaml", {"bundle_root": "."}, files).get()
     config.pop("_meta_")  # MONAI's parser adds it, for the metadata
-    return json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n"
+    return json_bytes(config)
 
 
 def _contents(root: Path) -> Iterator[tuple[str, bytes]]:
@@ -140,8 +141,7 @@ def _write_folder(target: Path, files: dict[str, bytes]) -> None:
             for name, content in files.items():
                 (stage / name).parent.mkdir(parents=True, exist_ok=True)
                 (stage / name).write_bytes(content)
-            stage.chmod(0o755)
-            stage.rename(target)
+            settle(stage, target)
     except OSError as error:
         raise OutputError(
             "E_WRITE", f"{target} must be writable; got: {cause_of(error)}. Choose another."

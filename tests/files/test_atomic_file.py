@@ -5,7 +5,13 @@ from collections.abc import Iterator
 import pytest
 
 from bundle.errors import OutputError
-from bundle.files.atomic_file import appearing_at_once, make_folder, unescaped, write_csv
+from bundle.files.atomic_file import (
+    appearing_at_once,
+    make_folder,
+    unescaped,
+    whole_file,
+    write_csv,
+)
 
 
 def half_of_it() -> Iterator[bytes]:
@@ -130,4 +136,15 @@ def test_a_file_that_grows_too_large_is_an_output_error_with_the_cause(tmp_path)
         appearing_at_once(tmp_path / "a"),
     ):
         raise OSError(errno.EFBIG, "File too large")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_whole_file_of_others_fails_in_their_words_and_leaves_nothing_behind(tmp_path):
+    def fill_the_disk(file):
+        assert [path.suffix for path in tmp_path.iterdir()] == [".part"]
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(OSError, match="full"), whole_file(tmp_path / "a", ending=".part") as file:
+        fill_the_disk(file)
     assert list(tmp_path.iterdir()) == []

@@ -7,8 +7,9 @@ import time
 import pytest
 
 from bundle.errors import OutputError
-from bundle.files.atomic_file import PREFIX, appearing_at_once, temporary_folder
+from bundle.files.atomic_file import PREFIX, appearing_at_once
 from bundle.files.folder_owner import LOCK_NAME, sole_owner, sweep
+from bundle.files.staged_folder import temporary_folder
 
 HOLDER = """
 import sys, pathlib

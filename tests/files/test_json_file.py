@@ -4,7 +4,7 @@ import pytest
 
 from bundle.errors import UsageError
 from bundle.files import json_file, text_file
-from bundle.files.json_file import read_json
+from bundle.files.json_file import parse_json, read_json, write_json
 
 
 def refusal(path) -> str:
@@ -103,3 +103,44 @@ def test_more_values_than_any_list_has_are_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(json_file, "MAX_VALUES", 10)
     assert len(read_json(write(tmp_path / "a.json", "[" + "1," * 8 + "1]"))) == 9
     assert "at most 10 values" in refusal(write(tmp_path / "a.json", "[" + "[]," * 5 + "1]"))
+
+
+@pytest.mark.parametrize("text", ["NaN", "[Infinity]", '{"a": -Infinity}', "1e999", "[-1e999]"])
+@pytest.mark.parametrize("kind", [str, str.encode])
+def test_a_number_that_is_not_finite_is_refused_where_nothing_else_is_said(text, kind):
+    with pytest.raises(ValueError, match=r"is no number|is too large"):
+        parse_json(kind(text))
+    parse_json(kind(text), finite=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"a": 1, "a": 2}', "the key 'a' twice"),
+        ("[" * 100_000, "nested too deeply"),
+        ("9" * 5000, "a number of 5000 digits"),
+        ("{", "Expecting"),
+        (b"\xff\xfe\xff", "codec"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_all_that_is_no_json_is_one_kind_of_error(text, words):
+    with pytest.raises(ValueError, match=words):
+        parse_json(text)
+
+
+def test_what_is_written_is_read_again_in_letters_that_people_read(tmp_path):
+    value = {"größe": [1, 0.1, None, True], "磁": "a\nb", "name": "\udcff.nii"}
+    write_json(tmp_path / "a.json", value)
+    content = (tmp_path / "a.json").read_bytes()
+    assert parse_json(content) == value
+    assert "größe".encode() in content
+    assert content.endswith(b"\n}\n")
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_json_does_not_have_is_not_written(tmp_path, number):
+    (tmp_path / "a.json").write_bytes(b"{}\n")
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        write_json(tmp_path / "a.json", {"a": number})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.json": b"{}\n"}

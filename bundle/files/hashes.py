@@ -1,0 +1,23 @@
+"""SHA-256, by which files and what is in them are told apart."""
+
+import hashlib
+from pathlib import Path
+
+
+def sha256_of(*parts: bytes | memoryview) -> str:
+    """Return the SHA-256 of bytes, one part after the other, as 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits; it is never in memory as a
+    whole.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,90 @@
+"""Folders that are filled out of sight, and then take their place."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from bundle.errors import OutputError
+from bundle.files.atomic_file import PREFIX, cause_of, hold, sync_file, sync_folder
+
+
+@contextlib.contextmanager
+def staged(folder: Path) -> Iterator[Path]:
+    """Return a hidden folder inside another to fill; it is gone afterwards, whatever happens.
+
+    What is wanted of it is moved out with `move_into`. The folder around it is made, and goes again
+    if nothing came to be in it.
+
+    Raises:
+        OutputError: E_WRITE, also for what goes wrong while it is filled and emptied.
+    """
+    is_new = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(folder) as stage:
+            yield stage
+    except OSError as error:
+        raise OutputError(
+            "E_WRITE",
+            f"{folder} must be writable; got: {cause_of(error)}. Mend that and run the case again.",
+        ) from error
+    finally:
+        if is_new:
+            with contextlib.suppress(OSError):  # not empty: all went well
+                folder.rmdir()
+
+
+@contextlib.contextmanager
+def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Return a new folder to fill, of a name that nobody can foresee; it is gone afterwards unless
+    `settle` gave it another name.
+
+    Args:
+        parent: where it lies; left out, where the system keeps what is temporary.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    stage = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+    descriptor = -1
+    try:
+        with contextlib.suppress(OSError):  # some systems cannot open folders
+            descriptor = os.open(stage, os.O_RDONLY)
+            hold(descriptor)
+        yield stage
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+def move_into(folder: Path, source: Path, names: Iterable[str]) -> None:
+    """Move files from one folder into another of the same disk, in this order; then they last.
+
+    Raises:
+        OSError: one cannot be moved; those before it were.
+    """
+    for name in names:
+        (source / name).replace(folder / name)
+    sync_folder(folder)
+
+
+def settle(stage: Path, target: Path) -> None:
+    """Give a filled `temporary_folder` its name, once all of it lasts.
+
+    Raises:
+        OSError: it cannot be stored or renamed.
+    """
+    for path in stage.rglob("*"):
+        if path.is_dir():
+            sync_folder(path)
+        else:
+            with path.open("r+b") as file:
+                sync_file(file)
+    sync_folder(stage)
+    stage.chmod(0o755)  # a temporary folder is for its owner only
+    stage.rename(target)
+    sync_folder(target.parent)

@@ -1,0 +1,88 @@
+import errno
+import os
+import stat
+
+import pytest
+
+from bundle.errors import OutputError
+from bundle.files.staged_folder import move_into, settle, staged, temporary_folder
+
+
+def content_of(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """Lists what was made to last, in order."""
+    found = []
+
+    def note(descriptor):
+        found.append(os.fstat(descriptor).st_ino)
+        return original(descriptor)
+
+    original = os.fsync
+    monkeypatch.setattr(os, "fsync", note)
+    return found
+
+
+def test_what_is_moved_out_of_a_stage_stays_and_the_rest_is_gone(tmp_path):
+    with staged(tmp_path / "case") as stage:
+        (stage / "a").write_bytes(b"1")
+        (stage / "b").write_bytes(b"2")
+        move_into(tmp_path / "case", stage, ["a"])
+    assert content_of(tmp_path / "case") == {"a": b"1"}
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_folder_that_got_nothing_goes_again_unless_it_was_there(tmp_path, is_there):
+    if is_there:
+        (tmp_path / "case").mkdir()
+    with pytest.raises(ValueError, match="half way"), staged(tmp_path / "case"):
+        raise ValueError("half way")
+    assert (tmp_path / "case").exists() == is_there
+
+
+def test_a_full_disk_while_a_stage_is_filled_is_an_output_error(tmp_path):
+    with pytest.raises(OutputError, match="the disk is full") as caught, staged(tmp_path / "case"):
+        raise OSError(errno.ENOSPC, "full")
+    assert caught.value.code == "E_WRITE"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_moved_files_replace_older_ones_and_their_folder_is_synced(tmp_path, synced):
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "a").write_bytes(b"new")
+    (tmp_path / "a").write_bytes(b"old")
+    move_into(tmp_path, tmp_path / "new", ["a"])
+    assert (tmp_path / "a").read_bytes() == b"new"
+    assert synced == [tmp_path.stat().st_ino]
+
+
+def test_a_settled_folder_is_synced_with_all_that_it_holds_and_open_to_others(tmp_path, synced):
+    with temporary_folder(tmp_path) as stage:
+        (stage / "below").mkdir()
+        (stage / "below" / "a").write_bytes(b"1")
+        settle(stage, tmp_path / "done")
+    done = tmp_path / "done"
+    inside = [done, done / "below", done / "below" / "a", tmp_path]
+    assert set(synced) == {path.stat().st_ino for path in inside}
+    assert stat.S_IMODE(done.stat().st_mode) == 0o755
+    assert [path.name for path in tmp_path.iterdir()] == ["done"]
+
+
+def test_a_folder_that_cannot_settle_leaves_nothing_behind(tmp_path):
+    (tmp_path / "done").mkdir()
+    (tmp_path / "done" / "theirs").write_bytes(b"")
+    with temporary_folder(tmp_path) as stage:
+        (stage / "a").write_bytes(b"1")
+        with pytest.raises(OSError, match="not empty"):
+            settle(stage, tmp_path / "done")
+    assert content_of(tmp_path / "done") == {"theirs": b""}
+    assert [path.name for path in tmp_path.iterdir()] == ["done"]
+
+
+def test_a_temporary_folder_without_a_place_is_one_of_the_system_and_goes():
+    with temporary_folder() as folder:
+        assert folder.is_dir()
+    assert not folder.exists()
