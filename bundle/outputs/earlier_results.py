@@ -8,7 +8,6 @@ result whose input can no longer be segmented goes into the subfolder ``outdated
 """
 
 import errno
-import json
 import logging
 import os
 from collections.abc import Collection, Iterable, Mapping
@@ -18,7 +17,9 @@ from typing import Any
 from bundle.datasets.decathlon import Channel
 from bundle.datasets.listing import case_files
 from bundle.errors import CaseError, OutputError, find_user_error
-from bundle.files.atomic_file import cause_of
+from bundle.files.atomic_file import cause_of, whole_file
+from bundle.files.json_file import json_bytes, parse_json
+from bundle.files.staged_folder import move_into
 from bundle.plain_text import printable
 
 LOGGER = logging.getLogger("simmlm")
@@ -84,8 +85,8 @@ def check_free(
 def read_result(folder: Path, case_id: str) -> dict[str, Any] | None:
     """Read the JSON of a finished result; None if there is none, or it is not this program's."""
     try:
-        facts = json.loads((folder / f"{case_id}.json").read_bytes())
-    except (OSError, ValueError, RecursionError):
+        facts = parse_json((folder / f"{case_id}.json").read_bytes())
+    except (OSError, ValueError):
         return None
     if not isinstance(facts, dict) or not isinstance(facts.get("inputs", {}), dict):
         return None
@@ -120,8 +121,8 @@ def mark_unfinished(
 ) -> None:
     """Note which files are this program's, before the JSON that says so goes."""
     mine = _owned(folder, case_id, read_result(folder, case_id), possible)
-    # Not at once: as long as this cannot be read, nothing has changed yet.
-    (folder / _UNFINISHED).write_text(json.dumps(sorted({*mine, *new})), encoding="utf-8")
+    with whole_file(folder / _UNFINISHED) as file:
+        file.write(json_bytes(sorted({*mine, *new})))
 
 
 def mark_finished(folder: Path, case_id: str, inputs: Inputs) -> None:
@@ -167,7 +168,7 @@ def _move(folder: Path, case_id: str, earlier: Mapping[str, Any]) -> None:
     names = sorted(_owned(folder, case_id, earlier, ()) - {f"{case_id}.json"})
     for name in (f"{case_id}.json", *names):
         if _is_there(folder / name):
-            (folder / name).replace(target / name)
+            move_into(target, folder, [name])
     (folder / _UNFINISHED).unlink(missing_ok=True)
 
 
@@ -239,8 +240,8 @@ def _owned(
 
 def _read_note(folder: Path) -> Any:
     try:
-        return json.loads((folder / _UNFINISHED).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return parse_json((folder / _UNFINISHED).read_bytes())
+    except (OSError, ValueError):
         return None
 
 

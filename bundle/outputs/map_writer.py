@@ -2,7 +2,6 @@
 about.
 """
 
-import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,8 @@ from numpy.typing import NDArray
 from bundle import __version__
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError, SetupError
+from bundle.files.json_file import json_bytes
+from bundle.files.staged_folder import staged
 from bundle.outputs.earlier_results import check_free
 from bundle.outputs.map_files import (
     MAP_KINDS,
@@ -30,7 +31,7 @@ from bundle.outputs.map_files import (
     preview_name,
 )
 from bundle.outputs.preview import draw_preview
-from bundle.outputs.publication import publish, staged
+from bundle.outputs.publication import publish
 from bundle.outputs.slicer_files import slicer_file_names, write_slicer_files
 from bundle.tasks.regions import CONVENTIONS, LABEL_NAMES
 from bundle.volumes.common_grid import read_input
@@ -219,14 +220,13 @@ def to_json(facts: Mapping[str, Any], case_id: str) -> bytes:
         CaseError: E_NOT_FINITE, a fact is NaN or infinite, which JSON does not have.
     """
     try:
-        text = json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False)
+        return json_bytes(facts)
     except ValueError as error:
         raise CaseError(
             "E_NOT_FINITE",
             f"Case {case_id}: every fact of the result must be a number; got {error}. Look at the"
             " intensities of the images.",
         ) from None
-    return f"{text}\n".encode(errors="backslashreplace")
 
 
 def _draw(path: Path, maps: Maps, record: CaseRecord) -> None:
