@@ -2,7 +2,6 @@
 cases.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from bundle.cohorts.runner import CaseOutcome, CaseRunner
 from bundle.datasets.decathlon import Channel
 from bundle.datasets.listing import case_files
 from bundle.errors import CaseError, SetupError, UsageError
+from bundle.files.hashes import sha256_of
 from bundle.outputs.earlier_results import set_aside
 from bundle.plain_text import printable
 from bundle.serving.exchange_watch import ServerError
@@ -217,7 +217,7 @@ def _input(value: Any, case_id: str) -> dict[str, Any]:
     )
     return {
         "file": str(file),
-        "sha256": hashlib.sha256(_content(file, case_id)).hexdigest(),
+        "sha256": sha256_of(_content(file, case_id)),
         **channel,
     }
 

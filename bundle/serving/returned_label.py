@@ -2,8 +2,6 @@
 own grid.
 """
 
-import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,9 @@ import numpy as np
 from bundle.cases.label_map import LabelMap, read_label_map
 from bundle.datasets.decathlon import Channel
 from bundle.errors import CaseError
-from bundle.files.atomic_file import appearing_at_once, check_writable
+from bundle.files.atomic_file import check_writable
+from bundle.files.json_file import write_json
+from bundle.files.staged_folder import temporary_folder
 from bundle.outputs.earlier_results import check_free, mark_finished, mark_unfinished, read_result
 from bundle.tasks.regions import CONVENTIONS, LABEL_NAMES, to_convention
 from bundle.volumes.geometry import Grid, corner_shift_voxels
@@ -56,8 +56,8 @@ def checked_label(content: bytes, numbering: str, grid: Grid, case_id: str) -> L
     """
     try:
         _check_expanded(content, grid)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "answer.nii.gz"
+        with temporary_folder() as folder:
+            path = folder / "answer.nii.gz"
             path.write_bytes(content)
             label = _read(path, numbering, case_id)
     except CaseError as error:
@@ -134,11 +134,7 @@ def save_answer(
     mark_unfinished(folder, case_id, [image, done], [image, done])
     (folder / done).unlink(missing_ok=True)  # it says that the label map beside it is complete
     write_volume(folder / image, to_convention(label.values, numbering), grid, description="seg")
-    text = json.dumps(written, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    with appearing_at_once(folder / done) as file:
-        file.write(
-            text.encode("utf-8", "backslashreplace")
-        )  # half a letter becomes JSON's escape of it
+    write_json(folder / done, written)
     mark_finished(folder, case_id, facts["inputs"])
     return written
 

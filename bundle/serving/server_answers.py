@@ -1,7 +1,5 @@
 """What a MONAI Label server answers, believed only as far as it was checked."""
 
-import json
-import math
 import re
 from collections.abc import Collection, Mapping
 from email.message import Message
@@ -10,6 +8,7 @@ from typing import Any
 from requests_toolbelt import MultipartDecoder
 from requests_toolbelt.multipart.decoder import ImproperBodyPartContentException
 
+from bundle.files.json_file import parse_json
 from bundle.serving.exchange_watch import ServerError
 from bundle.serving.server_connection import Answer, shown
 from bundle.tasks.regions import LABEL_NAMES
@@ -119,7 +118,7 @@ def read_json(content: bytes) -> Any:
     if len(content) > MAX_JSON_BYTES:
         raise ServerError(f"JSON of {len(content)} bytes; the limit is {MAX_JSON_BYTES}")
     try:
-        value = json.loads(content, parse_constant=_refuse, parse_float=_finite)
+        value = parse_json(content)
         _check_depth(value)
     except (ValueError, RecursionError) as error:
         raise ServerError(f"no JSON: {shown(str(error), 120)}") from None
@@ -147,17 +146,6 @@ def _parts(answer: Answer) -> list[tuple[str, bytes]]:
 
 def _name(disposition: bytes) -> str:
     return disposition.decode().partition('name="')[2].partition('"')[0]
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:40]} is too large")
-    return value
 
 
 def _check_depth(value: Any, left: int = MAX_DEPTH) -> None:
