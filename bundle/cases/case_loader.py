@@ -2,7 +2,6 @@
 project.
 """
 
-import hashlib
 from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +20,7 @@ from bundle.cases.naming_warnings import naming_warnings
 from bundle.datasets.decathlon import Channel
 from bundle.datasets.listing import case_files, case_label
 from bundle.errors import CaseError
+from bundle.files.hashes import sha256_of
 from bundle.names.case_ids import folder_name
 from bundle.names.file_names import case_name
 from bundle.tasks.modalities import MODALITIES, presence_flags
@@ -239,7 +239,7 @@ def array_volume(values: Any, affine: Any, case_id: str, modality: str) -> Volum
         data,
         grid,
         Path("array"),
-        hashlib.sha256(data.tobytes()).hexdigest(),
+        sha256_of(data.tobytes()),
         grid_warnings + warnings,
     )
 

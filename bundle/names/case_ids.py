@@ -1,6 +1,5 @@
 """Names of cases and of the patients they belong to."""
 
-import hashlib
 import re
 import unicodedata
 from collections import Counter
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.errors import CaseError, UsageError
+from bundle.files.hashes import sha256_of
 from bundle.names.vocabulary import word_set
 from bundle.plain_text import printable
 
@@ -112,7 +112,7 @@ def shown_id(case_id: str) -> str:
     text = printable(case_id)
     if len(text) <= _N_SHOWN:
         return text
-    digest = hashlib.sha256(case_id.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    digest = sha256_of(case_id.encode("utf-8", "surrogatepass"))[:8]
     return f"{text[:_N_SHOWN]}...{digest}"  # long names often differ at their ends only
 
 

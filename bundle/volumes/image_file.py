@@ -5,11 +5,11 @@ The bytes are read once: what is hashed is what is parsed. Compressed streams ar
 because only there is the checksum that tells a damaged file from a good one.
 """
 
-import hashlib
 import io
 from pathlib import Path
 
 from bundle.errors import CaseError
+from bundle.files.hashes import sha256_of
 from bundle.volumes.gzip_file import (
     GzipReader,
     Stream,
@@ -55,23 +55,24 @@ def read_stored_series(path: Path, n_volumes: int) -> tuple[StoredVolume, ...]:
     header_path, voxel_path = halves(path)
     is_pair = header_path != voxel_path
     file_bytes = read_file(header_path)
-    digest = hashlib.sha256(file_bytes)
+    hashed = [file_bytes]
     header = _parse(file_bytes, n_volumes, is_pair=is_pair)
     warnings = _name_warnings(header_path, file_bytes) + header.warnings
     if is_pair:
         finish(open_stream(file_bytes))  # checks the header's own checksum
         file_bytes = read_file(voxel_path)
-        digest.update(file_bytes)
+        hashed.append(file_bytes)
     stream = _voxel_stream(file_bytes, header)
     voxels = read_voxels(stream, header.layout, len(file_bytes) - header.start)
     read_up_to(stream, header.max_trailer_bytes)
     warnings += finish(stream)
+    sha256 = sha256_of(*hashed)
     return tuple(
         StoredVolume(
             voxels[..., index],
             header.layout,
             header.grid,
-            digest.hexdigest(),
+            sha256,
             warnings,
             header.segments,
         )
