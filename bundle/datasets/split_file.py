@@ -2,7 +2,6 @@
 publish.
 """
 
-import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from bundle.errors import UsageError
 from bundle.files.atomic_file import appearing_at_once
-from bundle.files.json_file import read_json
+from bundle.files.json_file import json_bytes, read_json
 from bundle.names.case_ids import case_patient
 
 Item = dict[str, Any]
@@ -57,9 +56,9 @@ def write_split(path: Path, split: Split) -> None:
         "shares": dict(split.shares),
         "parts": split.parts,
     }
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    stored = json_bytes(content)
     if path.exists():
-        if path.is_file() and path.read_bytes() == text.encode():
+        if path.is_file() and path.read_bytes() == stored:
             return
         raise UsageError(
             "E_OUTPUT",
@@ -67,7 +66,7 @@ def write_split(path: Path, split: Split) -> None:
             " name.",
         )
     with appearing_at_once(path) as file:
-        file.write(text.encode())
+        file.write(stored)
 
 
 def read_split(path: Path | str) -> Split:
