@@ -2,7 +2,6 @@
 pictures.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from bundle.evaluation.score_table import Score, ScoreTable
 from bundle.evaluation.statistics.summary import summarise
 from bundle.files.atomic_file import appearing_at_once, write_csv
 from bundle.files.figures import save_figure
+from bundle.files.json_file import write_json
 
 N_WORST = 6
 RELIABILITY_COLUMNS = ("set", "region", "low", "high", "n_voxels", "mean_probability", "frequency")
@@ -122,10 +122,7 @@ class EvaluationReport:
         write_csv(
             self.output_dir / "reliability.csv", RELIABILITY_COLUMNS, self._reliability_rows()
         )
-        self._write_text(
-            "summary.json",
-            json.dumps(summary, indent=2, ensure_ascii=False, allow_nan=False) + "\n",
-        )
+        write_json(self.output_dir / "summary.json", summary)
         pictures = self._draw(summary)
         self._write_text("report.md", _markdown(summary, pictures))
         latex = [
