@@ -1,6 +1,5 @@
 """Draws, describes and divides data sets."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +26,8 @@ from bundle.datasets.listing import find_layout, list_cases
 from bundle.datasets.split_file import write_split
 from bundle.datasets.splits import draw_folds, draw_split
 from bundle.errors import OutputError, UsageError
-from bundle.files.atomic_file import appearing_at_once, check_writable
+from bundle.files.atomic_file import check_writable
+from bundle.files.json_file import write_json
 from bundle.names.patterns import parse_patterns
 from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.plain_text import printable
@@ -87,9 +87,7 @@ def data(
         for table in description_tables(description):
             Console().print(table)
         if json_file is not None:
-            with appearing_at_once(json_file) as file:
-                text = json.dumps(description, indent=2, ensure_ascii=False)
-                file.write(f"{text}\n".encode(errors="backslashreplace"))
+            write_json(json_file, description)
         if description["unusable"]:
             raise typer.Exit(1)
 

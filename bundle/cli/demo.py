@@ -2,11 +2,9 @@
 with the truth.
 """
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -17,6 +15,7 @@ from bundle.datasets.listing import list_cases
 from bundle.errors import OutputError, UsageError
 from bundle.evaluation.region_metrics import region_metrics
 from bundle.files.atomic_file import cause_of
+from bundle.files.json_file import parse_json
 from bundle.names.file_names import find_label
 from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.tasks.modalities import MODALITIES
@@ -89,9 +88,7 @@ def _draw_cases(folder: Path) -> Path:
 
 
 def _row(cases: Path, results: Path, case_id: str) -> list[str]:
-    facts: dict[str, Any] = json.loads(
-        (results / case_id / f"{case_id}.json").read_text(encoding="utf-8")
-    )
+    facts = parse_json((results / case_id / f"{case_id}.json").read_bytes())
     label = find_label(cases / case_id, case_id)
     assert label is not None
     segmentation, truth = (

@@ -1,6 +1,5 @@
 """Judges networks and segmentations, and compares what was judged."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -33,6 +32,7 @@ from bundle.evaluation.reports.comparison import compare as compare_tables
 from bundle.evaluation.reports.comparison import latex_comparison, markdown_comparison
 from bundle.evaluation.score_table import ScoreTable
 from bundle.files.atomic_file import appearing_at_once, check_writable
+from bundle.files.json_file import write_json
 from bundle.names.patterns import pattern_setting
 
 
@@ -179,11 +179,8 @@ def compare(
         text = markdown_comparison(result)
         if out is not None:
             check_writable(out)
-            texts = {
-                "json": json.dumps(result, indent=2, ensure_ascii=False, allow_nan=False),
-                "md": text,
-            }
-            for ending, content in {**texts, "tex": latex_comparison(result)}.items():
+            write_json(out / "comparison.json", result)
+            for ending, content in {"md": text, "tex": latex_comparison(result)}.items():
                 with appearing_at_once(out / f"comparison.{ending}") as file:
                     file.write(content.encode() + b"\n")
         Console().print(Markdown(text)) if Console().is_terminal else typer.echo(text)
