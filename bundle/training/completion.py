@@ -1,6 +1,5 @@
 """The last steps of a training."""
 
-import hashlib
 import logging
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from torch import nn
 
 from bundle.errors import SetupError
 from bundle.files.atomic_file import appearing_at_once
+from bundle.files.hashes import sha256_of
 from bundle.processes import is_first_process
 from bundle.training.time_limit import is_finished
 from bundle.weights.checkpoints import (
@@ -70,7 +70,7 @@ def replace_weights(trainer: Engine, trained: Path | str, used: Path | str) -> N
 
 def _verified(weights: Path) -> bytes:
     sha256, content = verified_sha256(weights), _bytes_of(weights)
-    if hashlib.sha256(content).hexdigest() != sha256:
+    if sha256_of(content) != sha256:
         raise SetupError(
             "E_WEIGHTS_CHECKSUM", f"{weights} must not change while it is read; it did. Run again."
         )

@@ -5,13 +5,13 @@ a bound.
 import contextlib
 import logging
 import os
-import secrets
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from bundle.files.atomic_file import whole_file
 from bundle.training.samples.packed_case import from_bytes, to_bytes
 
 LOGGER = logging.getLogger("simmlm")
@@ -130,18 +130,8 @@ class CaseCache:
 
 
 def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(
-        path.name.removesuffix(SUFFIX) + f".{secrets.token_hex(8)}{PARTIAL_SUFFIX}"
-    )
-    try:
-        with partial.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        with contextlib.suppress(OSError):  # after success the name is gone already
-            partial.unlink()
+    with whole_file(path, ending=PARTIAL_SUFFIX) as file:
+        file.write(content)
     _touch(path)
 
 

@@ -2,7 +2,6 @@
 their settings.
 """
 
-import hashlib
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from bundle import __version__
 from bundle.cases.label_collections import naming
+from bundle.files.hashes import sha256_of, sha256_of_file
 
 _VERSIONS = {"simmlm": __version__, "monai": monai.__version__, "torch": torch.__version__}
 _PAIRS = ((".hdr", ".img"), (".img", ".hdr"), (".hdr.gz", ".img.gz"), (".img.gz", ".hdr.gz"))
@@ -77,12 +77,11 @@ def file_digest(path: Path) -> str:
 
 @cache
 def _file_digest(path: Path, *_identity: int) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return sha256_of_file(path)
 
 
 def _digest_of(description: Any) -> str:
-    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
+    return sha256_of(json.dumps(description, sort_keys=True).encode())
 
 
 def _with_files(value: Any) -> Any:
@@ -163,7 +162,7 @@ def _(value: Any) -> Any:
         "array",
         value.dtype.str,
         value.shape,
-        hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest(),
+        sha256_of(np.ascontiguousarray(value).tobytes()),
     ]
 
 
@@ -176,7 +175,7 @@ def _(value: Tensor) -> Any:
         "tensor",
         str(value.dtype),
         list(value.shape),
-        hashlib.sha256(content).hexdigest(),
+        sha256_of(content),
         affine,
     ]
 

@@ -2,7 +2,6 @@
 consists of.
 """
 
-import hashlib
 import io
 import math
 from collections.abc import Mapping
@@ -14,8 +13,9 @@ from monai.data import MetaTensor
 from torch import Tensor
 
 from bundle.cases.preparation import plain_tensor
+from bundle.files.hashes import sha256_of
 
-_DIGEST_BYTES = hashlib.sha256().digest_size
+_DIGEST_BYTES = 32
 _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -45,7 +45,7 @@ def to_bytes(case: Any) -> bytes:
     stream = io.BytesIO()
     torch.save(_pack(case), stream)
     content = stream.getvalue()
-    return hashlib.sha256(content).digest() + content
+    return _digest(content) + content
 
 
 def from_bytes(stored: bytes) -> Any:
@@ -55,11 +55,15 @@ def from_bytes(stored: bytes) -> Any:
         ValueError: the bytes are not those that were written.
     """
     digest, content = stored[:_DIGEST_BYTES], memoryview(stored)[_DIGEST_BYTES:]
-    if hashlib.sha256(content).digest() != digest:  # torch.load overlooks damaged voxels
+    if _digest(content) != digest:  # torch.load overlooks damaged voxels
         raise ValueError(
             f"A stored case must match its SHA-256; got {len(stored)} other bytes. Make it again."
         )
     return _unpack(torch.load(io.BytesIO(content), weights_only=True))
+
+
+def _digest(content: bytes | memoryview) -> bytes:
+    return bytes.fromhex(sha256_of(content))
 
 
 def _pack(value: Any) -> list[Any]:
