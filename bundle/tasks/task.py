@@ -33,6 +33,7 @@ class Modality:
             meant; a key of ``Task.families``.
         agent: whether a contrast agent was given, where that tells it from others of its family.
         over: a modality whose word loses its meaning beside one of this: T2 beside FLAIR.
+        examples: how people may write it into a file's name, for messages.
     """
 
     name: str
@@ -42,6 +43,12 @@ class Modality:
     family: str | None = None
     agent: bool | None = None
     over: str | None = None
+    examples: tuple[str, ...] = ()
+
+    @property
+    def example_file(self) -> str:
+        """What messages suggest as the end of a file's name."""
+        return self.examples[0] if self.examples else self.name
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,7 @@ class Task:
         name: of its file.
         title: in words.
         finding: what sentences call that which the regions hold: ``tumour``, ``lesion``.
+        finding_words: how names of folders write it, where labels have folders of their own.
         modalities: in the order of the image's channels.
         labels: in the order of their values, 1 and up.
         regions: in the order of the network's channels.
@@ -123,6 +131,7 @@ class Task:
     labels: tuple[Label, ...]
     regions: tuple[Region, ...]
     numberings: Mapping[str, Numbering]
+    finding_words: tuple[str, ...] = ()
     families: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     collections: tuple[Collection, ...] = ()
     doubtful: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
@@ -160,6 +169,11 @@ class Task:
     def n_regions(self) -> int:
         """R in shapes."""
         return len(self.regions)
+
+    @property
+    def example(self) -> Modality:
+        """The modality that messages name where any would do."""
+        return self.modality(self.opened_first[0])
 
     @property
     def default_numbering(self) -> Numbering:

@@ -71,6 +71,7 @@ def _task(path: Path, content: Mapping[str, Any]) -> Task:
         _built(path, "collections", Collection, entry) for entry in content.get("collections", ())
     )
     parts["families"] = _tuples(content.get("families", {}))
+    parts["finding_words"] = tuple(content.get("finding_words", ()))
     for key in ("shown_first", "opened_first"):
         parts[key] = tuple(content.get(key) or content["modalities"])
     if content.get("anatomy") is not None:
