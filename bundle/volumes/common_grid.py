@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from bundle.errors import CaseError
 from bundle.plain_text import printable
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 from bundle.volumes.geometry import (
     GRID_TOLERANCE_VOXELS,
     Grid,
@@ -70,7 +72,14 @@ def on_one_grid(volumes: Mapping[str, Volume], case_id: str) -> dict[str, Volume
     return turned
 
 
-def read_input(entry: Mapping[str, Any], grid: Grid, *, case_id: str, modality: str) -> Volume:
+def read_input(
+    entry: Mapping[str, Any],
+    grid: Grid,
+    *,
+    case_id: str,
+    modality: str,
+    task: Task = DEFAULT_TASK,
+) -> Volume:
     """Read again what a case's record says was read, onto the case's grid.
 
     Args:
@@ -78,17 +87,17 @@ def read_input(entry: Mapping[str, Any], grid: Grid, *, case_id: str, modality: 
         grid: of the case.
         case_id: for messages.
         modality: for messages.
+        task: says what is outside.
 
     Raises:
         CaseError: as `read_volume`, or E_GRID if the file lies elsewhere by now.
     """
     path = Path(entry["file"])
     if "channel" in entry:
-        volume = read_channels(
-            path, {modality: entry["channel"]}, entry["n_channels"], case_id=case_id
-        )[modality]
+        place, n_volumes = {modality: entry["channel"]}, entry["n_channels"]
+        volume = read_channels(path, place, n_volumes, case_id=case_id, task=task)[modality]
     else:
-        volume = read_volume(path, case_id=case_id, modality=modality)
+        volume = read_volume(path, case_id=case_id, modality=modality, task=task)
     turned = _turned(volume, grid)
     if turned is None:
         raise CaseError(

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 from bundle.volumes.file_errors import naming
 from bundle.volumes.geometry import Grid
 from bundle.volumes.image_file import read_stored, read_stored_series
@@ -31,18 +33,23 @@ class Volume:
     warnings: tuple[str, ...]
 
 
-def read_volume(path: Path, *, case_id: str, modality: str) -> Volume:
-    """Read one MRI volume.
+def read_volume(path: Path, *, case_id: str, modality: str, task: Task = DEFAULT_TASK) -> Volume:
+    """Read one MRI volume; the task says what is outside.
 
     Raises:
         CaseError: the file cannot be read, is damaged, or cannot be an MRI volume.
     """
     with naming(case_id, modality, path):
-        return _checked(read_stored(path), path)
+        return _checked(read_stored(path), path, task)
 
 
 def read_channels(
-    path: Path, channels: Mapping[str, int], n_volumes: int, *, case_id: str
+    path: Path,
+    channels: Mapping[str, int],
+    n_volumes: int,
+    *,
+    case_id: str,
+    task: Task = DEFAULT_TASK,
 ) -> dict[str, Volume]:
     """Read the MRI volumes of one 4D file, whose channels are known by name; the file is read once.
 
@@ -51,6 +58,7 @@ def read_channels(
         channels: modality to its place among the volumes, from 0.
         n_volumes: how many the file must hold, named here or not.
         case_id: for messages.
+        task: says what is outside.
 
     Raises:
         CaseError: as `read_volume`, or E_4D if the file holds another number of volumes.
@@ -60,12 +68,12 @@ def read_channels(
     volumes = {}
     for modality, index in channels.items():
         with naming(case_id, modality, path):
-            volumes[modality] = _checked(stored[index], path)
+            volumes[modality] = _checked(stored[index], path, task)
     return volumes
 
 
-def _checked(stored: StoredVolume, path: Path) -> Volume:
-    data, warnings = check_intensities(_scaled(stored))
+def _checked(stored: StoredVolume, path: Path, task: Task) -> Volume:
+    data, warnings = check_intensities(_scaled(stored), task=task)
     return Volume(data, stored.grid, path, stored.sha256, stored.warnings + warnings)
 
 

@@ -7,10 +7,16 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_dilation
 
 from bundle.errors import CaseError
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 from bundle.volumes.background import MIN_FACE_SHARE, clear_background, connected_to_faces, faces
 from bundle.volumes.outliers import mend_outliers
+from bundle.volumes.outside import clear_outside, mark_inside
 
 Voxels = NDArray[np.float32]
+
+ZERO = "zero"
+"""What a task says of its outside where that is exactly 0 in its files."""
 
 # Resampling leaves single NaN voxels at the border of the field of view; more than that is a
 # computation gone wrong.
@@ -29,16 +35,18 @@ _NEIGHBOURS = np.ones((3, 3, 3), bool)
 _SAMPLE_SIZE = 100_000
 
 
-def check_intensities(data: Voxels) -> tuple[Voxels, tuple[str, ...]]:
+def check_intensities(data: Voxels, *, task: Task = DEFAULT_TASK) -> tuple[Voxels, tuple[str, ...]]:
     """Refuse what cannot be an MRI volume, and mend what certainly can be: background, outliers,
     units.
 
     Args:
         data: (H, W, D). Changed in place where something is mended.
+        task: says what is outside, and whether brains are skull-stripped.
 
     Returns:
-        Finite voxels, 0 outside of the brain where that is certain, and warnings about everything
-        that was done.
+        Finite voxels, and warnings about everything that was done. Those outside are 0: where the
+        task says how to tell them no others are; where files should have 0 there, and brains are
+        skull-stripped, another background is made 0 if it is certain.
 
     Raises:
         CaseError: E_NAN, E_ALL_ZERO, E_CONSTANT, E_LABEL_MAP or E_OUTLIERS.
@@ -46,12 +54,19 @@ def check_intensities(data: Voxels) -> tuple[Voxels, tuple[str, ...]]:
     warnings: tuple[str, ...] = ()
     lowest, highest = data.min(), data.max()
     if not np.isfinite([lowest, highest]).all():
-        warnings = _fill_non_finite(data)
+        warnings = _fill_non_finite(data, task.outside)
         lowest, highest = data.min(), data.max()
     _check_variety(data, float(lowest), float(highest))
-    warnings += _rescale(data)
-    warnings += clear_background(data)
-    warnings += mend_outliers(data)
+    if task.outside == ZERO:
+        warnings += _rescale(data)
+        warnings += clear_background(data) if task.skull_stripped else ()
+        warnings += mend_outliers(data)
+    else:
+        outside = None if task.outside is None else clear_outside(data, float(task.outside))
+        warnings += _rescale(data)
+        mark_inside(data, outside)
+        warnings += mend_outliers(data)
+        mark_inside(data, outside)
     return data, warnings + _saturation(data, data.max())
 
 
@@ -73,15 +88,16 @@ def _rescale(data: Voxels) -> tuple[str, ...]:
     )
 
 
-def _fill_non_finite(data: Voxels) -> tuple[str, ...]:
+def _fill_non_finite(data: Voxels, outside: str | float | None) -> tuple[str, ...]:
     """Set NaN and infinite voxels to the background that surrounds them, or that they are, in
     place.
     """
     bad = ~np.isfinite(data)
     n_bad = int(np.count_nonzero(bad))
     if _is_background(bad) and not np.isinf(data).any():
-        data[bad] = 0
-        return (f"the background is NaN ({n_bad / data.size:.0%} of the voxels): set to 0",)
+        data[bad] = _padding(data, bad, outside)
+        told = f"{data[bad][0]:g}" if outside is None else "0"
+        return (f"the background is NaN ({n_bad / data.size:.0%} of the voxels): set to {told}",)
     background = (
         _background_around(data, bad) if n_bad <= MAX_NON_FINITE_FRACTION * data.size else None
     )
@@ -95,6 +111,15 @@ def _fill_non_finite(data: Voxels) -> tuple[str, ...]:
         )
     data[bad] = background
     return (f"{n_bad} NaN or infinite voxels in the background were set to {background:g}",)
+
+
+def _padding(data: Voxels, bad: NDArray[np.bool_], outside: str | float | None) -> np.float32:
+    """Return what a background of NaN is to be: outside, or the lowest value where nothing is."""
+    if outside == ZERO:
+        return np.float32(0)
+    if outside is None:
+        return np.float32(data.min(where=~bad, initial=np.inf))
+    return np.nextafter(np.float32(outside), np.float32(-np.inf))
 
 
 def _is_background(mask: NDArray[np.bool_]) -> bool:

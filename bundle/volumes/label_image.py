@@ -56,14 +56,14 @@ def read_label(path: Path, *, case_id: str) -> StoredLabel:
 
 
 def _refuse_named_segments(stored: StoredVolume) -> None:
-    """3D Slicer numbers segments in the order in which they were drawn, which is no convention."""
+    """3D Slicer numbers segments in the order in which they were drawn: that means nothing."""
     if stored.segments:
         raise CaseError(
             "E_SEGMENTATION",
-            "label values must be those of a convention; got a segmentation of 3D Slicer with"
-            f" {', '.join(stored.segments)}. Export it in Slicer as a labelmap with the numbers of"
-            " a convention; or, if they are that already, convert it and declare the convention"
-            f" (--labels): {CONVERT.format(file='in.seg.nrrd')}.",
+            "label values must be those of a known numbering; got a segmentation of 3D Slicer with"
+            f" {', '.join(stored.segments)}. Export it in Slicer as a labelmap with the values of"
+            " one; or, if they are that already, convert it and declare the numbering (--labels):"
+            f" {CONVERT.format(file='in.seg.nrrd')}.",
         )
 
 

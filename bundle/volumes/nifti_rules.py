@@ -141,7 +141,7 @@ def check_volume_count(header: Nifti1Header, n_volumes: int) -> None:
             (
                 "Split it and give each modality its own file, for example with"
                 " nibabel.four_to_three; or give it alone and declare its volumes"
-                " (modalities=t1n,t1c,t2w,t2f); or name them in a Decathlon folder's dataset.json."
+                " (modalities=NAME,NAME,...); or name them in a Decathlon folder's dataset.json."
             ),
         )
     else:
