@@ -5,17 +5,17 @@ it.
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from bundle.cases.case_loader import AUTO, LoadCased
 from bundle.cases.case_record import CaseRecord
-from bundle.cases.label_map import LabelMap, read_label_map
+from bundle.cases.label_map import LabelMap
 from bundle.cases.naming_warnings import label_warnings
 from bundle.datasets.listing import case_files, case_label
 from bundle.errors import CaseError
 from bundle.names.case_ids import case_patient
-from bundle.tasks.modalities import MODALITIES, modality_sets
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 from bundle.volumes.geometry import spacing_mm
 
 UNLABELLED = "no file is its label: training and evaluation leave it out"
@@ -26,12 +26,12 @@ class CaseFacts:
     """What is known of one case.
 
     Attributes:
-        modalities: in ``MODALITIES`` order; by the files' names only if the case is not usable.
+        modalities: in the order of the task; by the files' names only if the case is not usable.
         problem: why the case is not usable, code and sentence; empty if it is.
         shape: voxels along each axis.
         spacing_mm: to a thousandth.
         scans: modality to what identifies the scan's bytes.
-        convention: of the label, a key of ``regions.CONVENTIONS``.
+        numbering: of the label; its name.
         label_values: values in the label file; empty if there is none.
     """
 
@@ -44,24 +44,27 @@ class CaseFacts:
     shape: tuple[int, ...] = ()
     spacing_mm: tuple[float, ...] = ()
     scans: Mapping[str, Hashable] | None = None
-    convention: str = ""
+    numbering: str = ""
     label_values: tuple[int, ...] = ()
 
 
-def describe_case(item: Mapping[Any, Any], label_convention: str = AUTO) -> CaseFacts:
+def describe_case(
+    item: Mapping[Any, Any], label_convention: str = AUTO, *, task: Task = DEFAULT_TASK
+) -> CaseFacts:
     """Read a case as training would, with its label if it has one; a case that cannot be used is
     described too.
 
     Args:
         item: of ``cases.list_cases``.
         label_convention: as `LoadCased` takes it.
+        task: as `LoadCased` takes it.
     """
     facts = CaseFacts(str(item["case_id"]), case_patient(item), (), is_labelled=False)
     try:
-        facts = replace(facts, modalities=tuple(case_files(item)))
-        label = case_label(item)
-        facts = replace(facts, is_labelled=label is not None)
-        return _with_content(facts, item, label, label_convention)
+        facts = replace(facts, modalities=tuple(case_files(item, task=task)))
+        facts = replace(facts, is_labelled=case_label(item, task=task) is not None)
+        loader = LoadCased(facts.is_labelled, label_convention, task=task)
+        return _with_content(facts, item, loader)
     except CaseError as error:
         return replace(facts, problem=f"{error.code}: {error}")
     except OSError as error:
@@ -70,14 +73,12 @@ def describe_case(item: Mapping[Any, Any], label_convention: str = AUTO) -> Case
         )
 
 
-def _with_content(
-    facts: CaseFacts, item: Mapping[Any, Any], label: Path | None, label_convention: str
-) -> CaseFacts:
-    loader = LoadCased(with_label=label is not None, label_convention=label_convention)
-    record = CaseRecord.from_json(loader(dict(item))["record"])
+def _with_content(facts: CaseFacts, item: Mapping[Any, Any], loader: LoadCased) -> CaseFacts:
+    case, label = loader.load(item)
+    record = CaseRecord.from_json(case["record"])
     facts = replace(
         facts,
-        warnings=record.warnings + label_warnings(item),
+        warnings=record.warnings + label_warnings(item, loader.task),
         shape=record.grid.shape,
         spacing_mm=tuple(round(float(size), 3) for size in spacing_mm(record.grid.affine)),
         scans={
@@ -85,23 +86,20 @@ def _with_content(
             for modality, entry in record.inputs.items()
         },
     )
-    if label is None:
-        return facts
-    declared = loader.convention_of(item)
-    return _with_label(facts, read_label_map(label, case_id=facts.case_id, declared=declared))
+    return facts if label is None else _with_label(facts, label, loader.task)
 
 
-def _with_label(facts: CaseFacts, label: LabelMap) -> CaseFacts:
-    empty = () if label.values.any() else ("label: no voxel is tumour",)
+def _with_label(facts: CaseFacts, label: LabelMap, task: Task) -> CaseFacts:
+    empty = () if label.values.any() else (f"label: no voxel is {task.finding}",)
     return replace(
         facts,
         warnings=facts.warnings + empty,
-        convention=label.convention,
+        numbering=label.numbering,
         label_values=tuple(sorted(label.counts)),
     )
 
 
-def summarise(cases: Sequence[CaseFacts]) -> dict[str, Any]:
+def summarise(cases: Sequence[CaseFacts], *, task: Task = DEFAULT_TASK) -> dict[str, Any]:
     """Count what cases hold, in plain JSON values.
 
     Returns:
@@ -121,9 +119,11 @@ def summarise(cases: Sequence[CaseFacts]) -> dict[str, Any]:
         "n_usable": len(usable),
         "n_patients": len({case.patient for case in cases}),
         "n_labelled": sum(case.is_labelled for case in cases),
-        "modalities": {name: sum(name in case.modalities for case in cases) for name in MODALITIES},
-        "modality_sets": _modality_sets(cases),
-        "label_conventions": _counted(case.convention for case in labelled),
+        "modalities": {
+            name: sum(name in case.modalities for case in cases) for name in task.modality_names
+        },
+        "modality_sets": _modality_sets(cases, task),
+        "label_conventions": _counted(case.numbering for case in labelled),
         "label_values": _counted(str(value) for case in labelled for value in case.label_values),
         "shapes": _counted(_by(case.shape) for case in usable),
         "spacings_mm": _counted(_by(case.spacing_mm) for case in usable),
@@ -147,11 +147,10 @@ def _repeated_scans(cases: Iterable[CaseFacts]) -> list[tuple[str, str]]:
     return found
 
 
-def _modality_sets(cases: Iterable[CaseFacts]) -> dict[str, int]:
+def _modality_sets(cases: Iterable[CaseFacts], task: Task) -> dict[str, int]:
     counts = Counter(case.modalities for case in cases)
-    return {
-        " ".join(chosen): counts[chosen] for chosen in reversed(modality_sets()) if counts[chosen]
-    }
+    largest_first = reversed(task.modality_sets())
+    return {" ".join(chosen): counts[chosen] for chosen in largest_first if counts[chosen]}
 
 
 def _counted(values: Iterable[str]) -> dict[str, int]:

@@ -23,8 +23,8 @@ from bundle.errors import CaseError
 from bundle.files.hashes import sha256_of
 from bundle.names.case_ids import folder_name
 from bundle.names.file_names import case_name
-from bundle.tasks.modalities import MODALITIES, presence_flags
-from bundle.tasks.regions import CONVENTIONS, labels_to_regions
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 from bundle.volumes.background import faces
 from bundle.volumes.common_grid import check_distinct, on_one_grid, turned_voxels, turning_warnings
 from bundle.volumes.geometry import Grid
@@ -49,7 +49,7 @@ DESCRIPTION_KEYS = frozenset(
         "problem",
     }
 )
-"""What a listed case may say about itself; `LoadCased` uses it up."""
+"""What a listed case may say about itself; `LoadCased` consumes these keys."""
 
 
 class LoadCased(Transform):
@@ -61,16 +61,24 @@ class LoadCased(Transform):
 
     Args:
         with_label: also read the expert segmentation into ``label``, (R, H, W, D) regions.
-        label_convention: a key of ``regions.CONVENTIONS``, or ``auto`` to take the case's own, or
-            else to tell it from the BraTS file name and the values in the file.
+        label_convention: name of a numbering of the task, or ``auto`` to take the case's own, or
+            else to tell it from the names and the values in the file.
+        task: whose modalities and regions the case has.
     """
 
-    def __init__(self, with_label: bool = False, label_convention: str = AUTO) -> None:
-        if label_convention != AUTO and label_convention not in CONVENTIONS:
-            known = ", ".join((AUTO, *CONVENTIONS))
+    def __init__(
+        self,
+        with_label: bool = False,
+        label_convention: str = AUTO,
+        *,
+        task: Task = DEFAULT_TASK,
+    ) -> None:
+        if label_convention != AUTO and label_convention not in task.numberings:
+            known = ", ".join((AUTO, *task.numberings))
             raise ValueError(f"label_convention must be one of {known}; got {label_convention!r}.")
         self.with_label = with_label
         self.label_convention = label_convention
+        self.task = task
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Load one case.
@@ -84,13 +92,24 @@ class LoadCased(Transform):
 
         Returns:
             ``case_id``, ``image`` (M, H, W, D) float32 with metadata, ``presence`` (M,) bool,
-            ``record`` (JSON, see ``CaseRecord``) and, if asked for, ``label``. What is no
-            description of a case, such as the options of a MONAI Label request, passes.
+            ``record`` (JSON, see ``CaseRecord``) and, if asked for, ``label``. Other keys, such as
+            the options of a MONAI Label request, pass through unchanged.
 
         Raises:
             CaseError: a file cannot be used; the message names case, file and way out.
         """
-        case_id = str(data.get("case_id") or _case_id(data["image"]))
+        return self.load(data)[0]
+
+    def load(self, data: Mapping[Hashable, Any]) -> tuple[dict[Hashable, Any], LabelMap | None]:
+        """Load one case, as a call does, and with it the label map that its regions are made of.
+
+        Returns:
+            The case, and its label map on the grid of the case; None without a label.
+
+        Raises:
+            CaseError: as for a call.
+        """
+        case_id = str(data.get("case_id") or _case_id(data["image"], self.task))
         try:
             return self._load({**data, "case_id": case_id}, case_id)
         except MemoryError as error:
@@ -100,32 +119,32 @@ class LoadCased(Transform):
                 " programs, or resample the images to 1 mm.",
             ) from error
 
-    def _load(self, item: Mapping[Hashable, Any], case_id: str) -> dict[Hashable, Any]:
-        files = case_files(item)
+    def _load(
+        self, item: Mapping[Hashable, Any], case_id: str
+    ) -> tuple[dict[Hashable, Any], LabelMap | None]:
+        files = case_files(item, task=self.task)
         if not self.with_label:  # training cuts windows, and evaluation keeps no maps
             check_memory(files, case_id)
-        volumes = on_one_grid(_volumes(files, case_id, item.get("affine")), case_id)
+        volumes = on_one_grid(_volumes(files, case_id, item.get("affine"), self.task), case_id)
         check_distinct(volumes, case_id=case_id)
         label = self._label(item, next(iter(volumes.values())).grid) if self.with_label else None
-        warnings = naming_warnings(item, files) + tuple(
-            f"label: {text}" for text in (label.warnings if label else ())
-        )
-        case = _case(case_id, files, volumes, warnings)
+        warnings = naming_warnings(item, files, self.task)
+        warnings += tuple(f"label: {text}" for text in (label.warnings if label else ()))
+        case = _case(case_id, files, volumes, warnings, self.task)
         if label is not None:
-            regions = torch.from_numpy(labels_to_regions(label.values))
+            regions = torch.from_numpy(self.task.labels_to_regions(label.values))
             case["label"] = MetaTensor(regions, affine=case["image"].affine)
-        return {
-            **{key: value for key, value in item.items() if key not in DESCRIPTION_KEYS},
-            **case,
-        }
+        others = {key: value for key, value in item.items() if key not in DESCRIPTION_KEYS}
+        return {**others, **case}, label
 
     def _label(self, item: Mapping[Any, Any], grid: Grid) -> LabelMap:
-        case_id, path = item["case_id"], case_label(item)
+        case_id, path = item["case_id"], case_label(item, task=self.task)
         if path is None:
             raise CaseError(
                 "E_NO_LABEL", f"Case {case_id}: a label file CASE-seg.nii.gz must exist. Add it."
             )
-        label = read_label_map(path, case_id=case_id, declared=self.convention_of(item))
+        declared = self.declared_numbering(item)
+        label = read_label_map(path, case_id=case_id, declared=declared, task=self.task)
         values = turned_voxels(label.values, label.grid, grid)
         if values is None:
             raise CaseError(
@@ -140,7 +159,7 @@ class LoadCased(Transform):
             warnings=label.warnings + turning_warnings(label.grid, grid),
         )
 
-    def convention_of(self, item: Mapping[Any, Any]) -> str | None:
+    def declared_numbering(self, item: Mapping[Any, Any]) -> str | None:
         """Return the numbering that is declared for a case's label: for all cases, or by the case;
         None if neither.
         """
@@ -154,18 +173,22 @@ def _case(
     files: Mapping[str, Any],
     volumes: Mapping[str, Volume],
     more_warnings: tuple[str, ...],
+    task: Task,
 ) -> dict[Hashable, Any]:
     grid = next(iter(volumes.values())).grid
-    image = np.zeros((len(MODALITIES), *grid.shape), np.float32)
+    image = np.zeros((task.n_modalities, *grid.shape), np.float32)
     for modality, volume in volumes.items():
-        image[MODALITIES.index(modality)] = volume.data
+        image[task.modality_names.index(modality)] = volume.data
     warnings = tuple(
         f"{modality}: {text}" for modality, volume in volumes.items() for text in volume.warnings
     )
-    warnings += _background_warnings(volumes) + more_warnings
+    if task.skull_stripped:
+        warnings += _background_warnings(volumes)
+    warnings += more_warnings
     inputs = {
         modality: _input(files[modality], volume.sha256) for modality, volume in volumes.items()
     }
+    missing = tuple(modality for modality in task.modality_names if modality not in volumes)
     first = _name(next(iter(files.values())))
     meta = {
         "filename_or_obj": first,
@@ -177,12 +200,12 @@ def _case(
         "image": MetaTensor(
             torch.from_numpy(image), affine=torch.from_numpy(grid.affine), meta=meta
         ),
-        "presence": torch.tensor(presence_flags(volumes)),
-        "record": CaseRecord(case_id, inputs, warnings, grid).to_json(),
+        "presence": torch.tensor(task.presence_flags(volumes)),
+        "record": CaseRecord(case_id, inputs, warnings, grid, missing).to_json(),
     }
 
 
-def _volumes(files: Mapping[str, Any], case_id: str, affine: Any) -> dict[str, Volume]:
+def _volumes(files: Mapping[str, Any], case_id: str, affine: Any, task: Task) -> dict[str, Volume]:
     """Read the files of a case, a 4D file only once."""
     channels = {modality: value for modality, value in files.items() if isinstance(value, Channel)}
     volumes: dict[str, Volume] = {}
@@ -192,20 +215,20 @@ def _volumes(files: Mapping[str, Any], case_id: str, affine: Any) -> dict[str, V
             for modality, channel in channels.items()
             if channel.file == file
         }
-        volumes |= read_channels(file, places, n_volumes, case_id=case_id)
+        volumes |= read_channels(file, places, n_volumes, case_id=case_id, task=task)
     for modality, value in files.items():
         if modality not in channels:
-            volumes[modality] = _volume(value, affine, case_id, modality)
+            volumes[modality] = _volume(value, affine, case_id, modality, task)
     return {modality: volumes[modality] for modality in files}
 
 
-def _volume(value: Any, affine: Any, case_id: str, modality: str) -> Volume:
+def _volume(value: Any, affine: Any, case_id: str, modality: str, task: Task) -> Volume:
     if isinstance(value, str | Path):
-        return read_volume(Path(value), case_id=case_id, modality=modality)
-    return array_volume(value, affine, case_id, modality)
+        return read_volume(Path(value), case_id=case_id, modality=modality, task=task)
+    return array_volume(value, affine, case_id, modality, task)
 
 
-def array_volume(values: Any, affine: Any, case_id: str, modality: str) -> Volume:
+def array_volume(values: Any, affine: Any, case_id: str, modality: str, task: Task) -> Volume:
     """Check a volume that is in memory as strictly as one from a file.
 
     Args:
@@ -213,6 +236,7 @@ def array_volume(values: Any, affine: Any, case_id: str, modality: str) -> Volum
         affine: (4, 4), voxel to world in RAS+ mm.
         case_id: for messages.
         modality: for messages.
+        task: says what is outside.
 
     Raises:
         CaseError: not a volume, no usable affine, or intensities that cannot be a scan.
@@ -232,7 +256,7 @@ def array_volume(values: Any, affine: Any, case_id: str, modality: str) -> Volum
         )
     try:
         grid, grid_warnings = place_affine(matrix, (data.shape[0], data.shape[1], data.shape[2]))
-        data, warnings = check_intensities(data)
+        data, warnings = check_intensities(data, task=task)
     except CaseError as error:
         raise CaseError(error.code, f"{where}: {error}") from error
     return Volume(
@@ -278,15 +302,15 @@ def _share_filled(data: NDArray[np.float32]) -> tuple[float, float]:
     return np.count_nonzero(data) / data.size, float((faces(data) != 0).mean())
 
 
-def _case_id(source: Any) -> str:
+def _case_id(source: Any, task: Task) -> str:
     if isinstance(source, str | Path):
         path = Path(source).absolute()
-        return case_name(path) if path.is_file() else folder_name(path)
+        return case_name(path, task=task) if path.is_file() else folder_name(path)
     values = source.values() if isinstance(source, Mapping) else source
     files = [
         Path(_name(value)).absolute() for value in values if isinstance(value, str | Path | Channel)
     ]
-    return case_name(*files) if files else "case"
+    return case_name(*files, task=task) if files else "case"
 
 
 def _input(value: Any, sha256: str) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from bundle.tasks.modalities import MODALITIES
 from bundle.volumes.geometry import Grid, HeaderGeometry
 
 
@@ -20,25 +19,23 @@ class CaseRecord:
     Attributes:
         case_id: name of the case.
         inputs: modality to file and SHA-256 of the bytes that were read, and of a 4D file the
-            volume's position ``channel`` and their number ``n_channels``; acquired modalities only.
+            volume's position ``channel`` and their number ``n_channels``; acquired modalities only,
+            in the order of the task.
         warnings: what was accepted although it is unusual.
         grid: where the voxels of every output must lie.
+        missing: modalities of the task that were not acquired, in its order.
     """
 
     case_id: str
     inputs: dict[str, dict[str, Any]]
     warnings: tuple[str, ...]
     grid: Grid
+    missing: tuple[str, ...] = ()
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Acquired modalities, in ``MODALITIES`` order."""
-        return tuple(modality for modality in MODALITIES if modality in self.inputs)
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        """Modalities that were not acquired, in ``MODALITIES`` order."""
-        return tuple(modality for modality in MODALITIES if modality not in self.inputs)
+        """Acquired modalities, in the order of the task."""
+        return tuple(self.inputs)
 
     def to_json(self) -> str:
         """Write the record as text."""
@@ -52,6 +49,7 @@ class CaseRecord:
             "inputs": self.inputs,
             "warnings": self.warnings,
             "grid": grid,
+            "missing": self.missing,
         }
         return json.dumps(facts)
 
@@ -64,7 +62,8 @@ class CaseRecord:
             **{name: _tuples(value) for name, value in stored["header"].items()}
         )
         grid = Grid(_tuples(stored["shape"]), np.array(stored["affine"], np.float64), header)
-        return cls(facts["case_id"], facts["inputs"], tuple(facts["warnings"]), grid)
+        warnings, missing = tuple(facts["warnings"]), tuple(facts["missing"])
+        return cls(facts["case_id"], facts["inputs"], warnings, grid, missing)
 
 
 def _tuples(value: Any) -> Any:

@@ -3,127 +3,100 @@
 import re
 from collections.abc import Collection as Values
 from pathlib import Path
-from typing import NamedTuple
 
-from bundle.names.file_names import label_convention
-from bundle.tasks.regions import CONVENTIONS
-
-
-class LabelCollection(NamedTuple):
-    """Cases that are published together.
-
-    Attributes:
-        name: for messages.
-        pattern: what the names of its cases hold, case ignored.
-        numberings: keys of ``regions.CONVENTIONS`` that its releases use; none where labels name no
-            regions.
-    """
-
-    name: str
-    pattern: str
-    numberings: tuple[str, ...]
-
-
-COLLECTIONS = (
-    LabelCollection("BraTS-MEN-RT", r"brats[-_ ]?men[-_ ]?rt(?![a-z])", ()),
-    LabelCollection("BraTS-PED", r"brats[-_ ]?peds?(?![a-z])", ("brats2023", "brats-ped")),
-    LabelCollection("BraTS-GLI", r"brats[-_ ]?gli(?![a-z])", ("brats2023", "brats2024")),
-    LabelCollection("BraTS-MET", r"brats[-_ ]?mets?(?![a-z])", ("brats2023", "brats2024")),
-    LabelCollection("BraTS-MEN", r"brats[-_ ]?men(?![a-z])", ("brats2023",)),
-    LabelCollection("BraTS-SSA", r"brats[-_ ]?ssa(?![a-z])", ("brats2023",)),
-    LabelCollection("BraTS-GoAT", r"brats[-_ ]?goat(?![a-z])", ("brats2023",)),
-    LabelCollection("BraTS 2017 to 2021", r"brats(?:20)?(?:17|18|19|20|21)(?!\d)", ("brats2021",)),
-    LabelCollection("UPENN-GBM", r"upenn-gbm(?![a-z])", ("brats2021",)),
-    LabelCollection("UCSF-PDGM", r"ucsf-pdgm(?![a-z])", ("brats2021",)),
-)
-"""The one that is tried first is more special.
-
-Participants of 2023 got paediatric cases with three values, those of later years with four; both
-are called BraTS-PED. Glioma since 2024 and metastases since 2025 have the resection cavity as 4.
-"""
+from bundle.names.file_names import numbering_by_ending
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.numberings import Collection
+from bundle.tasks.task import Task
 
 _SEGMENTATION = re.compile(r"(?:^|[-_. ])seg(?:m|mentation)?\.(?:nii|nrrd|mh|mg|img|hdr)", re.I)
 
 
-def find_collection(label: Path, case_id: str) -> LabelCollection | None:
+def find_collection(label: Path, case_id: str, task: Task) -> Collection | None:
     """Tell the collection of a label file by its own name, that of its case, or that of its folder;
     None if unknown.
     """
     for name in (label.name, case_id, label.parent.name):
-        for collection in COLLECTIONS:
-            if re.search(collection.pattern, name, re.I):
+        for collection in task.collections:
+            if collection.has(name):
                 return collection
     return None
 
 
-def naming(label: Path, case_id: str) -> tuple[str | None, str | None, bool]:
-    """Return all that names say of a numbering: collection, style of the file name, whether it
-    names a segmentation.
+def naming(
+    label: Path, case_id: str, *, task: Task = DEFAULT_TASK
+) -> tuple[str | None, str | None, bool]:
+    """Return all that names say of a numbering: collection, numbering by the style of the file
+    name, whether it names a segmentation.
     """
-    collection = find_collection(label, case_id)
-    is_segmentation = _SEGMENTATION.search(label.name) is not None
-    return (collection.name if collection else None), label_convention(label), is_segmentation
+    collection = find_collection(label, case_id, task)
+    style = numbering_by_ending(label, task)
+    return (collection.name if collection else None), style, _names_segmentation(label)
 
 
-def certain_numbering(label: Path, case_id: str, values: Values[int]) -> str:
+def certain_numbering(label: Path, case_id: str, values: Values[int], task: Task) -> str:
     """Tell the numbering from the names and the values of a label file, where together they leave
     no doubt.
 
     A number is never guessed: every numbering that the collection's releases and the style of the
     name allow is tried, and where two of them have all values but read them differently, the file
-    is refused.
+    is refused. A task with one numbering leaves no doubt.
 
     Args:
         label: the file; its name, with or without those of case and folder, decides.
         case_id: name of the case.
         values: those in the file.
+        task: whose numberings there are.
 
     Raises:
         ValueError: there is doubt; the message says what the values may mean.
     """
-    collection, style = find_collection(label, case_id), label_convention(label)
-    if collection is None and style is None:
-        raise ValueError(f"the numbering must be known; got a name that does not say. {_known()}")
+    collection, style = find_collection(label, case_id, task), numbering_by_ending(label, task)
+    is_only_one = len(task.numberings) == 1
+    if collection is None and style is None and not is_only_one:
+        known = _known(task)
+        raise ValueError(f"the numbering must be known; got a name that does not say. {known}")
     if collection is None:
-        return _by_style(str(style), values)
+        return _by_style(style or task.default_numbering.name, values, task)
     if not collection.numberings:
         raise ValueError(
-            f"label values must name tumour regions; those of {collection.name} name a target"
-            " volume. Leave these cases out."
+            f"label values must name {task.finding} regions; those of {collection.name} name a"
+            " target volume. Leave these cases out."
         )
-    if not _SEGMENTATION.search(
-        label.name
-    ):  # conversions, such as that to nnU-Net, renumber and take the ending away
+    # conversions, such as that to nnU-Net, renumber and take the ending away
+    if not (_names_segmentation(label) or is_only_one):
         raise ValueError(
             f"the numbering must be known; got a file of {collection.name} that is not called"
-            f" CASE-seg. {_known()}"
+            f" CASE-seg. {_known(task)}"
         )
-    return _agreed(
-        dict.fromkeys((*collection.numberings, *((style,) if style else ()))),
-        collection.name,
-        values,
-    )
+    possible = dict.fromkeys((*collection.numberings, *((style,) if style else ())))
+    return _agreed(possible, collection.name, values, task)
 
 
-def _by_style(style: str, values: Values[int]) -> str:
-    if style == "brats2023" and 4 in values:
-        raise ValueError(
-            f"label values must tell what 4 means; got {sorted(values)} in a file whose name tells"
-            " no collection, so that 4 may be enhancing tumour (brats2021), a resection cavity"
-            " (brats2024) or oedema (brats-ped)."
-        )
+def _names_segmentation(label: Path) -> bool:
+    return _SEGMENTATION.search(label.name) is not None
+
+
+def _by_style(style: str, values: Values[int], task: Task) -> str:
+    for value, meanings in task.doubtful.get(style, {}).items():
+        if value in values:
+            raise ValueError(
+                f"label values must tell what {value} means; got {sorted(values)} in a file whose"
+                f" name tells no collection, so that {value} may be {meanings}."
+            )
     return style
 
 
-def _agreed(numberings: Values[str], collection: str, values: Values[int]) -> str:
+def _agreed(numberings: Values[str], collection: str, values: Values[int], task: Task) -> str:
     """Choose the first numbering that has all values, if those that have them read them alike."""
-    fitting = [name for name in numberings if set(values) <= set(CONVENTIONS[name])]
+    tables = {name: task.numbering(name).table for name in numberings}
+    fitting = [name for name, table in tables.items() if set(values) <= set(table)]
     if not fitting:
         raise ValueError(
             f"label values must be among those of {collection} ({' or '.join(numberings)}); got"
             f" {sorted(values)}."
         )
-    readings = {tuple(CONVENTIONS[name][value] for value in sorted(values)) for name in fitting}
+    readings = {tuple(map(tables[name].get, sorted(values))) for name in fitting}
     if len(readings) > 1:
         raise ValueError(
             f"label values must tell their numbering; got {sorted(values)}, which files of"
@@ -132,5 +105,5 @@ def _agreed(numberings: Values[str], collection: str, values: Values[int]) -> st
     return fitting[0]
 
 
-def _known() -> str:
-    return f"One of {', '.join(CONVENTIONS)} is right."
+def _known(task: Task) -> str:
+    return f"One of {', '.join(task.numberings)} is right."

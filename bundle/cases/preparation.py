@@ -1,6 +1,4 @@
-"""Transforms between the patient's grid and the network's: RAS axes, 1 mm voxels, the brain
-alone.
-"""
+"""Transforms between the patient's grid and the network's: RAS axes, 1 mm voxels, and checks."""
 
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
@@ -12,7 +10,8 @@ from monai.transforms import InvertibleTransform, MapTransform, Spacing
 from torch import Tensor
 
 from bundle.errors import CaseError
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 
 
 class ResampleTo1mmd(MapTransform, InvertibleTransform):
@@ -53,7 +52,15 @@ class CheckPreparedd(MapTransform):
     modalities.
 
     An affine with an origin far outside of any scanner loses the voxels in rounding, for example.
+
+    Args:
+        keys: images (M, H, W, D).
+        task: whose modalities the channels are.
     """
+
+    def __init__(self, keys: KeysCollection, *, task: Task = DEFAULT_TASK) -> None:
+        super().__init__(keys)
+        self.task = task
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the case unchanged.
@@ -66,7 +73,8 @@ class CheckPreparedd(MapTransform):
         """
         for key in self.key_iterator(dict(data)):
             image = plain_tensor(data[key])
-            for modality, channel, present in zip(MODALITIES, image, data["presence"], strict=True):
+            channels = zip(self.task.modality_names, image, data["presence"], strict=True)
+            for modality, channel, present in channels:
                 if present and not (channel.numel() and channel.isfinite().all() and channel.any()):
                     raise CaseError(
                         "E_PREPARED",
@@ -87,7 +95,7 @@ def plain_tensor(image: Tensor) -> Tensor:
 
 
 def is_not_zero(image: Tensor) -> Tensor:
-    """Tell brain from background in skull-stripped images, also in those that have negative
-    intensities.
+    """Tell what is inside of a loaded image, such as the brain, from what is outside, which is
+    exactly 0.
     """
     return torch.ne(image, 0)

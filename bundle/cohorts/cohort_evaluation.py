@@ -91,7 +91,7 @@ def evaluate_predictions(
         if case.get("problem") is not None:
             raise case["problem"]
         path = find_prediction(predictions, case_id)
-        reference = load(case) if case["image"] else load_truth(case, load.convention_of(case))
+        reference = load(case) if case["image"] else load_truth(case, load.declared_numbering(case))
         grid = CaseRecord.from_json(reference["record"]).grid
         values = read_prediction(path, case_id=case_id, grid=grid, convention=convention)
         judgement, result = judge_segmentation(reference, values, GIVEN)

@@ -10,23 +10,24 @@ from typing import Any
 from bundle.datasets.list_columns import (
     CASE_ID,
     IMAGE,
-    IMAGES,
     LABEL,
     canonical_column,
     describe_ignored,
+    image_columns,
 )
 from bundle.datasets.list_entries import Entry, problem, read_entry, starts_of
 from bundle.datasets.list_objects import json_entries
 from bundle.errors import CaseError, UsageError
 from bundle.files.table_file import ENDINGS, read_table
 from bundle.files.text_file import shown
+from bundle.tasks.task import Task
 
 MAX_CASES = 1_000_000
 
 LOGGER = logging.getLogger("simmlm")
 
 
-def read_datalist(path: Path) -> tuple[dict[str, Any], ...]:
+def read_datalist(path: Path, task: Task) -> tuple[dict[str, Any], ...]:
     """List the cases of a ``.csv``, ``.tsv`` or ``.json`` file; relative paths start at its folder.
 
     A row has ``case_id``, a file for every acquired modality (an empty field or null: not acquired)
@@ -44,7 +45,8 @@ def read_datalist(path: Path) -> tuple[dict[str, Any], ...]:
         UsageError: the list as a whole cannot be used.
     """
     ignored: Counter[str] = Counter()
-    entries = (_table_entries if path.suffix.lower() in ENDINGS else json_entries)(path, ignored)
+    read = _table_entries if path.suffix.lower() in ENDINGS else json_entries
+    entries = read(path, ignored, task)
     if not 0 < len(entries) <= MAX_CASES:
         raise _error(
             path,
@@ -53,40 +55,40 @@ def read_datalist(path: Path) -> tuple[dict[str, Any], ...]:
             "Add a row per case, or divide it.",
         )
     if ignored:
-        LOGGER.warning("%s: columns that are not read: %s", shown(path), describe_ignored(ignored))
+        unread = describe_ignored(ignored, task)
+        LOGGER.warning("%s: columns that are not read: %s", shown(path), unread)
     starts = starts_of(path)
-    items = [read_entry(path, entry, starts) for entry in entries]
+    items = [read_entry(path, entry, starts, task) for entry in entries]
     _mark_doubled(path, entries, items)
     _name_unnamed(entries, items)
     return tuple(items)
 
 
-def _table_entries(path: Path, ignored: Counter[str]) -> list[Entry]:
-    rows = read_table(path, lambda name: canonical_column(name) is not None)
+def _table_entries(path: Path, ignored: Counter[str], task: Task) -> list[Entry]:
+    rows = read_table(path, lambda name: canonical_column(name, task) is not None)
     _, names = next(rows, (0, []))
     while names and not names[-1]:
         names.pop()
-    columns = [canonical_column(name) for name in names]
-    _check_columns(path, names, columns)
+    columns = [canonical_column(name, task) for name in names]
+    _check_columns(path, names, columns, task)
     ignored.update(name for name, column in zip(names, columns, strict=True) if column is None)
     return [_row(line, columns, cells) for line, cells in rows]
 
 
-def _check_columns(path: Path, names: list[str], columns: list[str | None]) -> None:
+def _check_columns(path: Path, names: list[str], columns: list[str | None], task: Task) -> None:
     faults = [
         f"{column} twice" for column, count in Counter(filter(None, columns)).items() if count > 1
     ]
     faults += [] if CASE_ID in columns else ["no case_id"]
-    faults += (
-        [] if set(columns) & {*IMAGES, LABEL} else ["no modality"]
-    )  # labels alone judge other people's maps
+    if not set(columns) & {*image_columns(task), LABEL}:  # labels alone judge other people's maps
+        faults.append("no modality")
     if faults:
         raise _error(
             path,
             "must name case_id and the modalities, each once, in its first row",
             f"{', '.join(faults)} in {shown(', '.join(names), 200)!r}",
-            "The columns are case_id, t1n, t1c, t2w, t2f and, where known, label, label_convention,"
-            " patient, fold; separate them by commas, semicolons or tabs.",
+            f"The columns are case_id, {', '.join(task.modality_names)} and, where known, label,"
+            " label_convention, patient, fold; separate them by commas, semicolons or tabs.",
         )
 
 

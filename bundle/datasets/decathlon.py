@@ -2,6 +2,7 @@
 ``dataset.json`` names.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,11 +11,9 @@ from bundle.errors import UsageError
 from bundle.files.json_file import read_json
 from bundle.names.case_ids import check_distinct_ids, checked_items
 from bundle.names.image_names import base_name
-from bundle.tasks.modalities import MODALITIES, canonical_modality
+from bundle.tasks.task import Task
 
 DESCRIPTION = "dataset.json"
-
-_LABEL_WORDS = {"1": ("edema", "oedema"), "2": ("non-enhancing",), "3": ("enhancing",)}
 
 
 class Channel(NamedTuple):
@@ -40,11 +39,12 @@ def is_msd(content: Any) -> bool:
     )
 
 
-def list_msd_cases(description: Path) -> tuple[dict[str, Any], ...]:
+def list_msd_cases(description: Path, task: Task) -> tuple[dict[str, Any], ...]:
     """List training and test cases; the images are not opened.
 
     Args:
         description: the ``dataset.json``.
+        task: whose modalities and numberings it names.
 
     Returns:
         One dictionary per case: ``image`` maps modality to `Channel`; ``label`` and
@@ -61,15 +61,16 @@ def list_msd_cases(description: Path) -> tuple[dict[str, Any], ...]:
             "must hold 'modality', channel number to name, and 'training'",
             sorted(content),
         )
-    order = _channel_order(description, content["modality"])
-    convention = {"label_convention": "msd"} if _labels_are_msd(content.get("labels")) else {}
+    order = _channel_order(description, content["modality"], task)
+    numbering = _numbering(content.get("labels"), task)
+    declared = {"label_convention": numbering} if numbering else {}
     items = []
     for section in ("training", "test"):
         entries = content.get(section, [])
         if not isinstance(entries, list):
             raise _error(description, f"{section!r} must be a list", entries)
         items += [
-            _item(description, f"{section}[{n}]", entry, order, convention)
+            _item(description, f"{section}[{n}]", entry, order, declared, task)
             for n, entry in enumerate(entries)
         ]
     if not items:
@@ -78,14 +79,14 @@ def list_msd_cases(description: Path) -> tuple[dict[str, Any], ...]:
     return checked_items(items)
 
 
-def _channel_order(description: Path, names: Mapping[str, Any]) -> list[str]:
+def _channel_order(description: Path, names: Mapping[str, Any], task: Task) -> list[str]:
     expected = [str(index) for index in range(len(names))]
     if not names or sorted(names, key=str) != sorted(expected):
         raise _error(
             description, "'modality' must number its channels 0, 1, 2 and so on", sorted(names)
         )
     try:
-        order = [canonical_modality(str(names[index])) for index in expected]
+        order = [task.canonical_modality(str(names[index])) for index in expected]
     except ValueError as error:
         raise _error(
             description, "'modality' must name MRI modalities", f"{names}: {error}"
@@ -95,20 +96,29 @@ def _channel_order(description: Path, names: Mapping[str, Any]) -> list[str]:
     return order
 
 
-def _labels_are_msd(labels: Any) -> bool:
-    """Whether the values are Task01's; a data set that says nothing about its labels is taken
-    for Task01.
+def _numbering(labels: Any, task: Task) -> str | None:
+    """Tell the numbering by the names of the labels, None if they are others; a data set that says
+    nothing about its labels is taken for the Decathlon's own.
     """
+    known = {name: one.decathlon for name, one in task.numberings.items() if one.decathlon}
     if labels is None:
-        return True
+        return next(iter(known), None)
     if not isinstance(labels, dict):
-        return False
-    texts = {value: str(labels.get(value, "")).lower() for value in _LABEL_WORDS}
-    return all(texts[value].startswith(words) for value, words in _LABEL_WORDS.items())
+        return None
+    texts = {value: str(text).lower() for value, text in labels.items()}
+    for name, patterns in known.items():
+        if all(re.match(word, texts.get(str(value), "")) for value, word in patterns.items()):
+            return name
+    return None
 
 
 def _item(
-    description: Path, place: str, entry: Any, order: list[str], convention: Mapping[str, str]
+    description: Path,
+    place: str,
+    entry: Any,
+    order: list[str],
+    declared: Mapping[str, str],
+    task: Task,
 ) -> dict[str, Any]:
     files = {"image": entry} if isinstance(entry, str) else entry
     if not isinstance(files, dict) or not isinstance(files.get("image"), str):
@@ -117,10 +127,10 @@ def _item(
     case_id = base_name(image.name)
     if not case_id:
         raise _error(description, f"{place} must name an image file", files["image"])
-    channels = {m: Channel(image, order.index(m), len(order)) for m in MODALITIES if m in order}
+    channels = {m: Channel(image, order.index(m), len(order)) for m in task.in_order(order)}
     item: dict[str, Any] = {"case_id": case_id, "image": channels}
     if isinstance(files.get("label"), str):
-        item |= {"label": description.parent / files["label"], **convention}
+        item |= {"label": description.parent / files["label"], **declared}
     return item
 
 

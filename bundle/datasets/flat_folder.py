@@ -11,12 +11,12 @@ from bundle.errors import CaseError
 from bundle.names.file_names import label_of, modalities_of
 from bundle.names.image_names import LABEL, ImageName
 from bundle.names.other_files import listed
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.task import Task
 
 Names = Mapping[Path, ImageName]
 
 
-def is_flat(folder: Path, names: Names) -> bool:
+def is_flat(folder: Path, names: Names, task: Task) -> bool:
     """Whether files are of several cases, and not those of one that go by several names.
 
     They are if there are two or more stems (``case1``, ``case2``), none of which the folder is
@@ -26,8 +26,9 @@ def is_flat(folder: Path, names: Names) -> bool:
     Args:
         folder: in which they lie.
         names: from ``file_names.resolved_names``.
+        task: whose modalities they are.
     """
-    kinds = _kinds(names)
+    kinds = _kinds(names, task)
     if len(kinds) < 2 or "" in kinds or folder.name in kinds:
         return False
     n_modalities = sum(map(len, kinds.values()))
@@ -36,7 +37,7 @@ def is_flat(folder: Path, names: Names) -> bool:
     )
 
 
-def list_flat_cases(names: Names) -> tuple[list[dict[str, Any]], list[str]]:
+def list_flat_cases(names: Names, task: Task) -> tuple[list[dict[str, Any]], list[str]]:
     """List one case per stem.
 
     Returns:
@@ -46,9 +47,9 @@ def list_flat_cases(names: Names) -> tuple[list[dict[str, Any]], list[str]]:
     by_stem: defaultdict[str, dict[Path, ImageName]] = defaultdict(dict)
     for path, name in names.items():
         by_stem[name.stem if name.kind is not None else ""][path] = name
-    kinds = _kinds(names)
+    kinds = _kinds(names, task)
     parts = _parts_of_others(kinds)
-    items = [_item(stem, by_stem[stem], parts.get(stem)) for stem in sorted(kinds)]
+    items = [_item(stem, by_stem[stem], parts.get(stem), task) for stem in sorted(kinds)]
     others = [path for stem, files in by_stem.items() if stem not in kinds for path in files]
     notes = (
         [f"{others[0].parent}: files of no case by their names: {listed(sorted(others))}"]
@@ -58,11 +59,11 @@ def list_flat_cases(names: Names) -> tuple[list[dict[str, Any]], list[str]]:
     return items, notes
 
 
-def _kinds(names: Names) -> dict[str, set[str]]:
+def _kinds(names: Names, task: Task) -> dict[str, set[str]]:
     """Return the modalities that stand under each stem."""
     kinds: defaultdict[str, set[str]] = defaultdict(set)
     for name in names.values():
-        if name.kind in MODALITIES:
+        if name.kind in task.modality_names:
             kinds[name.stem].add(str(name.kind))
     return dict(kinds)
 
@@ -80,10 +81,10 @@ def _parts_of_others(kinds: Mapping[str, set[str]]) -> dict[str, str]:
     return parts
 
 
-def _item(stem: str, files: Names, other: str | None) -> dict[str, Any]:
+def _item(stem: str, files: Names, other: str | None, task: Task) -> dict[str, Any]:
     item: dict[str, Any] = {"case_id": stem, "image": next(iter(files))}
     try:
-        item["image"] = modalities_of(files, stem)
+        item["image"] = modalities_of(files, stem, task)
         if other is not None:
             raise CaseError(
                 "E_MIXED",

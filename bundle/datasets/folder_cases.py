@@ -4,6 +4,7 @@ cases.
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +18,7 @@ from bundle.names.image_names import ImageName, is_label_name, read_name
 from bundle.names.other_files import listed
 from bundle.names.patterns import check_patterns, image_patterns, matches
 from bundle.plain_text import printable
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.task import Task
 
 
 class FolderCases(NamedTuple):
@@ -28,7 +29,7 @@ class FolderCases(NamedTuple):
     notes: tuple[str, ...]
 
 
-def list_folder(root: Path, patterns: Mapping[str, str] | None = None) -> FolderCases:
+def list_folder(root: Path, patterns: Mapping[str, str], task: Task) -> FolderCases:
     """List the cases of a folder.
 
     Case folders may lie up to three levels deeper (`folder_survey.MAX_DEPTH`). Images in the folder
@@ -39,6 +40,7 @@ def list_folder(root: Path, patterns: Mapping[str, str] | None = None) -> Folder
         root: a folder.
         patterns: glob per modality, relative to the case folder, instead of names; ``seg`` for the
             label.
+        task: whose modalities the names are read by.
 
     Raises:
         UsageError: the folder cannot be listed, holds results only, or a pattern finds nothing in
@@ -51,8 +53,9 @@ def list_folder(root: Path, patterns: Mapping[str, str] | None = None) -> Folder
             f"The data folder must be readable; got {_shown(root)}. Check its permissions.",
         )
     globs = image_patterns(patterns)
-    found = survey(here, (lambda folder: _is_matched(folder.path, globs)) if globs else _is_named)
-    listing = _by_patterns(here, found, globs) if globs else _by_names(here, found)
+    knows = partial(_is_matched, patterns=globs) if globs else partial(_is_named, task=task)
+    found = survey(here, knows, task.finding_words)
+    listing = _by_patterns(here, found, globs) if globs else _by_names(here, found, task)
     if patterns:
         if listing.layout == Layout.flat:
             raise UsageError(
@@ -60,19 +63,19 @@ def list_folder(root: Path, patterns: Mapping[str, str] | None = None) -> Folder
                 f"--pattern must go with case folders; got {Layout.flat} in {_shown(root)}. Leave"
                 " it out.",
             )
-        check_patterns([item["image"] for item in listing.items], patterns, root)
+        check_patterns([item["image"] for item in listing.items], patterns, root, task)
         listing = listing._replace(
             items=tuple({**item, "patterns": dict(patterns)} for item in listing.items)
         )
     return listing._replace(items=checked_items(listing.items))
 
 
-def _is_named(folder: Folder) -> bool:
-    return any(read_name(path.name).kind in MODALITIES for path in folder.images)
+def _is_named(folder: Folder, task: Task) -> bool:
+    return any(read_name(path.name, task).kind in task.modality_names for path in folder.images)
 
 
-def _is_matched(path: Path, patterns: Mapping[str, str]) -> bool:
-    return any(matches(path, pattern) for pattern in patterns.values())
+def _is_matched(folder: Folder, patterns: Mapping[str, str]) -> bool:
+    return any(matches(folder.path, pattern) for pattern in patterns.values())
 
 
 def _by_patterns(here: Folder, found: Survey, patterns: Mapping[str, str]) -> FolderCases:
@@ -80,22 +83,20 @@ def _by_patterns(here: Folder, found: Survey, patterns: Mapping[str, str]) -> Fo
     below it.
     """
     is_deep = any("**" in pattern for pattern in patterns.values())
-    if _is_matched(here.path, patterns) and (
-        not found.known or (is_deep and len(found.known) == 1)
-    ):
+    if _is_matched(here, patterns) and (not found.known or (is_deep and len(found.known) == 1)):
         return _one_case(here, [])
     return _case_folders(here, found)
 
 
-def _by_names(here: Folder, found: Survey) -> FolderCases:
-    names = resolved_names(here.images)
-    own = {path: name for path, name in names.items() if name.kind in MODALITIES}
-    if found.known and not _is_case_with_folders(own, found):
+def _by_names(here: Folder, found: Survey, task: Task) -> FolderCases:
+    names = resolved_names(here.images, task)
+    own = {path: name for path, name in names.items() if name.kind in task.modality_names}
+    if found.known and not _is_case_with_folders(own, found, task):
         return _case_folders(here, found)
     if not here.images and (here.folders or here.left_out):
         return _case_folders(here, found)
-    if is_flat(here.path, names):
-        items, notes = list_flat_cases(names)
+    if is_flat(here.path, names, task):
+        items, notes = list_flat_cases(names, task)
         return FolderCases(Layout.flat, tuple(items), tuple(notes))
     notes = (
         [f"{_shown(here.path)} is one case; not used: the images in {listed(found.known)}"]
@@ -105,7 +106,7 @@ def _by_names(here: Folder, found: Survey) -> FolderCases:
     return _one_case(here, notes)
 
 
-def _is_case_with_folders(own: Mapping[Path, ImageName], found: Survey) -> bool:
+def _is_case_with_folders(own: Mapping[Path, ImageName], found: Survey, task: Task) -> bool:
     """Whether a folder that holds images, and folders with images, is a case: not if its
     images are strays.
 
@@ -116,7 +117,7 @@ def _is_case_with_folders(own: Mapping[Path, ImageName], found: Survey) -> bool:
     if not stems:
         return False
     below = {
-        read_name(path.name).stem
+        read_name(path.name, task).stem
         for folder in found.known[:20]
         for path in read_folder(folder).images
     }

@@ -3,12 +3,12 @@ case.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bundle.names.image_names import is_image_name
-from bundle.names.name_words import is_label_word, words_of
+from bundle.names.name_words import is_label_word, texts_of
 from bundle.names.other_files import listed
 from bundle.names.vocabulary import word_set
 from bundle.plain_text import printable
@@ -27,7 +27,7 @@ SYSTEM_FOLDERS = word_set("""
 _OTHER_SCANS = word_set("func dwi fmap perf meg eeg ieeg beh pet micr swi dicom dicoms dcm")
 """Folders that hold other scans of a subject than anatomy, beside ``anat``."""
 
-_OF_LABELS = word_set("images expert manual automated automatic tumor tumour")
+_OF_LABELS = word_set("images expert manual automated automatic")
 _RESULTS_HEADER = b"case_id,status,reason"
 
 
@@ -112,7 +112,7 @@ def _is_result(path: Path, names: set[str]) -> bool:
         return False
 
 
-def survey(root: Folder, knows: Knows) -> Survey:
+def survey(root: Folder, knows: Knows, finding_words: Collection[str]) -> Survey:
     """Find the case folders below a data folder.
 
     A subfolder is a case if ``knows`` says so; else those below it are, if there are any; else it
@@ -121,11 +121,12 @@ def survey(root: Folder, knows: Knows) -> Survey:
     Args:
         root: the data folder.
         knows: tells whether a folder holds a modality of a case.
+        finding_words: of the task: what names of folders of labels may hold.
     """
     found = Survey(notes=_system_notes(root))
     _descend(root, knows, found, (_identity(root.path),))
     if found.known:
-        _leave_out_labels(root, found)
+        _leave_out_labels(root, found, finding_words)
     if found.results:
         found.notes.append(
             f"{_shown(root.path)}: left out, results of an earlier run: {listed(found.results)}"
@@ -182,11 +183,12 @@ def _add_deeper(here: Folder, below: Survey, found: Survey) -> None:
         )
 
 
-def _leave_out_labels(root: Folder, found: Survey) -> None:
+def _leave_out_labels(root: Folder, found: Survey, finding_words: Collection[str]) -> None:
     """Take folders that are called after labels (``labelsTr``, ``masks``) out of those that look
     like cases.
     """
-    labels = [path for path in found.unknown if _is_called_after_labels(path.name)]
+    known = {*_OF_LABELS, *finding_words}
+    labels = [path for path in found.unknown if _is_called_after_labels(path.name, known)]
     found.unknown = [path for path in _without_other_scans(found.unknown) if path not in labels]
     if labels:
         found.notes.append(
@@ -194,11 +196,10 @@ def _leave_out_labels(root: Folder, found: Survey) -> None:
         )
 
 
-def _is_called_after_labels(name: str) -> bool:
-    words = [word.text.removesuffix("tr").removesuffix("ts") for word in words_of(name)]
-    return any(map(is_label_word, words)) and all(
-        is_label_word(word) or word in _OF_LABELS for word in words
-    )
+def _is_called_after_labels(name: str, known: Collection[str]) -> bool:
+    words = [text.removesuffix("tr").removesuffix("ts") for text in texts_of(name)]
+    has_label = any(map(is_label_word, words))
+    return has_label and all(is_label_word(word) or word in known for word in words)
 
 
 def _without_other_scans(paths: list[Path]) -> list[Path]:

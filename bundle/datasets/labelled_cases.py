@@ -10,6 +10,8 @@ from bundle.datasets.splits import divide
 from bundle.errors import CaseError, UsageError
 from bundle.plain_text import printable
 from bundle.processes import is_first_process
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 
 LOGGER = logging.getLogger("simmlm")
 
@@ -18,7 +20,9 @@ Cases = tuple[dict[str, Any], ...]
 _SHOWN = 10
 
 
-def labelled_cases(source: Path | str, patterns: Mapping[str, str] | None = None) -> Cases:
+def labelled_cases(
+    source: Path | str, patterns: Mapping[str, str] | None = None, *, task: Task = DEFAULT_TASK
+) -> Cases:
     """List the labelled cases of a data set of any layout, each with its image files and its label
     file.
 
@@ -27,13 +31,14 @@ def labelled_cases(source: Path | str, patterns: Mapping[str, str] | None = None
     Args:
         source: anything that ``list_cases`` takes.
         patterns: as ``list_cases`` takes them.
+        task: as for ``list_cases``.
 
     Raises:
         UsageError: no case has a label, or the data set is malformed.
         CaseError: cases cannot be used, because files are missing or ambiguous; all of them are
             named: a training never goes on with fewer cases than it was given.
     """
-    cases = cases_to_judge(source, patterns)
+    cases = cases_to_judge(source, patterns, task=task)
     problems = [case["problem"] for case in cases if case.get("problem") is not None]
     if len(problems) == 1:
         raise problems[0]
@@ -54,6 +59,7 @@ def cases_to_judge(
     *,
     need_images: bool = True,
     tell: bool = True,
+    task: Task = DEFAULT_TASK,
 ) -> Cases:
     """List the cases as `labelled_cases`, and those that cannot be used with them: each fails
     alone.
@@ -64,6 +70,7 @@ def cases_to_judge(
         need_images: without them only other people's segmentations can be judged; ``image`` is then
             empty.
         tell: log which cases have no label.
+        task: as for `labelled_cases`.
 
     Returns:
         As `labelled_cases`; a case that cannot be used has the `CaseError` as ``problem``.
@@ -71,7 +78,8 @@ def cases_to_judge(
     Raises:
         UsageError: no case has a label, or the data set is malformed.
     """
-    listed = [_with_files(item, need_images=need_images) for item in list_cases(source, patterns)]
+    items = list_cases(source, patterns, task=task)
+    listed = [_with_files(item, need_images=need_images, task=task) for item in items]
     cases = tuple(
         item for item in listed if item.get("label") is not None or item.get("problem") is not None
     )
@@ -87,7 +95,11 @@ def cases_to_judge(
 
 
 def divide_labelled(
-    source: Path | str | None, patterns: Mapping[str, str] | None = None, **options: Any
+    source: Path | str | None,
+    patterns: Mapping[str, str] | None = None,
+    *,
+    task: Task = DEFAULT_TASK,
+    **options: Any,
 ) -> tuple[Cases, Cases]:
     """Return the training and the validation cases of a data set; without one, none: MONAI Label
     brings its own.
@@ -95,15 +107,18 @@ def divide_labelled(
     Args:
         source: as for `labelled_cases`, or None.
         patterns: as for `labelled_cases`.
+        task: as for `labelled_cases`.
         options: as for ``splits.divide``.
 
     Raises:
         UsageError: as `labelled_cases` and ``splits.divide``.
     """
-    return ((), ()) if source is None else divide(labelled_cases(source, patterns), **options)
+    if source is None:
+        return (), ()
+    return divide(labelled_cases(source, patterns, task=task), **options)
 
 
-def _with_files(item: dict[str, Any], *, need_images: bool) -> dict[str, Any]:
+def _with_files(item: dict[str, Any], *, need_images: bool, task: Task) -> dict[str, Any]:
     """Add label and files of a listed case, or why they cannot be told."""
     problem = item.get("problem")
     if problem is not None:
@@ -112,19 +127,18 @@ def _with_files(item: dict[str, Any], *, need_images: bool) -> dict[str, Any]:
         )
         return {**item, "image": {}, "problem": None} if is_truth else item
     try:
-        label = case_label(item)
-        return (
-            item
-            if label is None
-            else {**item, "image": _images(item, need_images=need_images), "label": label}
-        )
+        label = case_label(item, task=task)
+        if label is None:
+            return item
+        image = _images(item, need_images=need_images, task=task)
+        return {**item, "image": image, "label": label}
     except CaseError as error:
         return {**item, "problem": error}
 
 
-def _images(item: dict[str, Any], *, need_images: bool) -> dict[str, Any]:
+def _images(item: dict[str, Any], *, need_images: bool, task: Task) -> dict[str, Any]:
     try:
-        return case_files(item)
+        return case_files(item, task=task)
     except CaseError as error:
         if need_images or error.code != "E_NO_MODALITY":
             raise

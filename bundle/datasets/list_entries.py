@@ -9,14 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bundle.datasets.list_columns import CASE_ID, IMAGE, LABEL
+from bundle.datasets.list_columns import CASE_ID, IMAGE, LABEL, image_columns
 from bundle.errors import CaseError
 from bundle.files.text_file import shown
 from bundle.names.case_ids import MAX_ID_BYTES, is_case_id
 from bundle.names.file_names import case_name, name_listed
 from bundle.plain_text import printable
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import CONVENTIONS
+from bundle.tasks.task import Task
 
 _DESCRIPTIONS = ("modalities", "label_convention", "patient", "fold")
 
@@ -49,7 +48,7 @@ def starts_of(source: Path) -> Folders:
     return (*own, source.resolve().parent) if source.is_symlink() else tuple(own)
 
 
-def read_entry(source: Path, entry: Entry, starts: Folders) -> dict[str, Any]:
+def read_entry(source: Path, entry: Entry, starts: Folders, task: Task) -> dict[str, Any]:
     """Return the case that an entry describes.
 
     A label that is missing is no problem yet: only training and evaluation read it, and refuse it
@@ -59,6 +58,7 @@ def read_entry(source: Path, entry: Entry, starts: Folders) -> dict[str, Any]:
         source: the list, for messages.
         entry: one of its entries.
         starts: where relative paths start; the first folder counts that has the file.
+        task: whose modalities and numberings it names.
 
     Returns:
         ``case_id``, empty where it has no usable one; ``image``, a mapping from modality to file,
@@ -66,14 +66,13 @@ def read_entry(source: Path, entry: Entry, starts: Folders) -> dict[str, Any]:
         which names all that is wrong with it.
     """
     complaints = [CaseError("E_DATALIST", entry.complaint)] if entry.complaint else []
-    files = {
-        name: text for name, text in entry.fields.items() if name in (*MODALITIES, IMAGE, LABEL)
-    }
-    image = {} if complaints else _images(starts, files, complaints)
-    case_id = _case_id(entry, image, complaints)
-    item = {CASE_ID: case_id, IMAGE: image, **_extras(starts, entry, complaints)}
+    columns = image_columns(task)
+    files = {name: text for name, text in entry.fields.items() if name in columns}
+    image = {} if complaints else _images(starts, files, complaints, task)
+    case_id = _case_id(entry, image, complaints, task)
+    item = {CASE_ID: case_id, IMAGE: image, **_extras(starts, entry, complaints, task)}
     if not complaints:
-        item[IMAGE] = _named(image, item, complaints)
+        item[IMAGE] = _named(image, item, complaints, task)
     if complaints:
         item |= {IMAGE: {}, "problem": problem(source, entry.place, case_id, complaints)}
     return item
@@ -85,9 +84,9 @@ def problem(source: Path, place: str, case_id: str, complaints: list[CaseError])
     return CaseError(complaints[0].code, f"{where}: " + " ".join(map(str, complaints)))
 
 
-def _images(starts: Folders, files: Fields, complaints: list[CaseError]) -> Any:
+def _images(starts: Folders, files: Fields, complaints: list[CaseError], task: Task) -> Any:
     """Return modality to file, a list of files or one file, as the entry names them."""
-    named = {name: files[name] for name in MODALITIES if name in files}
+    named = {name: files[name] for name in task.in_order(files)}
     if IMAGE in files and named:
         complaints.append(
             _odd(
@@ -105,7 +104,7 @@ def _images(starts: Folders, files: Fields, complaints: list[CaseError]) -> Any:
     return {modality: _file(starts, modality, text, complaints) for modality, text in named.items()}
 
 
-def _named(image: Any, item: Mapping[str, Any], complaints: list[CaseError]) -> Any:
+def _named(image: Any, item: Mapping[str, Any], complaints: list[CaseError], task: Task) -> Any:
     """Find out by their names which modalities listed files hold; one file of several volumes stays
     as it is.
     """
@@ -113,7 +112,7 @@ def _named(image: Any, item: Mapping[str, Any], complaints: list[CaseError]) -> 
         return image
     files = image if isinstance(image, list) else [image]
     try:
-        return dict(name_listed(files, item[CASE_ID]))
+        return dict(name_listed(files, item[CASE_ID], task))
     except CaseError as error:
         if not isinstance(image, list):
             return image  # with the option --modalities it is known; without it, reading it says so
@@ -169,7 +168,7 @@ def _fault(file: Path) -> str:
     return "" if stat.S_ISREG(mode) else "a folder" if stat.S_ISDIR(mode) else "a pipe or a device"
 
 
-def _case_id(entry: Entry, image: Any, complaints: list[CaseError]) -> str:
+def _case_id(entry: Entry, image: Any, complaints: list[CaseError], task: Task) -> str:
     """Return the case's name, or empty text and a complaint."""
     if CASE_ID not in entry.fields:
         files = (
@@ -179,7 +178,7 @@ def _case_id(entry: Entry, image: Any, complaints: list[CaseError]) -> str:
             if isinstance(image, list)
             else [image]
         )
-        case_id = _common_name(files)
+        case_id = _common_name(files, task)
         got = "no case_id, and file names that do not share one"
     else:
         case_id = _as_text(entry.fields[CASE_ID])
@@ -197,8 +196,8 @@ def _as_text(value: Any) -> str:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
-def _common_name(files: list[Path]) -> str:
-    names = {case_name(file) for file in files}
+def _common_name(files: list[Path], task: Task) -> str:
+    names = {case_name(file, task=task) for file in files}
     return names.pop() if len(names) == 1 else ""
 
 
@@ -206,7 +205,9 @@ def _is_safe(case_id: str) -> bool:
     return is_case_id(case_id) and printable(case_id) == case_id
 
 
-def _extras(starts: Folders, entry: Entry, complaints: list[CaseError]) -> dict[str, Any]:
+def _extras(
+    starts: Folders, entry: Entry, complaints: list[CaseError], task: Task
+) -> dict[str, Any]:
     """Return what an entry says besides its images: label, numbering, patient, volumes, fold and
     part.
     """
@@ -223,8 +224,8 @@ def _extras(starts: Folders, entry: Entry, complaints: list[CaseError]) -> dict[
             complaints.append(
                 _odd(f"{name} must be text; got {shown(repr(value), 60)}. Write one word.")
             )
-    if extras.get("label_convention", "brats2023") not in CONVENTIONS:
-        known, got = ", ".join(CONVENTIONS), shown(repr(extras.pop("label_convention")), 60)
+    if "label_convention" in extras and extras["label_convention"] not in task.numberings:
+        known, got = ", ".join(task.numberings), shown(repr(extras.pop("label_convention")), 60)
         complaints.append(_odd(f"label_convention must be one of {known}; got {got}. Choose one."))
     label = entry.fields.get(LABEL)
     if isinstance(label, str):

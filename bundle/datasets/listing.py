@@ -19,13 +19,14 @@ from bundle.names.file_names import case_name, find_beside, find_images, find_la
 from bundle.names.image_names import LABEL, is_image
 from bundle.names.patterns import image_patterns, match_label, match_patterns, parse_patterns
 from bundle.plain_text import printable
-from bundle.tasks.modalities import MODALITIES, canonical_modality
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 
 LOGGER = logging.getLogger("simmlm")
 
 
 def list_cases(
-    source: Path | str, patterns: Mapping[str, str] | None = None
+    source: Path | str, patterns: Mapping[str, str] | None = None, *, task: Task = DEFAULT_TASK
 ) -> tuple[dict[str, Any], ...]:
     """List the cases of a data set; of its images nothing is read.
 
@@ -37,6 +38,7 @@ def list_cases(
             lead to.
         patterns: glob per modality, relative to the case folder, instead of the BraTS names, and
             ``seg`` for the label; case folders only.
+        task: whose modalities and numberings the names are read by.
 
     Returns:
         One dictionary per case with ``case_id`` and ``image``: the case folder (``patterns`` travel
@@ -51,7 +53,8 @@ def list_cases(
     """
     root = own_path(source)
     layout = _layout_of_file(root) if _is_file(root) else _described_layout(root)
-    patterns = parse_patterns(f"{name}={glob}" for name, glob in (patterns or {}).items())
+    options = [f"{name}={glob}" for name, glob in (patterns or {}).items()]
+    patterns = parse_patterns(options, task=task)
     if patterns and layout is not None:
         raise UsageError(
             "E_PATTERN",
@@ -59,20 +62,20 @@ def list_cases(
         )
     match layout:
         case Layout.table | Layout.objects:
-            return read_datalist(root)
+            return read_datalist(root, task)
         case Layout.msd:
-            return list_msd_cases(root if root.is_file() else root / DESCRIPTION)
+            return list_msd_cases(root if root.is_file() else root / DESCRIPTION, task)
         case Layout.nnunet:
-            return checked_items(list_nnunet_cases(root.parent if root.is_file() else root))
+            return checked_items(list_nnunet_cases(root.parent if root.is_file() else root, task))
         case Layout.image:
-            return checked_items([{"case_id": case_name(root), "image": root}])
-    listing = list_folder(root, patterns)
+            return checked_items([{"case_id": case_name(root, task=task), "image": root}])
+    listing = list_folder(root, patterns, task)
     for note in listing.notes:
         _warn_once(note)
     return listing.items
 
 
-def find_layout(source: Path | str) -> Layout:
+def find_layout(source: Path | str, *, task: Task = DEFAULT_TASK) -> Layout:
     """Tell how a data set is kept.
 
     Raises:
@@ -80,7 +83,7 @@ def find_layout(source: Path | str) -> Layout:
     """
     root = own_path(source)
     layout = _layout_of_file(root) if _is_file(root) else _described_layout(root)
-    return layout or list_folder(root).layout
+    return layout or list_folder(root, {}, task).layout
 
 
 def own_path(source: Path | str) -> Path:
@@ -155,7 +158,7 @@ def check_case_id(case_id: str) -> str:
     return case_id
 
 
-def case_files(item: Mapping[Any, Any]) -> dict[str, Any]:
+def case_files(item: Mapping[Any, Any], *, task: Task = DEFAULT_TASK) -> dict[str, Any]:
     """Name the files of a listed case, however it is given.
 
     Args:
@@ -163,9 +166,10 @@ def case_files(item: Mapping[Any, Any]) -> dict[str, Any]:
             in BraTS, or one file: one of those with the others of its case beside it, or one whose
             volumes ``modalities`` names in their order (``t1n,t1c,t2w,t2f``). Where its listing
             already found why the case cannot be used, ``problem`` holds that `CaseError`.
+        task: whose modalities they are.
 
     Returns:
-        Modality to file (or `Channel`, or array), in ``MODALITIES`` order, at least one.
+        Modality to file (or `Channel`, or array), in the order of the task, at least one.
 
     Raises:
         CaseError: the listing found a problem, or there is no folder, no image, or no single file
@@ -173,13 +177,13 @@ def case_files(item: Mapping[Any, Any]) -> dict[str, Any]:
     """
     if item.get("problem") is not None:
         raise item["problem"]
-    files = _files_of(item)
+    files = _files_of(item, task)
     for path in files.values():
         _check_text(path, str(item["case_id"]))
     return files
 
 
-def _files_of(item: Mapping[Any, Any]) -> dict[str, Any]:
+def _files_of(item: Mapping[Any, Any], task: Task) -> dict[str, Any]:
     source, case_id = item["image"], str(item["case_id"])
     declared, patterns = item.get("modalities"), item.get("patterns")
     path = Path(source) if isinstance(source, str | Path) else None
@@ -191,27 +195,27 @@ def _files_of(item: Mapping[Any, Any]) -> dict[str, Any]:
             " it empty.",
         )
     if isinstance(source, Mapping):
-        return _given_files(source, case_id)
+        return _given_files(source, case_id, task)
     if path is None:
-        return dict(name_listed(map(Path, source), case_id))
+        return dict(name_listed(map(Path, source), case_id, task))
+    if path.is_file() and declared:
+        return _declared_volumes(path, declared, case_id, task)
     if path.is_file():
-        return (
-            _declared_volumes(path, declared, case_id)
-            if declared
-            else dict(find_beside(path, case_id))
-        )
+        return dict(find_beside(path, case_id, task))
     if not path.is_dir():
         raise CaseError(
             "E_MISSING", f"Case {case_id}: the case folder must exist; got {path}. Check the path."
         )
-    return _in_folder(path, case_id, image_patterns(patterns))
+    return _in_folder(path, case_id, image_patterns(patterns), task)
 
 
-def _in_folder(folder: Path, case_id: str, patterns: Mapping[str, str]) -> dict[str, Any]:
+def _in_folder(
+    folder: Path, case_id: str, patterns: Mapping[str, str], task: Task
+) -> dict[str, Any]:
     try:
-        return dict(
-            match_patterns(folder, case_id, patterns) if patterns else find_images(folder, case_id)
-        )
+        if patterns:
+            return dict(match_patterns(folder, case_id, patterns, task))
+        return dict(find_images(folder, case_id, task=task))
     except OSError as error:
         raise CaseError(
             "E_UNREADABLE",
@@ -236,7 +240,7 @@ def _check_text(file: Any, case_id: str) -> None:
         ) from None
 
 
-def case_label(item: Mapping[Any, Any]) -> Path | None:
+def case_label(item: Mapping[Any, Any], *, task: Task = DEFAULT_TASK) -> Path | None:
     """Name the label file of a listed case, None if it has none.
 
     Raises:
@@ -249,9 +253,9 @@ def case_label(item: Mapping[Any, Any]) -> Path | None:
     folder, case_id, patterns = case_folder(item), str(item["case_id"]), item.get("patterns") or {}
     if folder is None:
         return None
-    return (
-        match_label(folder, case_id, patterns) if LABEL in patterns else find_label(folder, case_id)
-    )
+    if LABEL in patterns:
+        return match_label(folder, case_id, patterns)
+    return find_label(folder, case_id, task=task)
 
 
 def case_folder(item: Mapping[Any, Any]) -> Path | None:
@@ -261,13 +265,14 @@ def case_folder(item: Mapping[Any, Any]) -> Path | None:
     return folder if folder is not None and folder.is_dir() else None
 
 
-def _declared_volumes(file: Path, modalities: str, case_id: str) -> dict[str, Any]:
+def _declared_volumes(file: Path, modalities: str, case_id: str, task: Task) -> dict[str, Any]:
     """Name the volumes of one file by what somebody declares.
 
     Args:
         file: 4D, or 3D if one modality is declared.
         modalities: their names in the order of the volumes, separated by commas.
         case_id: for messages.
+        task: whose modalities they are.
 
     Returns:
         Modality to `Channel`, or to the file itself if it holds one.
@@ -276,7 +281,7 @@ def _declared_volumes(file: Path, modalities: str, case_id: str) -> dict[str, An
         CaseError: a name is unknown or comes twice.
     """
     try:
-        names = [canonical_modality(name) for name in modalities.split(",")]
+        names = [task.canonical_modality(name) for name in modalities.split(",")]
     except ValueError as error:
         raise CaseError(
             "E_MODALITIES", f"Case {case_id}: modalities={modalities!r} cannot be read: {error}"
@@ -287,14 +292,12 @@ def _declared_volumes(file: Path, modalities: str, case_id: str) -> dict[str, An
         )
     if len(names) == 1:
         return {names[0]: file}
-    return {
-        name: Channel(file, names.index(name), len(names)) for name in MODALITIES if name in names
-    }
+    return {name: Channel(file, names.index(name), len(names)) for name in task.in_order(names)}
 
 
-def _given_files(source: Mapping[str, Any], case_id: str) -> dict[str, Any]:
+def _given_files(source: Mapping[str, Any], case_id: str, task: Task) -> dict[str, Any]:
     given = {name: value for name, value in source.items() if value is not None}
-    named = {canonical_modality(str(name)): value for name, value in given.items()}
+    named = {task.canonical_modality(str(name)): value for name, value in given.items()}
     if len(named) < len(given):
         raise CaseError(
             "E_AMBIGUOUS", f"Case {case_id}: every modality must be given once; got {list(source)}."
@@ -303,4 +306,4 @@ def _given_files(source: Mapping[str, Any], case_id: str) -> dict[str, Any]:
         raise CaseError(
             "E_NO_MODALITY", f"Case {case_id}: at least one modality must be given; got none."
         )
-    return {modality: named[modality] for modality in MODALITIES if modality in named}
+    return {modality: named[modality] for modality in task.in_order(named)}

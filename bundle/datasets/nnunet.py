@@ -5,31 +5,21 @@
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bundle.errors import CaseError, UsageError
 from bundle.files.json_file import read_json
 from bundle.names.image_names import base_name, is_image
 from bundle.names.name_words import meaning, words_of
-from bundle.tasks.modalities import MODALITIES, canonical_modality
-from bundle.tasks.regions import CONVENTIONS
+from bundle.tasks.task import Label, Region, Task
 
 DESCRIPTION = "dataset.json"
 IMAGE_FOLDERS = {"imagesTr": "labelsTr", "imagesTs": "labelsTs", "imagesVal": "labelsVal"}
 """Folders of images, and those of their labels."""
 
+Key = TypeVar("Key", str, int)
+
 _CHANNEL = re.compile(r"(?P<case>.+)_(?P<channel>\d{4})")
-_LABEL_WORDS = (
-    (1, re.compile(r"necro|\bncr\b|\bnet\b|non-?\s?enhanc|\bnetc\b")),
-    (2, re.compile(r"o?edema|\bed\b|peritum|\bsnfh\b|flair hyper")),
-    (3, re.compile(r"enhanc|\bet\b|\bat\b|active")),
-)
-_CAVITY = re.compile(r"cavit|\brc\b|resect")
-_REGION_WORDS = (
-    ("TC", re.compile(r"core|\btc\b")),
-    ("WT", re.compile(r"whole|\bwt\b")),
-    ("ET", re.compile(r"enhanc|\bet\b")),
-)
 
 
 def is_nnunet(folder: Path) -> bool:
@@ -39,11 +29,12 @@ def is_nnunet(folder: Path) -> bool:
     return any(True for _ in _image_folders(folder))
 
 
-def list_nnunet_cases(folder: Path) -> tuple[dict[str, Any], ...]:
+def list_nnunet_cases(folder: Path, task: Task) -> tuple[dict[str, Any], ...]:
     """List training and test cases; the images are not opened.
 
     Args:
         folder: the data set, or one of its folders of images.
+        task: whose modalities and numberings its description names.
 
     Returns:
         One dictionary per case: ``image`` maps modality to file; ``label``, and
@@ -60,12 +51,14 @@ def list_nnunet_cases(folder: Path) -> tuple[dict[str, Any], ...]:
         )
     content = read_json(description)
     content = content if isinstance(content, dict) else {}
-    order = channel_order(description, content.get("channel_names", content.get("modality")))
-    convention = labels_convention(content)
+    names = content.get("channel_names", content.get("modality"))
+    order = channel_order(description, names, task)
+    numbering = described_numbering(content, task)
     items: dict[str, dict[str, Any]] = {}
     for images in _image_folders(folder):
         for case_id, files in _cases(images).items():
-            item = _item(case_id, files, order, root / IMAGE_FOLDERS[images.name], convention)
+            labels = root / IMAGE_FOLDERS[images.name]
+            item = _item(case_id, files, order, labels, numbering, task)
             items.setdefault(f"{images.name}/{case_id}", item)
     return tuple(items.values())
 
@@ -97,7 +90,8 @@ def _item(
     files: Mapping[int, list[Path]],
     order: list[str],
     labels: Path,
-    convention: str | None,
+    numbering: str | None,
+    task: Task,
 ) -> dict[str, Any]:
     first = next(iter(files.values()))[0]
     item: dict[str, Any] = {"case_id": case_id, "image": first}
@@ -118,9 +112,7 @@ def _item(
             "problem": CaseError("E_AMBIGUOUS", f"{text} Remove or rename it in {first.parent}."),
         }
     channels = {order[channel]: paths[0] for channel, paths in files.items()}
-    item["image"] = {
-        modality: channels[modality] for modality in MODALITIES if modality in channels
-    }
+    item["image"] = {modality: channels[modality] for modality in task.in_order(channels)}
     found = _labels_of(case_id, labels)
     if len(found) > 1:
         text = (
@@ -129,7 +121,7 @@ def _item(
         )
         return {**item, "problem": CaseError("E_AMBIGUOUS", f"{text} Remove one.")}
     if found:
-        item |= {"label": found[0], **({"label_convention": convention} if convention else {})}
+        item |= {"label": found[0], **({"label_convention": numbering} if numbering else {})}
     return item
 
 
@@ -138,7 +130,7 @@ def _labels_of(case_id: str, labels: Path) -> list[Path]:
     return [labels / name for name in names if (labels / name).is_file()]
 
 
-def channel_order(description: Path, names: Any) -> list[str]:
+def channel_order(description: Path, names: Any, task: Task) -> list[str]:
     """Return the modalities in the order of their channels.
 
     Raises:
@@ -150,11 +142,11 @@ def channel_order(description: Path, names: Any) -> list[str]:
         raise _error(
             description, "'channel_names' must number the channels 0, 1, 2 and so on", names
         )
-    order = [_modality(str(names[str(index)])) for index in range(len(names))]
+    order = [_modality(str(names[str(index)]), task) for index in range(len(names))]
     if None in order or not order:
         raise _error(
             description,
-            "'channel_names' must name MRI modalities, such as T1, T1ce, T2, FLAIR",
+            f"'channel_names' must name MRI modalities, such as {_examples(task)}",
             names,
         )
     if len(set(order)) < len(order):
@@ -162,15 +154,19 @@ def channel_order(description: Path, names: Any) -> list[str]:
     return [str(modality) for modality in order]
 
 
-def _modality(name: str) -> str | None:
+def _examples(task: Task) -> str:
+    return ", ".join((modality.name, *modality.examples)[-1] for modality in task.modalities)
+
+
+def _modality(name: str, task: Task) -> str | None:
     try:
-        return canonical_modality(name)
+        return task.canonical_modality(name)
     except ValueError:
-        words = words_of(name)
-        return meaning(words) if all(word.kinds for word in words) else None
+        words = words_of(name, task)
+        return meaning(words, task) if all(word.kinds for word in words) else None
 
 
-def labels_convention(content: Mapping[str, Any]) -> str | None:
+def described_numbering(content: Mapping[str, Any], task: Task) -> str | None:
     """Tell the numbering of the labels from a description, None if it does not say so with
     certainty.
 
@@ -188,54 +184,63 @@ def labels_convention(content: Mapping[str, Any]) -> str | None:
     named = {str(name).lower().replace("_", " "): value for name, value in values.items()}
     named = {name: value for name, value in named.items() if name not in ("background", "ignore")}
     has_regions = any(isinstance(value, list) for value in named.values())
-    numbering = _numbering_of_regions(named) if has_regions else _numbering_of_names(named)
-    return next((name for name in CONVENTIONS if numbering and _numbering(name) == numbering), None)
+    found = _values_of_regions(named, task) if has_regions else _values_of_labels(named, task)
+    for name, numbering in task.numberings.items():
+        known = {disk: here for disk, here in numbering.table.items() if disk}
+        if found and found == known:
+            return name
+    return None
 
 
 def _is_numbered(labels: Mapping[str, Any]) -> bool:
     return all(str(key).isdigit() for key in labels)
 
 
-def _numbering(convention: str) -> dict[int, int]:
-    """Return a convention as value on disk to value here, without the background; 0 is what is no
-    tumour.
-    """
-    return {disk: here for disk, here in CONVENTIONS[convention].items() if disk}
-
-
-def _numbering_of_names(named: Mapping[str, Any]) -> dict[int, int] | None:
-    numbering: dict[int, int] = {}
+def _values_of_labels(named: Mapping[str, Any], task: Task) -> dict[int, int] | None:
+    """Return value on disk to value here, 0 for what is no finding, None if a name is not clear."""
+    others = [one.others_words for one in task.numberings.values() if one.others_words]
+    found: dict[int, int] = {}
     for name, value in named.items():
         if not str(value).isdigit():
             return None
-        here = (
-            0
-            if _CAVITY.search(name)
-            else next((here for here, word in _LABEL_WORDS if word.search(name)), None)
-        )
-        if here is None or int(value) in numbering:
+        is_other = any(re.search(words, name) for words in others)
+        here = 0 if is_other else _meant(name, {one.value: one for one in task.labels})
+        if here is None or int(value) in found:
             return None
-        numbering[int(value)] = here
-    tumour = [here for here in numbering.values() if here]
-    return numbering if sorted(tumour) == [1, 2, 3] else None
+        found[int(value)] = here
+    is_complete = sorted(filter(None, found.values())) == [one.value for one in task.labels]
+    return found if is_complete else None
 
 
-def _numbering_of_regions(named: Mapping[str, Any]) -> dict[int, int] | None:
+def _values_of_regions(named: Mapping[str, Any], task: Task) -> dict[int, int] | None:
+    """Return value on disk to value here: that of the label which lies in the same regions."""
     regions: dict[str, set[int]] = {}
     for name, value in named.items():
-        region = next((region for region, word in _REGION_WORDS if word.search(name)), None)
+        region = _meant(name, {one.name: one for one in task.regions})
         values = value if isinstance(value, list) else [value]
         if region is None or region in regions or not all(str(one).isdigit() for one in values):
             return None
         regions[region] = {int(one) for one in values}
-    if set(regions) != {"TC", "WT", "ET"} or not regions["ET"] < regions["TC"] < regions["WT"]:
-        return None
-    parts = {3: regions["ET"], 1: regions["TC"] - regions["ET"], 2: regions["WT"] - regions["TC"]}
-    return (
-        {disk: here for here, values in parts.items() for disk in values}
-        if all(len(values) == 1 for values in parts.values())
-        else None
-    )
+    labels = {
+        frozenset(one.name for one in task.regions if label.value in one.labels): label.value
+        for label in task.labels
+    }
+    found: dict[int, int] = {}
+    for disk in set().union(*regions.values()):
+        here = labels.get(frozenset(name for name, values in regions.items() if disk in values))
+        if here is None:
+            return None
+        found[disk] = here
+    is_complete = sorted(found.values()) == [one.value for one in task.labels]
+    return found if is_complete and set(regions) == set(task.region_names) else None
+
+
+def _meant(name: str, parts: Mapping[Key, Label | Region]) -> Key | None:
+    """Return the first of labels or regions whose words a name holds."""
+    for key, part in parts.items():
+        if re.search(part.words or re.escape(part.name.lower()), name):
+            return key
+    return None
 
 
 def _error(description: Path, rule: str, got: Any) -> UsageError:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from bundle.names.modality_words import modality_words
 from bundle.names.name_words import (
     Word,
     has_contrast,
@@ -12,10 +13,11 @@ from bundle.names.name_words import (
     is_label_word,
     loose_words,
     meaning,
+    texts_of,
     words_of,
 )
-from bundle.names.vocabulary import CONTRAST, LABEL_WORD, NATIVE, ODD, PLANE, T1, word_set
-from bundle.tasks.modalities import MODALITIES
+from bundle.names.vocabulary import CONTRAST, LABEL_WORD, NATIVE, ODD, PLANE, word_set
+from bundle.tasks.task import Task
 
 ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".hdr.gz", ".hdr")
 """Endings of the images that are looked for, in any case of letters; ``.hdr`` stands for its
@@ -56,7 +58,7 @@ class ImageName(NamedTuple):
         plain_kind: the same if the words before the modality's belong to the case's name
             (``KM_t1``), else None.
         plain_stem: the case's name then.
-        is_hinted: of a T1 that seems native, a word for contrast agent stands elsewhere in the
+        is_hinted: of a scan that seems native, a word for contrast agent stands elsewhere in the
             name.
         has_agent: it says that a contrast agent was given.
     """
@@ -95,24 +97,24 @@ def base_name(name: str) -> str:
 
 def is_label_name(name: str) -> bool:
     """Whether a file's name says that it holds labels or a mask."""
-    return any(is_label_word(word.text) for word in words_of(base_name(name)))
+    return any(map(is_label_word, texts_of(base_name(name))))
 
 
-def is_only_descriptive(name: str) -> bool:
+def is_only_descriptive(name: str, task: Task) -> bool:
     """Whether a file's name says what was scanned and nothing about whom."""
-    return all(is_descriptive(word) for word in words_of(base_name(name)))
+    return all(is_descriptive(word) for word in words_of(base_name(name), task))
 
 
-def read_name(name: str) -> ImageName:
-    """Read a file's name."""
+def read_name(name: str, task: Task) -> ImageName:
+    """Read a file's name by the words of a task's modalities."""
     base = base_name(name)
     bids = _BIDS.fullmatch(base)
-    return _read_bids(bids) if bids else _read_words(base)
+    return _read_bids(bids, task) if bids else _read_words(base, task)
 
 
-def _read_bids(match: re.Match[str]) -> ImageName:
+def _read_bids(match: re.Match[str], task: Task) -> ImageName:
     """Read a name of the Brain Imaging Data Structure: ``sub-01_ses-1_ce-gadolinium_T1w``."""
-    stem, words = match.group("case"), words_of(match.group("suffix"))
+    stem, words = match.group("case"), words_of(match.group("suffix"), task)
     if [word.text for word in words] == [LABEL]:
         return ImageName(LABEL, stem)
     entities = dict(
@@ -122,16 +124,16 @@ def _read_bids(match: re.Match[str]) -> ImageName:
     described = [
         word
         for key in ("acq", "rec", "desc")
-        for word in words_of(entities.get(key, ""))
+        for word in words_of(entities.get(key, ""), task)
         if word.kinds
     ]
     certain = [word for word in described if word.text != "post"]
     if agent is not None:
         certain.append(Word((NATIVE if agent in _NO_AGENT else CONTRAST,), 0, agent))
-    kind = meaning([*words, *certain])
+    kind = meaning([*words, *certain], task)
     is_silent = not has_contrast(certain) and not has_native(certain) and not has_contrast(words)
     if (
-        kind == "t1n"
+        kind in modality_words(task).natives
         and is_silent
         and any(_MAYBE_CONTRAST.search(value) for value in entities.values())
     ):
@@ -139,30 +141,23 @@ def _read_bids(match: re.Match[str]) -> ImageName:
     return ImageName(kind, stem, has_agent=has_contrast([*words, *certain]))
 
 
-def _read_words(base: str) -> ImageName:
-    words = words_of(base)
+def _read_words(base: str, task: Task) -> ImageName:
+    words = words_of(base, task)
     if words and words[-1].text == LABEL:
         return ImageName(LABEL, _before(base, words, _start(base, words[:-1], planes_only=True)))
     start = _start(base, words)
     start += loose_words(words[start:])
     tail = words[start:]
-    named = [
-        index
-        for index, word in enumerate(tail)
-        if T1 in word.kinds or set(word.kinds) & set(MODALITIES)
-    ]
+    named = [index for index, word in enumerate(tail) if word.names_modality]
     if not named:
         return ImageName(None, base)
     lead, rest = tail[: named[0]], tail[named[0] :]
-    kind, silent = meaning(tail), not (has_contrast(tail) or has_native(tail))
-    if (
-        kind == "t1n"
-        and silent
-        and any(PLANE in word.kinds or _REPEATS.fullmatch(word.text) for word in rest)
-    ):
+    kind, is_silent = meaning(tail, task), not (has_contrast(tail) or has_native(tail))
+    seems_native = kind in modality_words(task).natives and is_silent
+    if seems_native and any(PLANE in word.kinds or _REPEATS.fullmatch(word.text) for word in rest):
         kind = None  # "T1_mprage" may be either, and says more than "T1" does
     stem = _before(base, words, start)
-    is_hinted = kind == "t1n" and silent and has_contrast(words[:start])
+    is_hinted = seems_native and kind is not None and has_contrast(words[:start])
     result = ImageName(kind, stem, is_hinted=is_hinted, has_agent=has_contrast(tail))
     if not (
         has_contrast(lead)
@@ -171,7 +166,7 @@ def _read_words(base: str) -> ImageName:
     ):
         return result
     return result._replace(
-        plain_kind=meaning(rest), plain_stem=_before(base, words, start + named[0])
+        plain_kind=meaning(rest, task), plain_stem=_before(base, words, start + named[0])
     )
 
 

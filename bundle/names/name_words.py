@@ -1,16 +1,15 @@
 """The words by which people say in a file's name what an MRI scan is."""
 
 import re
-from collections.abc import Iterable
 from typing import NamedTuple
 
+from bundle.names.modality_words import ModalityWords, Named, modality_words
 from bundle.names.vocabulary import (
     CONTRAST,
     CONTRAST_WORDS,
     FILLERS,
     LABEL_WORD,
     LABEL_WORDS,
-    MODALITY_WORDS,
     NATIVE,
     NATIVE_WORDS,
     NEGATIONS,
@@ -18,38 +17,39 @@ from bundle.names.vocabulary import (
     ODD_WORDS,
     PLANE,
     PLANE_WORDS,
-    T1,
 )
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.task import Task
 
-
-def _any_of(words: Iterable[str]) -> str:
-    """Return a pattern that matches the longest of the words."""
-    return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
-
-
-_AGENT = _any_of(CONTRAST_WORDS | NATIVE_WORDS)
-_JOINED = re.compile(
-    rf"(?P<before>{_AGENT})?(?P<modality>{_any_of(MODALITY_WORDS)})(?P<after>{_AGENT})?"
-)
+_WORD = re.compile(r"[^-_.,;\s()\[\]{}]+")
 
 
 class Word(NamedTuple):
-    """A word of a name: what it says, none if it says nothing, and where it stands."""
+    """A word of a name: what it says, nothing or several things, and where it stands."""
 
-    kinds: tuple[str, ...]
+    kinds: tuple[str | Named, ...]
     start: int
     text: str
 
+    @property
+    def names_modality(self) -> bool:
+        """Whether it names a modality, or a family of them."""
+        return any(isinstance(kind, Named) for kind in self.kinds)
 
-def words_of(name: str) -> list[Word]:
+
+def words_of(name: str, task: Task) -> list[Word]:
     """Split a name into words and tell what each says about the scan; ``T1post`` says two
     things.
     """
+    words = modality_words(task)
     return [
-        Word(_kinds(match.group().lower()), match.start(), match.group().lower())
-        for match in re.finditer(r"[^-_.,;\s()\[\]{}]+", name)
+        Word(_kinds(match.group().lower(), words), match.start(), match.group().lower())
+        for match in _WORD.finditer(name)
     ]
+
+
+def texts_of(name: str) -> list[str]:
+    """Split a name into words, in lower case."""
+    return _WORD.findall(name.lower())
 
 
 def is_label_word(text: str) -> bool:
@@ -57,31 +57,21 @@ def is_label_word(text: str) -> bool:
     return text in LABEL_WORDS or text.endswith(("mask", "segm", "seg", "labels"))
 
 
-def meaning(words: list[Word]) -> str | None:
+def meaning(words: list[Word], task: Task) -> str | None:
     """Tell the modality that words name together; None if none, or if they leave a doubt.
 
     ``post contrast`` and ``ce`` say that a contrast agent was given, ``pre`` and ``no contrast``
-    that none was. A T1 with neither is native. T2 and FLAIR stay what they are, whether an agent
-    was given or not.
+    that none was. A word such as T1, which both may be called, alone is native. T2 and FLAIR stay
+    what they are, whether an agent was given or not.
     """
-    kinds = [kind for word in words for kind in word.kinds]
-    modalities = {kind for kind in kinds if kind in MODALITIES or kind == T1}
-    if modalities == {"t2w", "t2f"}:  # t2_flair
-        modalities = {"t2f"}
-    contrast, native = has_contrast(words), has_native(words)
-    if (
-        len(modalities) != 1
-        or (contrast and native)
-        or {ODD, LABEL_WORD} & set(kinds)
-        or _is_open(words)
-    ):
+    kinds = {kind for word in words for kind in word.kinds}
+    if kinds & {ODD, LABEL_WORD} or _is_open(words):
         return None
-    (modality,) = modalities
-    if modality == T1:
-        return "t1c" if contrast else "t1n"
-    if (modality == "t1n" and contrast) or (modality == "t1c" and native):
-        return None
-    return modality
+    return modality_words(task).chosen(
+        {kind for kind in kinds if isinstance(kind, Named)},
+        contrast=has_contrast(words),
+        native=has_native(words),
+    )
 
 
 def has_contrast(words: list[Word]) -> bool:
@@ -123,11 +113,7 @@ def loose_words(words: list[Word]) -> int:
 def _rest(words: list[Word], index: int) -> list[Word]:
     """Return what follows a word up to the first that names a modality."""
     following = words[index + 1 :]
-    ends = [
-        n
-        for n, word in enumerate(following)
-        if T1 in word.kinds or set(word.kinds) & set(MODALITIES)
-    ]
+    ends = [n for n, word in enumerate(following) if word.names_modality]
     return following[: ends[0]] if ends else following
 
 
@@ -157,7 +143,9 @@ def _negated(words: list[Word]) -> list[tuple[Word, bool]]:
     return pairs
 
 
-def _kinds(text: str) -> tuple[str, ...]:
+def _kinds(text: str, words: ModalityWords) -> tuple[str | Named, ...]:
+    if text in words.meanings:
+        return (words.meanings[text],)
     if text in ODD_WORDS:
         return (ODD,)
     if text in PLANE_WORDS:
@@ -165,12 +153,12 @@ def _kinds(text: str) -> tuple[str, ...]:
     if is_label_word(text):
         return (LABEL_WORD,)
     whole = _agent_kind(text)
-    match = None if whole else _JOINED.fullmatch(text)
+    match = None if whole else words.joined.fullmatch(text)
     if match is None:
         return (whole,) if whole else ()
     parts = (
         _agent_kind(match.group("before")),
-        MODALITY_WORDS[match.group("modality")],
+        words.meanings[match.group("modality")],
         _agent_kind(match.group("after")),
     )
     return tuple(part for part in parts if part)

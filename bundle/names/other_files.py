@@ -8,12 +8,13 @@ from pathlib import Path
 from bundle.names.image_names import base_name, is_image, is_label_name, is_other_image
 from bundle.names.name_words import words_of
 from bundle.plain_text import printable
+from bundle.tasks.task import Task
 
 N_NAMED = 4
 """Files that a message names; the others are counted."""
 
 
-def unused_files(folder: Path, used: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+def unused_files(folder: Path, used: Iterable[Path], task: Task) -> tuple[list[Path], list[Path]]:
     """Find the images of a folder that are not used, and those of them that are labels or masks by
     their names.
 
@@ -25,7 +26,7 @@ def unused_files(folder: Path, used: Iterable[Path]) -> tuple[list[Path], list[P
     left = sorted(path for path in candidates if path not in taken)
     labels = [path for path in left if is_label_name(path.name)]
     images = [path for path in left if path not in labels]
-    return sorted(images, key=lambda path: not _speaks(path)), labels
+    return sorted(images, key=lambda path: not _speaks(path, task)), labels
 
 
 def listed(files: Iterable[Path]) -> str:
@@ -35,13 +36,13 @@ def listed(files: Iterable[Path]) -> str:
     return ", ".join(names) if rest <= 0 else f"{', '.join(names[:N_NAMED])} and {rest} more"
 
 
-def _speaks(path: Path) -> bool:
-    return any(word.kinds for word in words_of(base_name(path.name)))
+def _speaks(path: Path, task: Task) -> bool:
+    return any(word.kinds for word in words_of(base_name(path.name), task))
 
 
-def no_image_message(folder: Path, case_id: str) -> str:
+def no_image_message(folder: Path, case_id: str, task: Task) -> str:
     """Say what was looked for in a case folder without a modality, and where images lie instead."""
-    images, labels = unused_files(folder, ())
+    images, labels = unused_files(folder, (), task)
     others = images + labels
     found = (
         f"images with other names ({listed(others)})"
@@ -52,12 +53,19 @@ def no_image_message(folder: Path, case_id: str) -> str:
     where = (
         f" Images lie deeper, in {', '.join(deeper)}: give one of these folders." if deeper else ""
     )
+    example, name = task.example, task.example.name
     return (
         f"Case {case_id}: at least one modality must be found; got {found} in {folder}.{where} Name"
-        " the files like CASE-t1c.nii.gz (t1n, t1c, t2w, t2f; also T1, T1_post, T1ce, T2, FLAIR),"
-        " or say what they are called with --pattern t1c='*_T1_post.nii.gz'; nnU-Net and Decathlon"
-        " folders need their dataset.json, other layouts a .csv list."
+        f" the files like CASE-{name}.nii.gz ({_known_names(task)}), or say what they are called"
+        f" with --pattern {name}='*_{example.example_file}.nii.gz'; nnU-Net and Decathlon folders"
+        " need their dataset.json, other layouts a .csv list."
     )
+
+
+def _known_names(task: Task) -> str:
+    names = ", ".join(task.modality_names)
+    others = [word for modality in task.modalities for word in modality.examples]
+    return f"{names}; also {', '.join(others)}" if others else names
 
 
 def folders_with_images(folder: Path, *, n_folders: int = 3, n_visited: int = 500) -> list[str]:

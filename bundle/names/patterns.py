@@ -10,10 +10,13 @@ from bundle.errors import CaseError, UsageError
 from bundle.names.image_names import LABEL, is_image
 from bundle.names.other_files import listed, unused_files
 from bundle.plain_text import printable
-from bundle.tasks.modalities import MODALITIES, canonical_modality
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 
 
-def match_patterns(folder: Path, case_id: str, patterns: Mapping[str, str]) -> dict[str, Path]:
+def match_patterns(
+    folder: Path, case_id: str, patterns: Mapping[str, str], task: Task
+) -> dict[str, Path]:
     """Find the modalities of one case by explicit globs; a pattern without a match is an absent
     modality.
 
@@ -21,12 +24,12 @@ def match_patterns(folder: Path, case_id: str, patterns: Mapping[str, str]) -> d
         CaseError: a pattern matches several files, or none of them matches anything.
     """
     images: dict[str, Path] = {}
-    for modality in MODALITIES:
+    for modality in task.modality_names:
         found = _match(folder, case_id, modality, patterns)
         if found is not None:
             images[modality] = found
     if not images:
-        others = [*unused_files(folder, ())[0]]
+        others = [*unused_files(folder, (), task)[0]]
         there = f"; got {listed(others)}" if others else ""
         raise CaseError(
             "E_NO_MODALITY",
@@ -58,7 +61,9 @@ def image_patterns(patterns: Mapping[str, str] | None) -> dict[str, str]:
     return {name: glob for name, glob in (patterns or {}).items() if name != LABEL}
 
 
-def check_patterns(folders: Sequence[Path], patterns: Mapping[str, str], source: Path) -> None:
+def check_patterns(
+    folders: Sequence[Path], patterns: Mapping[str, str], source: Path, task: Task
+) -> None:
     """Refuse a pattern that finds nothing in any case: a modality would be missing without a word.
 
     Raises:
@@ -67,7 +72,7 @@ def check_patterns(folders: Sequence[Path], patterns: Mapping[str, str], source:
     for name, pattern in patterns.items():
         if not any(matches(folder, pattern) for folder in folders):
             there = next(
-                (found for folder in folders if (found := unused_files(folder, ())[0])), []
+                (found for folder in folders if (found := unused_files(folder, (), task)[0])), []
             )
             raise UsageError(
                 "E_PATTERN",
@@ -94,7 +99,7 @@ def _shown(patterns: Mapping[str, str]) -> str:
     return ", ".join(f"{name}={printable(glob)}" for name, glob in patterns.items())
 
 
-def parse_patterns(options: Iterable[str]) -> dict[str, str]:
+def parse_patterns(options: Iterable[str], *, task: Task = DEFAULT_TASK) -> dict[str, str]:
     """Read ``MODALITY=GLOB`` options, and ``seg=GLOB`` or ``label=GLOB`` for the label.
 
     Raises:
@@ -103,18 +108,21 @@ def parse_patterns(options: Iterable[str]) -> dict[str, str]:
     patterns: dict[str, str] = {}
     for option in options:
         name, _, glob = option.partition("=")
-        key = _key(name, option)
+        key = _key(name, option, task)
         if not glob or key in patterns or not _is_glob(glob):
             raise UsageError(
                 "E_PATTERN",
                 "--pattern must give one glob, relative to the case folder, per modality; got"
-                f" {option!r}. Write it like --pattern t1c='*_T1_post.nii.gz'.",
+                f" {option!r}. Write it like --pattern {task.example.name}="
+                f"'*_{task.example.example_file}.nii.gz'.",
             )
         patterns[key] = glob
     return patterns
 
 
-def pattern_setting(options: Iterable[str]) -> Mapping[str, str] | None:
+def pattern_setting(
+    options: Iterable[str], *, task: Task = DEFAULT_TASK
+) -> Mapping[str, str] | None:
     """Read ``MODALITY=GLOB`` options as the setting ``patterns`` of the configs, None without any.
 
     Returns:
@@ -124,15 +132,15 @@ def pattern_setting(options: Iterable[str]) -> Mapping[str, str] | None:
     Raises:
         UsageError: as `parse_patterns`.
     """
-    patterns = parse_patterns(options)
+    patterns = parse_patterns(options, task=task)
     return UserDict(patterns) if patterns else None
 
 
-def _key(name: str, option: str) -> str:
+def _key(name: str, option: str, task: Task) -> str:
     if name.strip().lower() in (LABEL, "label"):
         return LABEL
     try:
-        return canonical_modality(name)
+        return task.canonical_modality(name)
     except ValueError as error:
         raise UsageError(
             "E_PATTERN",

@@ -1,4 +1,4 @@
-"""The words that people write into the names of MRI scans, by what they say."""
+"""The words that people write into the names of MRI scans of any task, by what they say."""
 
 
 def word_set(text: str) -> frozenset[str]:
@@ -6,10 +6,8 @@ def word_set(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-T1, CONTRAST, NATIVE, PLANE, LABEL_WORD, ODD = "t1", "contrast", "native", "plane", "label", "odd"
-"""Kinds of words besides the modalities; a T1 word alone leaves open whether a contrast agent was
-given.
-"""
+CONTRAST, NATIVE, PLANE, LABEL_WORD, ODD = "contrast", "native", "plane", "label", "odd"
+"""Kinds of words besides those that name a modality."""
 
 _AGENTS = word_set(
     "gd gad gado gadolinium gadovist gadavist gadobutrol gadoterate dotarem magnevist omniscan"
@@ -36,14 +34,5 @@ ODD_WORDS = word_set("""
     """)
 LABEL_WORDS = word_set("""
     seg segm segmentation segmentations mask masks label labels labelmap lesion lesions roi rois
-    gt truth groundtruth annotation annotations dseg aseg aparc brainmask tumormask tumourmask
-    contour
+    gt truth groundtruth annotation annotations dseg aseg aparc brainmask contour
     """)
-MODALITY_WORDS = {
-    **dict.fromkeys(("t1", "t1w", "t1wi"), T1),
-    "t1n": "t1n",
-    "t1c": "t1c",
-    "ct1": "t1c",  # of LUMIERE and HD-GLIO
-    **dict.fromkeys(("t2", "t2w", "t2wi"), "t2w"),
-    **dict.fromkeys(("t2f", "flair", "fla", "t2flair", "t2wflair", "flairw"), "t2f"),
-}

@@ -127,7 +127,7 @@ def save_answer(
         OutputError: the files cannot be written.
     """
     check_writable(folder)
-    numbering = label.convention
+    numbering = label.numbering
     values = {str(disk): LABEL_NAMES[here] for disk, here in CONVENTIONS[numbering].items()}
     image, done = _names(case_id)
     written = {**facts, "labels": {"convention": numbering, "values": values}, "maps": [image]}

@@ -9,6 +9,7 @@ from bundle.cases.case_loader import LoadCased
 from bundle.cli.description_tables import MAX_ROWS, description_tables
 from bundle.datasets.listing import list_cases
 from bundle.errors import CaseError
+from bundle.volumes.label_image import read_label
 from tests.datasets.sample_datasets import rows_of, stripes, write_case, write_msd, write_table
 from tests.volumes.nifti_samples import AFFINE, SHAPE, save, scan
 
@@ -50,6 +51,16 @@ def test_a_sound_data_set_is_counted(folder):
         "unlabelled": [{"case_id": "c2", "reason": UNLABELLED}],
         "warnings": [],
     }
+
+
+def test_the_label_is_read_once(folder, monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        "bundle.cases.label_map.read_label",
+        lambda path, **options: read.append(path) or read_label(path, **options),
+    )
+    assert describe_case(list_cases(folder)[0]).label_values == (0, 1, 2, 3)
+    assert read == [folder / "c0" / "c0-seg.nii.gz"]
 
 
 def test_every_layout_of_the_same_cases_is_described_alike(folder, tmp_path):

@@ -10,15 +10,18 @@ from monai.data import DataLoader, Dataset, MetaTensor, decollate_batch
 from bundle.cases.case_loader import LoadCased
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
-from bundle.tasks.modalities import MODALITIES, modality_sets
-from bundle.tasks.regions import labels_to_regions
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.volumes.geometry import GRID_TOLERANCE_VOXELS
 from bundle.volumes.image_volume import read_volume
 from tests.volumes.nifti_samples import AFFINE, SHAPE, nifti_bytes, save, scan
 
 YEARS = {
     "brats2021": ("_", {"t1n": "t1", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}, (0, 1, 2, 4)),
-    "brats2023": ("-", {modality: modality for modality in MODALITIES}, (0, 1, 2, 3)),
+    "brats2023": (
+        "-",
+        {modality: modality for modality in DEFAULT_TASK.modality_names},
+        (0, 1, 2, 3),
+    ),
 }
 SHIFTED = np.array(AFFINE) + np.array(
     [[0, 0, 0, 2 * GRID_TOLERANCE_VOXELS], [0] * 4, [0] * 4, [0] * 4]
@@ -33,11 +36,13 @@ def labels(shape=SHAPE):
     return np.broadcast_to(np.reshape(np.arange(shape[0]) % 4, (-1, 1, 1)), shape).astype(np.uint8)
 
 
-def write_case(folder, modalities=MODALITIES, year="brats2023", label=None, **kwargs):
+def write_case(
+    folder, modalities=DEFAULT_TASK.modality_names, year="brats2023", label=None, **kwargs
+):
     separator, names, numbers = YEARS[year]
     folder.mkdir(parents=True)
     for modality in modalities:
-        data = scan(seed=MODALITIES.index(modality))
+        data = scan(seed=DEFAULT_TASK.modality_names.index(modality))
         save(folder / f"{folder.name}{separator}{names[modality]}.nii.gz", data=data)
     if label is not None:
         on_disk = np.array(numbers, np.uint8)[label]
@@ -51,7 +56,7 @@ def refusal(data, **options):
     return caught.value
 
 
-@pytest.mark.parametrize("modalities", modality_sets(), ids=" ".join)
+@pytest.mark.parametrize("modalities", DEFAULT_TASK.modality_sets(), ids=" ".join)
 @pytest.mark.parametrize("year", YEARS)
 def test_each_modality_has_its_channel_and_the_others_are_zero_and_absent(
     tmp_path, modalities, year
@@ -59,17 +64,20 @@ def test_each_modality_has_its_channel_and_the_others_are_zero_and_absent(
     case = LoadCased()({"image": write_case(tmp_path / "case7", modalities, year)})
     assert case["case_id"] == "case7"
     assert case["image"].dtype == torch.float32
-    for index, modality in enumerate(MODALITIES):
+    for index, modality in enumerate(DEFAULT_TASK.modality_names):
         expected = scan(seed=index) if modality in modalities else np.zeros(SHAPE)
         assert np.array_equal(case["image"][index].numpy(), expected)
     assert case["presence"].dtype == torch.bool
-    assert case["presence"].tolist() == [modality in modalities for modality in MODALITIES]
+    assert case["presence"].tolist() == [
+        modality in modalities for modality in DEFAULT_TASK.modality_names
+    ]
     assert np.allclose(case["image"].affine, AFFINE)
 
 
 def test_the_order_and_the_names_of_files_given_by_modality_change_nothing(tmp_path):
     files = {
-        m: save(tmp_path / f"{9 - i}.nii", data=scan(seed=i)) for i, m in enumerate(MODALITIES)
+        m: save(tmp_path / f"{9 - i}.nii", data=scan(seed=i))
+        for i, m in enumerate(DEFAULT_TASK.modality_names)
     }
     renamed = {
         "FLAIR": files["t2f"],
@@ -92,7 +100,7 @@ def test_labels_become_regions_with_the_numbering_that_the_file_name_implies(tmp
     case = LoadCased(with_label=True)(
         {"image": write_case(tmp_path / "case7", year=year, label=labels())}
     )
-    assert np.array_equal(case["label"].numpy(), labels_to_regions(labels()))
+    assert np.array_equal(case["label"].numpy(), DEFAULT_TASK.labels_to_regions(labels()))
     assert torch.equal(case["label"].affine, case["image"].affine)
 
 
@@ -100,7 +108,7 @@ def test_a_declared_numbering_overrules_the_file_name(tmp_path):
     folder = write_case(tmp_path / "case7", label=labels())
     case = LoadCased(with_label=True, label_convention="msd")({"image": folder})
     swapped = np.array([0, 2, 1, 3])[labels()]  # in MSD oedema is 1 and the core 2
-    assert np.array_equal(case["label"].numpy(), labels_to_regions(swapped))
+    assert np.array_equal(case["label"].numpy(), DEFAULT_TASK.labels_to_regions(swapped))
 
 
 @pytest.mark.parametrize(

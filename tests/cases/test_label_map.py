@@ -6,10 +6,10 @@ import pytest
 
 from bundle.cases.case_loader import LoadCased
 from bundle.cases.case_record import CaseRecord
-from bundle.cases.label_collections import COLLECTIONS, certain_numbering
+from bundle.cases.label_collections import certain_numbering
 from bundle.cases.label_map import read_label_map
 from bundle.errors import CaseError
-from bundle.tasks.regions import CONVENTIONS, REGIONS
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.samples.case_keys import case_key
 from tests.datasets.sample_datasets import stripes, write_case
 from tests.volumes.nifti_samples import save
@@ -18,7 +18,7 @@ OLD, NEW, UNNAMED = "case_seg.nii", "case-seg.nii", "truth.nii"
 COMBINATIONS = tuple(chain.from_iterable(combinations((1, 2, 3, 4), size) for size in range(5)))
 
 
-def expected_convention(name: str, values: tuple[int, ...]) -> str | None:
+def expected_numbering(name: str, values: tuple[int, ...]) -> str | None:
     """The rule as a table: what is certain, None for what must be declared."""
     if name == OLD:
         return None if 3 in values else "brats2021"
@@ -37,7 +37,7 @@ def test_a_numbering_is_taken_where_name_and_values_leave_no_doubt_and_refused_e
     tmp_path, name, values
 ):
     path = write_label(tmp_path, name, values)
-    expected = expected_convention(name, values)
+    expected = expected_numbering(name, values)
     if expected is None:
         with pytest.raises(CaseError) as caught:
             read_label_map(path, case_id="case7")
@@ -45,27 +45,27 @@ def test_a_numbering_is_taken_where_name_and_values_leave_no_doubt_and_refused_e
         assert all(part in str(caught.value) for part in ("case7", name, "Declare"))
     else:
         label = read_label_map(path, case_id="case7")
-        assert label.convention == expected
+        assert label.numbering == expected
         assert np.array_equal(label.values, _by_hand(stripes(0, *values), expected))
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("numbering", DEFAULT_TASK.numberings)
 @pytest.mark.parametrize("values", COMBINATIONS, ids=str)
 def test_a_declared_numbering_needs_no_name_and_refuses_only_foreign_values(
-    tmp_path, convention, values
+    tmp_path, numbering, values
 ):
     path = write_label(tmp_path, UNNAMED, values)
-    if set(values) <= set(CONVENTIONS[convention]):
-        label = read_label_map(path, case_id="x", declared=convention)
-        assert np.array_equal(label.values, _by_hand(stripes(0, *values), convention))
+    if set(values) <= set(DEFAULT_TASK.numberings[numbering].table):
+        label = read_label_map(path, case_id="x", declared=numbering)
+        assert np.array_equal(label.values, _by_hand(stripes(0, *values), numbering))
     else:
         with pytest.raises(CaseError, match="got also"):
-            read_label_map(path, case_id="x", declared=convention)
+            read_label_map(path, case_id="x", declared=numbering)
 
 
-def _by_hand(stored: np.ndarray, convention: str) -> np.ndarray:
+def _by_hand(stored: np.ndarray, numbering: str) -> np.ndarray:
     renumbered = np.zeros_like(stored)
-    for disk, here in CONVENTIONS[convention].items():
+    for disk, here in DEFAULT_TASK.numberings[numbering].table.items():
         renumbered[stored == disk] = here
     return renumbered
 
@@ -133,29 +133,28 @@ def test_a_collection_known_by_name_has_its_own_numbering_and_doubt_is_refused(
 ):
     if expected is None:
         with pytest.raises(ValueError, match="must"):
-            certain_numbering(Path("/data/case") / name, case_id, {0, *values})
+            certain_numbering(Path("/data/case") / name, case_id, {0, *values}, DEFAULT_TASK)
     else:
-        assert certain_numbering(Path("/data/case") / name, case_id, {0, *values}) == expected
+        assert (
+            certain_numbering(Path("/data/case") / name, case_id, {0, *values}, DEFAULT_TASK)
+            == expected
+        )
 
 
 def test_the_folder_of_a_case_tells_the_collection_too():
     label = Path("/data/BraTS-PED-00001-000/seg.nii.gz")
-    assert certain_numbering(label, "1", {0, 2, 4}) == "brats-ped"
-
-
-def test_all_collections_use_numberings_that_there_are():
-    assert {name for collection in COLLECTIONS for name in collection.numberings} <= set(
-        CONVENTIONS
-    )
+    assert certain_numbering(label, "1", {0, 2, 4}, DEFAULT_TASK) == "brats-ped"
 
 
 def test_paediatric_oedema_is_whole_tumour_and_the_record_says_which_numbering_was_found(tmp_path):
     folder = write_case(tmp_path / "BraTS-PED-00001-000", label=stripes(0, 1, 2, 3, 4))
     case = LoadCased(with_label=True)({"image": folder})
     stored, regions = stripes(0, 1, 2, 3, 4), case["label"].numpy()
-    assert np.array_equal(regions[REGIONS.index("WT")], stored > 0)
-    assert np.array_equal(regions[REGIONS.index("TC")], np.isin(stored, (1, 2, 3)))
-    assert np.array_equal(regions[REGIONS.index("ET")], stored == 1)
+    assert np.array_equal(regions[DEFAULT_TASK.region_names.index("WT")], stored > 0)
+    assert np.array_equal(
+        regions[DEFAULT_TASK.region_names.index("TC")], np.isin(stored, (1, 2, 3))
+    )
+    assert np.array_equal(regions[DEFAULT_TASK.region_names.index("ET")], stored == 1)
     (warning,) = CaseRecord.from_json(case["record"]).warnings
     assert "BraTS-PED" in warning
 
@@ -169,11 +168,11 @@ def test_what_is_kept_of_a_case_knows_the_collection_that_its_label_was_read_by(
 
 
 @pytest.mark.parametrize("value", [5, 255])
-@pytest.mark.parametrize("convention", [None, *CONVENTIONS])
-def test_a_value_of_no_numbering_is_refused_beside_good_ones(tmp_path, convention, value):
+@pytest.mark.parametrize("numbering", [None, *DEFAULT_TASK.numberings])
+def test_a_value_of_no_numbering_is_refused_beside_good_ones(tmp_path, numbering, value):
     path = write_label(tmp_path, NEW, (1, 2, 3, value))
     with pytest.raises(CaseError, match=str(value)):
-        read_label_map(path, case_id="x", declared=convention)
+        read_label_map(path, case_id="x", declared=numbering)
 
 
 def test_the_counts_are_of_the_values_in_the_file(tmp_path):
@@ -184,7 +183,9 @@ def test_the_counts_are_of_the_values_in_the_file(tmp_path):
 def test_only_the_name_and_the_values_decide_not_the_order_or_kind_of_the_values(tmp_path):
     path = tmp_path / "BraTS-GLI-00001-000-seg.nii"
     assert (
-        certain_numbering(path, "x", {4, 3}) == certain_numbering(path, "x", [3, 4]) == "brats2024"
+        certain_numbering(path, "x", {4, 3}, DEFAULT_TASK)
+        == certain_numbering(path, "x", [3, 4], DEFAULT_TASK)
+        == "brats2024"
     )
 
 
@@ -194,7 +195,7 @@ def test_a_cavity_is_in_no_region_and_the_record_says_so(tmp_path):
     cavity = stripes(0, 1, 2, 3, 4) == 4
     assert not case["label"].numpy()[:, cavity].any()
     assert (
-        case["label"].numpy()[REGIONS.index("WT")].sum()
+        case["label"].numpy()[DEFAULT_TASK.region_names.index("WT")].sum()
         == np.isin(stripes(0, 1, 2, 3, 4), (1, 2, 3)).sum()
     )
     (warning,) = CaseRecord.from_json(case["record"]).warnings

@@ -9,6 +9,7 @@ from bundle.cases.case_loader import LoadCased
 from bundle.cases.case_record import CaseRecord
 from bundle.cases.naming_warnings import label_warnings, naming_warnings, unused_images
 from bundle.datasets.listing import case_files, list_cases
+from bundle.tasks.default import DEFAULT_TASK
 from tests.datasets.sample_datasets import stripes, write_case
 from tests.datasets.test_listing import touch
 from tests.volumes.nifti_samples import save
@@ -16,7 +17,7 @@ from tests.volumes.nifti_samples import save
 
 def warnings_of(source, patterns=None) -> tuple[str, ...]:
     (item,) = list_cases(source, patterns)
-    return naming_warnings(item, case_files(item))
+    return naming_warnings(item, case_files(item), DEFAULT_TASK)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_patterns_that_leave_a_modality_out_name_its_file_and_not_the_run_that_w
 ):
     touch(tmp_path / "P", "P_run-1_t1.nii.gz", "P_run-2_t1.nii.gz", "P_t1c.nii.gz")
     (item,) = list_cases(tmp_path / "P", {"t1n": "*run-2*"})
-    assert unused_images(item, case_files(item)) == (tmp_path / "P" / "P_t1c.nii.gz",)
+    assert unused_images(item, case_files(item), DEFAULT_TASK) == (tmp_path / "P" / "P_t1c.nii.gz",)
 
 
 def test_files_beside_one_that_stands_for_its_case_are_named_if_they_share_its_name(tmp_path):
@@ -98,6 +99,6 @@ def test_a_label_of_another_name_is_named_and_the_case_counts_as_unlabelled(tmp_
 
 def test_a_second_segmentation_beside_the_label_is_named(tmp_path):
     touch(tmp_path / "c", "c_t1.nii", "c_seg.nii", "c_final_seg.nii", "brain_mask.nii")
-    (warning,) = label_warnings(list_cases(tmp_path / "c")[0])
+    (warning,) = label_warnings(list_cases(tmp_path / "c")[0], DEFAULT_TASK)
     assert "c_final_seg.nii" in warning
     assert "brain_mask" not in warning

@@ -8,8 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import to_convention
+from bundle.tasks.default import DEFAULT_TASK
 from tests.volumes.nifti_samples import SHAPE, save, scan
 
 MSD_ORDER = {"0": "FLAIR", "1": "T1w", "2": "t1gd", "3": "T2w"}
@@ -21,7 +20,7 @@ def write_case(
 ) -> Path:
     """Four scans of 9 x 8 x 7 voxels and, if given, a label map as it stands on disk."""
     folder.mkdir(parents=True, exist_ok=True)
-    for index, modality in enumerate(MODALITIES):
+    for index, modality in enumerate(DEFAULT_TASK.modality_names):
         save(
             folder / f"{folder.name}{separator}{modality}.nii.gz", data=scan(seed=4 * seed + index)
         )
@@ -53,7 +52,10 @@ def rows_of(folder: Path, start: Path) -> list[dict[str, str]]:
     """One row per case folder, with paths relative to ``start``."""
     rows = []
     for case in sorted(path for path in folder.iterdir() if path.is_dir()):
-        files = {name: case / f"{case.name}-{name}.nii.gz" for name in (*MODALITIES, "seg")}
+        files = {
+            name: case / f"{case.name}-{name}.nii.gz"
+            for name in (*DEFAULT_TASK.modality_names, "seg")
+        }
         paths = {
             ("label" if name == "seg" else name): str(file.relative_to(start))
             for name, file in files.items()
@@ -80,7 +82,7 @@ def write_msd(
         save(folder / part / f"BRATS_{number:03d}.nii.gz", data=stacked, affine=images[0].affine)
         if part == "imagesTr":
             label = np.asarray(nib.load(case / f"{case.name}-seg.nii.gz").dataobj)
-            on_disk = to_convention(label, "msd")
+            on_disk = DEFAULT_TASK.numbering("msd").write(label)
             save(
                 folder / "labelsTr" / f"BRATS_{number:03d}.nii.gz",
                 data=on_disk,

@@ -7,7 +7,7 @@ from bundle.cases.case_loader import LoadCased
 from bundle.datasets.datalists import read_datalist
 from bundle.datasets.listing import Layout, case_files, case_label, find_layout, list_cases
 from bundle.errors import CaseError, UsageError
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from tests.datasets.sample_datasets import (
     rows_of,
     stripes,
@@ -71,8 +71,8 @@ def test_columns_may_have_the_names_in_common_use_in_any_order(rows, tmp_path, n
         for r in rows[:1]
     ]
     (item,) = list_cases(write(tmp_path / name, renamed))
-    assert list(item["image"]) == list(MODALITIES)
-    assert item["image"] == {m: tmp_path / rows[0][m] for m in MODALITIES}
+    assert list(item["image"]) == list(DEFAULT_TASK.modality_names)
+    assert item["image"] == {m: tmp_path / rows[0][m] for m in DEFAULT_TASK.modality_names}
     assert item["label"] == tmp_path / rows[0]["label"]
 
 
@@ -110,7 +110,9 @@ def test_the_numbering_of_a_row_is_used_unless_another_is_declared_for_all(rows,
 
 
 def test_absolute_paths_and_a_byte_order_mark_are_accepted(rows, tmp_path):
-    absolute = [{**row, **{m: str(tmp_path / row[m]) for m in MODALITIES}} for row in rows]
+    absolute = [
+        {**row, **{m: str(tmp_path / row[m]) for m in DEFAULT_TASK.modality_names}} for row in rows
+    ]
     (tmp_path / "elsewhere").mkdir()
     path = write_table(
         tmp_path / "elsewhere" / "list.csv", [{**row, "label": ""} for row in absolute]
@@ -142,7 +144,11 @@ BAD_FIELDS = {
     "a case id that steers a terminal": ({"case_id": "\x1b[2Jx"}, "E_CASE_ID", "\\x1b"),
     "a case id that is too long": ({"case_id": "i" * 300}, "E_CASE_ID", "200 bytes"),
     "unknown numbering": ({"label_convention": "brats1999"}, "E_DATALIST", "'brats1999'"),
-    "no modality": (dict.fromkeys(MODALITIES, ""), "E_NO_MODALITY", "at least one modality"),
+    "no modality": (
+        dict.fromkeys(DEFAULT_TASK.modality_names, ""),
+        "E_NO_MODALITY",
+        "at least one modality",
+    ),
 }
 
 
@@ -152,7 +158,7 @@ def test_a_row_that_cannot_be_used_fails_alone_with_what_is_wrong(rows, tmp_path
     fields, code, words = BAD_FIELDS[defect]
     defaults = dict.fromkeys(fields, "") if name == "list.csv" else {}
     good, bad = list_cases(write(tmp_path / name, [{**defaults, **rows[0]}, {**rows[1], **fields}]))
-    assert len(LoadCased()(good)["image"]) == len(MODALITIES)
+    assert len(LoadCased()(good)["image"]) == len(DEFAULT_TASK.modality_names)
     with pytest.raises(CaseError) as caught:
         case_files(bad)
     assert caught.value.code == code
@@ -482,9 +488,9 @@ def test_a_list_may_be_a_link_and_its_paths_start_beside_the_link_or_beside_the_
     own.parent.mkdir()
     own.write_bytes(b"")
     (tmp_path / "mine" / "link.csv").symlink_to(kept)
-    (item,) = read_datalist(tmp_path / "mine" / "link.csv")
+    (item,) = read_datalist(tmp_path / "mine" / "link.csv", DEFAULT_TASK)
     assert item == {"case_id": "a", "image": {"t1c": tmp_path / rows[0]["t1c"], "t2f": own}}
-    assert "problem" in read_datalist(kept)[0]
+    assert "problem" in read_datalist(kept, DEFAULT_TASK)[0]
 
 
 @BOTH

@@ -9,7 +9,7 @@ from bundle.cases.case_record import CaseRecord
 from bundle.datasets.decathlon import Channel
 from bundle.datasets.listing import Layout, find_layout, list_cases
 from bundle.errors import CaseError, UsageError
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.volumes.common_grid import read_input
 from tests.datasets.sample_datasets import MSD_ORDER, stripes, write_case, write_json, write_msd
 from tests.volumes.nifti_samples import save, scan
@@ -83,9 +83,14 @@ def test_a_data_set_may_have_two_channels_only(drawn, tmp_path):
 def test_the_record_says_which_channel_was_read_so_that_it_can_be_read_again(msd):
     case = LoadCased()(list_cases(msd)[0])
     record = CaseRecord.from_json(case["record"])
-    assert [record.inputs[modality]["channel"] for modality in MODALITIES] == [1, 2, 3, 0]
+    assert [record.inputs[modality]["channel"] for modality in DEFAULT_TASK.modality_names] == [
+        1,
+        2,
+        3,
+        0,
+    ]
     assert len({entry["sha256"] for entry in record.inputs.values()}) == 1
-    for index, modality in enumerate(MODALITIES):
+    for index, modality in enumerate(DEFAULT_TASK.modality_names):
         again = read_input(record.inputs[modality], record.grid, case_id="x", modality=modality)
         assert np.array_equal(again.data, case["image"][index].numpy())
 

@@ -7,7 +7,7 @@ from bundle.cases.case_loader import LoadCased
 from bundle.datasets.labelled_cases import cases_to_judge, divide_labelled, labelled_cases
 from bundle.datasets.listing import list_cases
 from bundle.errors import CaseError, UsageError
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from tests.datasets.sample_datasets import rows_of, write_msd, write_table
 
 
@@ -24,7 +24,8 @@ def test_every_labelled_case_comes_with_its_files(folder):
         own = folder / case["case_id"]
         assert case["label"] == own / f"{case['case_id']}-seg.nii.gz"
         assert case["image"] == {
-            modality: own / f"{case['case_id']}-{modality}.nii.gz" for modality in MODALITIES
+            modality: own / f"{case['case_id']}-{modality}.nii.gz"
+            for modality in DEFAULT_TASK.modality_names
         }
 
 
@@ -111,7 +112,9 @@ def test_for_judging_a_case_that_cannot_be_used_stays_with_the_reason(folder):
 def test_a_problem_that_the_listing_found_stays_with_its_case(folder, monkeypatch):
     problem = CaseError("E_CASE_ID", "Case x: a sentence")
     listed = [*list_cases(folder), {"case_id": "x", "image": folder / "x", "problem": problem}]
-    monkeypatch.setattr("bundle.datasets.labelled_cases.list_cases", lambda *_args: listed)
+    monkeypatch.setattr(
+        "bundle.datasets.labelled_cases.list_cases", lambda *_args, **_options: listed
+    )
     assert [case.get("problem") for case in cases_to_judge(folder)] == [None, None, problem]
     with pytest.raises(CaseError, match="a sentence"):
         labelled_cases(folder)

@@ -12,9 +12,10 @@ import pytest
 from bundle.datasets import listing as cases
 from bundle.datasets.folder_survey import SYSTEM_FOLDERS
 from bundle.datasets.listing import Layout, case_files, case_label, find_layout, list_cases
-from bundle.datasets.nnunet import labels_convention
+from bundle.datasets.nnunet import described_numbering
 from bundle.errors import CaseError, UsageError
 from bundle.names.case_ids import MAX_ID_BYTES
+from bundle.tasks.default import DEFAULT_TASK
 from tests.datasets.test_listing import touch
 
 
@@ -352,4 +353,4 @@ def test_a_channel_that_has_no_name_fails_its_case(tmp_path):
     ids=str,
 )
 def test_the_numbering_of_labels_is_taken_from_the_description_only_if_certain(labels, convention):
-    assert labels_convention({"labels": labels}) == convention
+    assert described_numbering({"labels": labels}, DEFAULT_TASK) == convention

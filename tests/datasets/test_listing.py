@@ -4,9 +4,9 @@ import pytest
 
 from bundle.datasets.listing import Layout, case_files, check_case_id, find_layout, list_cases
 from bundle.errors import CaseError, UsageError
-from bundle.names.file_names import case_name, find_images, find_label, label_convention
+from bundle.names.file_names import case_name, find_images, find_label, numbering_by_ending
 from bundle.names.patterns import match_patterns, parse_patterns
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 
 NAMES = {
     "2018": [f"Brats18_2013_2_1_{name}.nii.gz" for name in ("t1", "t1ce", "t2", "flair", "seg")],
@@ -38,17 +38,17 @@ def test_modalities_and_label_are_found_by_the_names_of_every_year(tmp_path, yea
     touch(tmp_path, *NAMES[year])
     *images, label = NAMES[year]
     assert find_images(tmp_path, "x") == {
-        m: tmp_path / name for m, name in zip(MODALITIES, images, strict=True)
+        m: tmp_path / name for m, name in zip(DEFAULT_TASK.modality_names, images, strict=True)
     }
-    assert list(find_images(tmp_path, "x")) == list(MODALITIES)
+    assert list(find_images(tmp_path, "x")) == list(DEFAULT_TASK.modality_names)
     assert find_label(tmp_path, "x") == tmp_path / label
 
 
-@pytest.mark.parametrize("missing", range(4), ids=MODALITIES)
+@pytest.mark.parametrize("missing", range(4), ids=DEFAULT_TASK.modality_names)
 def test_a_modality_without_a_file_is_left_out(tmp_path, missing):
     touch(tmp_path, *(name for index, name in enumerate(NAMES["2021"][:4]) if index != missing))
     assert list(find_images(tmp_path, "x")) == [
-        m for index, m in enumerate(MODALITIES) if index != missing
+        m for index, m in enumerate(DEFAULT_TASK.modality_names) if index != missing
     ]
     assert find_label(tmp_path, "x") is None
 
@@ -157,7 +157,7 @@ def test_a_folder_without_a_modality_is_refused_with_what_it_holds(tmp_path, nam
     ],
 )
 def test_the_name_of_a_label_file_tells_its_numbering_or_nothing(name, convention):
-    assert label_convention(Path("/data/x-y_z") / name) == convention
+    assert numbering_by_ending(Path("/data/x-y_z") / name, DEFAULT_TASK) == convention
 
 
 def test_patterns_find_files_of_any_name_in_modalities_order(tmp_path):
@@ -166,7 +166,7 @@ def test_patterns_find_files_of_any_name_in_modalities_order(tmp_path):
     patterns = parse_patterns(
         ["T1ce=anat/*_T1_post*", "t1=anat/*_T1.*", "flair=nothing*", "t2=[[]a].nii"]
     )
-    assert match_patterns(tmp_path, "x", patterns) == {
+    assert match_patterns(tmp_path, "x", patterns, DEFAULT_TASK) == {
         "t1n": tmp_path / "anat" / "x_T1.nii.gz",
         "t1c": tmp_path / "anat" / "x_T1_post.nii.gz",
         "t2w": tmp_path / "[a].nii",
@@ -176,14 +176,14 @@ def test_patterns_find_files_of_any_name_in_modalities_order(tmp_path):
 def test_a_pattern_that_fits_two_files_is_refused_with_both(tmp_path):
     touch(tmp_path, "x_T1.nii", "x_T1_post.nii")
     with pytest.raises(CaseError, match="narrower") as caught:
-        match_patterns(tmp_path, "case7", {"t1n": "*_T1*"})
+        match_patterns(tmp_path, "case7", {"t1n": "*_T1*"}, DEFAULT_TASK)
     assert caught.value.code == "E_AMBIGUOUS"
     assert all(part in str(caught.value) for part in ("case7", "t1n", "x_T1.nii, x_T1_post.nii"))
 
 
 def test_patterns_that_fit_nothing_are_refused(tmp_path):
     with pytest.raises(CaseError) as caught:
-        match_patterns(tmp_path, "case7", {"t1n": "*_T1*"})
+        match_patterns(tmp_path, "case7", {"t1n": "*_T1*"}, DEFAULT_TASK)
     assert caught.value.code == "E_NO_MODALITY"
 
 

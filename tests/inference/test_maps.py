@@ -20,9 +20,9 @@ TC, WT, ET = range(3)
 def make_record(flags=(True,) * M, spacing=(1.0, 1.0, 1.0), warnings=()):
     acquired = [modality for modality, flag in zip(MODALITIES, flags, strict=True) if flag]
     inputs = {modality: {"file": f"{modality}.nii.gz", "sha256": "0" * 64} for modality in acquired}
-    return CaseRecord(
-        "case7", inputs, warnings, grid_from_affine(SHAPE, np.diag([*spacing, 1.0]))
-    ).to_json()
+    missing = tuple(modality for modality in MODALITIES if modality not in acquired)
+    grid = grid_from_affine(SHAPE, np.diag([*spacing, 1.0]))
+    return CaseRecord("case7", inputs, warnings, grid, missing).to_json()
 
 
 def make_weights(flags=(True,) * M):

@@ -11,11 +11,11 @@ from bundle.cases.case_loader import LoadCased
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.names.file_names import find_beside
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from tests.volumes.nifti_samples import AFFINE, save, scan
 
 
-def write_flat(folder, case_id, modalities=MODALITIES, separator="-"):
+def write_flat(folder, case_id, modalities=DEFAULT_TASK.modality_names, separator="-"):
     """Several cases in one folder, as in the data store of MONAI Label."""
     return {
         m: save(folder / f"{case_id}{separator}{m}.nii.gz", data=scan(seed=len(case_id) + i))
@@ -24,7 +24,9 @@ def write_flat(folder, case_id, modalities=MODALITIES, separator="-"):
 
 
 def write_4d(path, modalities):
-    data = np.stack([scan(seed=MODALITIES.index(modality)) for modality in modalities], axis=-1)
+    data = np.stack(
+        [scan(seed=DEFAULT_TASK.modality_names.index(modality)) for modality in modalities], axis=-1
+    )
     image = nib.Nifti1Image(data, AFFINE)
     image.header.set_xyzt_units("mm")
     nib.save(image, path)
@@ -40,12 +42,14 @@ def refusal(data):
 def presence(case):
     return [
         modality
-        for modality, flag in zip(MODALITIES, case["presence"].tolist(), strict=True)
+        for modality, flag in zip(
+            DEFAULT_TASK.modality_names, case["presence"].tolist(), strict=True
+        )
         if flag
     ]
 
 
-@pytest.mark.parametrize("named", MODALITIES)
+@pytest.mark.parametrize("named", DEFAULT_TASK.modality_names)
 def test_a_file_stands_for_all_files_of_its_case_and_for_no_other_case(tmp_path, named):
     files = write_flat(tmp_path, "case1")
     write_flat(tmp_path, "case10")
@@ -65,7 +69,7 @@ def test_a_file_alone_is_a_case_with_one_modality(tmp_path):
 def test_the_label_beside_a_file_is_no_modality(tmp_path):
     files = write_flat(tmp_path, "case1", ["t1c"])
     save(tmp_path / "case1-seg.nii.gz")
-    assert find_beside(files["t1c"], "case1") == files
+    assert find_beside(files["t1c"], "case1", DEFAULT_TASK) == files
 
 
 @pytest.mark.parametrize("name", ["case.nii.gz", "BRATS_001.nii.gz", "case1-seg.nii.gz"])
@@ -104,13 +108,15 @@ def test_listed_files_of_two_patients_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "order", [MODALITIES, ("t2f", "t1n", "t1c", "t2w"), ("t2w", "t1c")], ids=",".join
+    "order",
+    [DEFAULT_TASK.modality_names, ("t2f", "t1n", "t1c", "t2w"), ("t2w", "t1c")],
+    ids=",".join,
 )
 def test_the_volumes_of_a_file_are_what_is_declared(tmp_path, order):
     file = write_4d(tmp_path / "BRATS_001.nii.gz", order)
     case = LoadCased()({"image": str(file), "modalities": ",".join(order)})
     assert case["case_id"] == "BRATS_001"
-    for index, modality in enumerate(MODALITIES):
+    for index, modality in enumerate(DEFAULT_TASK.modality_names):
         expected = scan(seed=index) if modality in order else np.zeros_like(scan())
         assert np.array_equal(case["image"][index].numpy(), expected)
     record = CaseRecord.from_json(case["record"])
@@ -139,7 +145,7 @@ def test_an_empty_declaration_declares_nothing(tmp_path):
     ],
 )
 def test_a_declaration_that_does_not_fit_the_file_is_refused(tmp_path, declared, code):
-    file = write_4d(tmp_path / "case.nii.gz", MODALITIES)
+    file = write_4d(tmp_path / "case.nii.gz", DEFAULT_TASK.modality_names)
     error = refusal({"image": file, "modalities": declared})
     assert error.code == code
     assert "case" in str(error)

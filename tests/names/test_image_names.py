@@ -6,6 +6,7 @@ import pytest
 
 from bundle.names.file_names import resolved_names
 from bundle.names.image_names import base_name, is_image, is_label_name, read_name
+from bundle.tasks.default import DEFAULT_TASK
 
 NATIVE = """T1 t1w t1n P_t1 preT1 T1_pre T1pre T1_native T1nat T1_nativ T1_no_contrast T1_pre_contrast T1_without_gd
 T1_ohne_KM T1_vor_KM non-contrast_T1 T1_unenhanced sub-01_T1w sub-01_ses-post_T1w sub-CE_T1w sub-01_ce-none_T1w
@@ -21,29 +22,29 @@ BRATS_001 P_T1_bias""".split()  # noqa: SIM905
 
 @pytest.mark.parametrize("name", NATIVE)
 def test_a_t1_without_a_word_for_contrast_agent_is_native(name):
-    assert read_name(f"{name}.nii.gz").kind == "t1n"
+    assert read_name(f"{name}.nii.gz", DEFAULT_TASK).kind == "t1n"
 
 
 @pytest.mark.parametrize("name", CONTRAST)
 def test_a_t1_with_a_word_for_contrast_agent_is_never_native(name):
-    assert read_name(f"{name}.nii.gz").kind == "t1c"
+    assert read_name(f"{name}.nii.gz", DEFAULT_TASK).kind == "t1c"
 
 
 @pytest.mark.parametrize("name", UNCLEAR)
 def test_a_name_that_leaves_a_doubt_says_no_modality(name):
-    assert read_name(f"{name}.nii.gz").kind is None
+    assert read_name(f"{name}.nii.gz", DEFAULT_TASK).kind is None
 
 
 @pytest.mark.parametrize("name", ["flair_post", "post_flair", "sub-01_ce-gd_FLAIR", "T2_ce"])
 def test_t2_and_flair_stay_what_they_are_after_contrast_agent_and_it_is_known(name):
-    read = read_name(f"{name}.nii")
+    read = read_name(f"{name}.nii", DEFAULT_TASK)
     assert read.kind in ("t2f", "t2w")
     assert read.has_agent
 
 
 def kinds(folder: str, *names: str) -> list[str | None]:
     files = [Path(folder) / f"{name}.nii.gz" for name in names]
-    return [name.kind for name in resolved_names(files).values()]
+    return [name.kind for name in resolved_names(files, DEFAULT_TASK).values()]
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,9 @@ def make_case(modalities=MODALITIES, *, case_id="case7", per_region=False):
         modality: {"file": f"/data/{modality}.nii.gz", "sha256": "ab" * 32}
         for modality in modalities
     }
-    record = CaseRecord(case_id, inputs, ("t1c: odd",), grid_from_affine(SHAPE, AFFINE)).to_json()
+    missing = tuple(modality for modality in MODALITIES if modality not in modalities)
+    grid = grid_from_affine(SHAPE, AFFINE)
+    record = CaseRecord(case_id, inputs, ("t1c: odd",), grid, missing).to_json()
     acquired = torch.tensor([modality in modalities for modality in MODALITIES])
     weights = (acquired / acquired.sum())[:, None].expand(-1, R if per_region else 1).flatten()
     probabilities = torch.zeros(R, *SHAPE)

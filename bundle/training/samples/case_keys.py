@@ -5,6 +5,7 @@ their settings.
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from enum import Enum
 from functools import cache, partial, singledispatch
 from pathlib import Path
@@ -20,6 +21,7 @@ from torch import Tensor
 from bundle import __version__
 from bundle.cases.label_collections import naming
 from bundle.files.hashes import sha256_of, sha256_of_file
+from bundle.tasks.task import Task
 
 _VERSIONS = {"simmlm": __version__, "monai": monai.__version__, "torch": torch.__version__}
 _PAIRS = ((".hdr", ".img"), (".img", ".hdr"), (".hdr.gz", ".img.gz"), (".img.gz", ".hdr.gz"))
@@ -124,6 +126,13 @@ def describe(value: Any) -> Any:
             " with attributes."
         )
     return [describe(type(value)), text]
+
+
+@describe.register
+def _(value: Task) -> Any:
+    """A task remembers what it has worked out, which is no setting."""
+    held = {field.name: getattr(value, field.name) for field in fields(value)}
+    return ["object", describe(type(value)), describe(held)]
 
 
 @describe.register(str | int | float | None)

@@ -2,6 +2,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -13,6 +14,7 @@ from monai.transforms import Compose, CropForegroundd, NormalizeIntensityd, Orie
 from bundle.cases.preparation import ResampleTo1mmd, is_not_zero
 from bundle.configuration import load_config
 from bundle.datasets.labelled_cases import labelled_cases
+from bundle.tasks.task_file import load_task
 from bundle.training.samples import case_keys
 from bundle.training.samples.case_keys import case_key, describe, settings_digest
 from tests.volumes.nifti_samples import save, scan
@@ -225,6 +227,14 @@ def test_the_transforms_of_the_config_have_the_same_digest_after_they_were_used(
     before = settings_digest(transforms)
     Compose(transforms)(labelled_cases(phantom_folder)[0])
     assert settings_digest(transforms) == before == settings_digest(load_transforms())
+
+
+def test_a_task_has_the_same_digest_whatever_it_has_worked_out_before():
+    used, fresh = load_task("brain_tumours"), load_task("brain_tumours")
+    used.labels_to_regions(used.regions_to_labels(np.ones((used.n_regions, 2, 2, 2), bool)))
+    assert used.modality_names
+    assert settings_digest([used]) == settings_digest([fresh])
+    assert settings_digest([used]) != settings_digest([replace(used, finding="lesion")])
 
 
 def test_a_setting_that_shows_only_its_address_is_refused():
