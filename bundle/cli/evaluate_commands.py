@@ -28,12 +28,17 @@ from bundle.cohorts.runner import OK, CaseOutcome
 from bundle.datasets.labelled_cases import cases_to_judge
 from bundle.datasets.splits import chosen_cases
 from bundle.errors import UsageError
-from bundle.evaluation.reports.comparison import compare as compare_tables
-from bundle.evaluation.reports.comparison import latex_comparison, markdown_comparison
+from bundle.evaluation.judged_run import read_scores
+from bundle.evaluation.reports.comparison_tables import latex_comparison, markdown_comparison
 from bundle.evaluation.score_table import ScoreTable
+from bundle.evaluation.statistics.comparison import compare as compare_runs
 from bundle.files.atomic_file import appearing_at_once, check_writable
 from bundle.files.json_file import write_json
 from bundle.names.patterns import pattern_setting
+from bundle.tasks.default import DEFAULT_TASK
+
+WRITTEN = Numbering(DEFAULT_TASK.default_numbering.name)
+"""The numbering of label maps that ``simmlm segment`` writes."""
 
 
 class Empty(StrEnum):
@@ -81,7 +86,7 @@ def evaluate(
     numbering: Annotated[
         Numbering,
         typer.Option("--prediction-labels", help="Numbering of the predictions, declared."),
-    ] = Numbering.brats2023,
+    ] = WRITTEN,
     labels: Annotated[
         TruthNumbering,
         typer.Option(help="Numbering of the truth; auto tells it from names and values."),
@@ -111,14 +116,15 @@ def evaluate(
         if predictions is not None:
             _check_alone(checkpoint=checkpoint, overlay=overlay, set=settings)
             cases = chosen_cases(judged_cases(root, patterns), split_file, part)
-            conventions = {
-                "convention": numbering.value,
-                "label_convention": labels.value,
-                "empty": empty.value,
-            }
             with reporting("judging", len(cases)) as report:
                 outcomes = evaluate_predictions(
-                    cases, predictions, out, report=report, **conventions
+                    cases,
+                    predictions,
+                    out,
+                    numbering=numbering.value,
+                    label_convention=labels.value,
+                    empty=empty.value,
+                    report=report,
                 )
         else:
             defaults = {
@@ -174,13 +180,14 @@ def compare(
                 "E_USAGE",
                 f"Runs to compare must be at least two; got {len(runs)}. Name another folder.",
             )
-        tables = {name: _read_scores(run) for name, run in _named(runs).items()}
-        result = compare_tables(tables, metric=metric, empty=empty.value, seed=seed)
-        text = markdown_comparison(result)
+        tables = {name: _scores_of(run) for name, run in _named(runs).items()}
+        compared = compare_runs(tables, metric=metric, empty=empty.value, seed=seed)
+        text = markdown_comparison(compared)
         if out is not None:
             check_writable(out)
-            write_json(out / "comparison.json", result)
-            for ending, content in {"md": text, "tex": latex_comparison(result)}.items():
+            write_json(out / "comparison.json", compared.to_json())
+            texts = {"md": text, "tex": latex_comparison(compared)}
+            for ending, content in texts.items():
                 with appearing_at_once(out / f"comparison.{ending}") as file:
                     file.write(content.encode() + b"\n")
         Console().print(Markdown(text)) if Console().is_terminal else typer.echo(text)
@@ -200,12 +207,12 @@ def _named(runs: list[str]) -> dict[str, str]:
     return unique
 
 
-def _read_scores(run: str) -> ScoreTable:
+def _scores_of(run: str) -> ScoreTable:
     """Read the scores of a run, or of ``FOLDER@SET`` those of one set."""
     folder, at, chosen = (run, "", "") if Path(run).is_dir() else run.rpartition("@")
     if not at:
-        return ScoreTable.read(Path(run) / "scores.csv")
-    return ScoreTable.read(Path(folder) / "scores.csv").as_given(chosen)
+        return read_scores(Path(run))
+    return read_scores(Path(folder)).as_given(chosen)
 
 
 def _check_alone(**options: Any) -> None:

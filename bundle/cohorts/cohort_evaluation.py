@@ -13,10 +13,12 @@ from bundle.errors import UsageError
 from bundle.evaluation.judge import judge_segmentation
 from bundle.evaluation.predictions import check_predictions, find_prediction, read_prediction
 from bundle.evaluation.reports.report import EvaluationReport
-from bundle.evaluation.score_table import GIVEN
+from bundle.evaluation.task_names import GIVEN
 from bundle.evaluation.truths import is_folder_of_truths, list_truths, load_truth
 from bundle.files.atomic_file import check_writable
 from bundle.plain_text import printable
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 
 Report = Callable[[CaseOutcome], None]
 
@@ -58,10 +60,11 @@ def evaluate_predictions(
     predictions: Path,
     out: Path,
     *,
-    convention: str = "brats2023",
+    numbering: str | None = None,
     label_convention: str = "auto",
     empty: str = "skip",
     report: Report | None = None,
+    task: Task = DEFAULT_TASK,
 ) -> list[CaseOutcome]:
     """Judge segmentations that somebody else made, one per labelled case, and write the report.
 
@@ -69,21 +72,20 @@ def evaluate_predictions(
         cases: labelled cases, of ``judged_cases``.
         predictions: folder of the label maps.
         out: made if it is not there.
-        convention: numbering of the predictions, a key of ``regions.CONVENTIONS``.
+        numbering: that of the predictions, one of the task's; None for the one that is written.
         label_convention: numbering of the truth, or ``auto``.
         empty: ``skip`` or ``one``.
         report: called with every outcome as soon as it is known.
+        task: whose labels these are.
 
     Raises:
         OutputError: ``out`` cannot be written; no case was started.
         UsageError: there are no predictions, or none could be judged.
     """
     check_predictions(predictions)
-    judged = EvaluationReport(
-        out,
-        empty=empty,
-        facts={"predictions": printable(str(predictions)), "convention": convention},
-    )
+    declared = numbering or task.default_numbering.name
+    facts = {"predictions": printable(str(predictions)), "convention": declared}
+    judged = EvaluationReport(out, empty=empty, facts=facts, task=task)
     load = LoadCased(with_label=True, label_convention=label_convention)
 
     def judge(case: dict[Any, Any]) -> dict[str, Any]:
@@ -91,10 +93,13 @@ def evaluate_predictions(
         if case.get("problem") is not None:
             raise case["problem"]
         path = find_prediction(predictions, case_id)
-        reference = load(case) if case["image"] else load_truth(case, load.declared_numbering(case))
+        if case["image"]:
+            reference = load(case)
+        else:
+            reference = load_truth(case, load.declared_numbering(case), task=task)
         grid = CaseRecord.from_json(reference["record"]).grid
-        values = read_prediction(path, case_id=case_id, grid=grid, convention=convention)
-        judgement, result = judge_segmentation(reference, values, GIVEN)
+        values = read_prediction(path, case_id=case_id, grid=grid, numbering=declared, task=task)
+        judgement, result = judge_segmentation(reference, values, GIVEN, task=task)
         judged.add(judgement)
         return result
 
@@ -102,7 +107,7 @@ def evaluate_predictions(
 
 
 def judged_cases(
-    source: Path, patterns: Mapping[str, str] | None = None
+    source: Path, patterns: Mapping[str, str] | None = None, *, task: Task = DEFAULT_TASK
 ) -> tuple[dict[str, Any], ...]:
     """List the cases whose predictions can be judged: labelled ones, of any layout, with or without
     images.
@@ -112,16 +117,15 @@ def judged_cases(
     Args:
         source: that, or anything that ``list_cases`` takes.
         patterns: as ``list_cases`` takes them.
+        task: whose modalities the names of files may say.
 
     Raises:
         UsageError: no case has a label, or the data set is malformed.
     """
     root = source.expanduser()
-    return (
-        list_truths(root)
-        if is_folder_of_truths(root)
-        else cases_to_judge(root, patterns, need_images=False)
-    )
+    if is_folder_of_truths(root, task=task):
+        return list_truths(root)
+    return cases_to_judge(root, patterns, need_images=False)
 
 
 def finish(report: EvaluationReport, outcomes: Sequence[CaseOutcome]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,13 @@ from torch import Tensor
 from bundle.cases.case_record import CaseRecord
 from bundle.cases.preparation import plain_tensor
 from bundle.evaluation.case_slices import CaseSlice, worst_slice
+from bundle.evaluation.metrics import DICE, PROBABILITY_METRICS, TRUE_VOLUME, weight_name
 from bundle.evaluation.probability_histogram import ProbabilityHistogram
 from bundle.evaluation.region_metrics import region_metrics
-from bundle.evaluation.score_table import Score, set_name
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import REGIONS, THRESHOLD, labels_to_regions, regions_to_labels
+from bundle.evaluation.score_table import Score
+from bundle.evaluation.task_names import TaskNames
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import THRESHOLD, Task
 from bundle.volumes.geometry import spacing_mm
 
 Histograms = dict[tuple[str, str], ProbabilityHistogram]
@@ -51,10 +54,17 @@ class JudgeSetsd(Transform):
 
     Args:
         to_input_grid: MONAI's ``Invertd`` for ``pred`` by ``image``.
+        task: whose modalities and regions these are.
     """
 
-    def __init__(self, to_input_grid: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        to_input_grid: Callable[[dict[str, Any]], dict[str, Any]],
+        task: Task = DEFAULT_TASK,
+    ) -> None:
         self.to_input_grid = to_input_grid
+        self.task = task
+        self._names = TaskNames.of(task)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Judge one case.
@@ -68,35 +78,29 @@ class JudgeSetsd(Transform):
             ``image`` and ``label``.
         """
         case = dict(data)
-        predictions, image, truth = (
-            case.pop("pred"),
-            case.pop("image"),
-            _numpy(case.pop("label")).astype(bool),
-        )
+        predictions, image = case.pop("pred"), case.pop("image")
+        truth = _numpy(case.pop("label")).astype(bool)
         record = CaseRecord.from_json(case["record"])
         voxels = _numpy(self._restored(image, image))
-        brain = (voxels != 0).any(axis=0)
+        inside = _inside(voxels, self.task)
         scores: list[Score] = []
         histograms: Histograms = {}
-        for chosen, logits, weights in zip(
-            *(predictions[key] for key in ("sets", "logits", "weights")), strict=True
-        ):
+        parts = (predictions["sets"], predictions["logits"], predictions["weights"])
+        for flags, logits, weights in zip(*parts, strict=True):
             probabilities = _numpy(self._restored(torch.sigmoid(plain_tensor(logits)), image))
-            predicted = nested_regions(probabilities > THRESHOLD)
-            judged = _Judged(record, set_name(_names(chosen)), predicted, truth)
-            scores += judged.overlaps() + judged.weights(weights, _names(chosen))
-            found = {
-                r: ProbabilityHistogram.of(probabilities[i], truth[i], brain)
-                for i, r in enumerate(REGIONS)
-            }
+            predicted = nested_regions(probabilities > THRESHOLD, self.task)
+            modalities = list(compress(self._names.modalities, flags.tolist()))
+            modality_set = self._names.set_name(modalities)
+            judged = _Judged(self.task, record, modality_set, predicted, truth)
+            scores += judged.overlaps() + judged.weights(weights, modalities)
+            found = {}
+            for index, region in enumerate(self.task.region_names):
+                found[region] = ProbabilityHistogram.of(probabilities[index], truth[index], inside)
+                histograms[modality_set, region] = found[region]
             scores += judged.calibration(found)
-            histograms |= {
-                (judged.modality_set, region): histogram for region, histogram in found.items()
-            }
-        case["judged"] = JudgedCase(
-            record.case_id, tuple(scores), histograms, judged.worst(voxels, scores)
-        )
-        case["result"] = _facts(record, scores, judged.modality_set)
+        worst = judged.worst(voxels, scores)
+        case["judged"] = JudgedCase(record.case_id, tuple(scores), histograms, worst)
+        case["result"] = judged.facts(scores)
         return case
 
     def _restored(self, values: Tensor, image: MetaTensor) -> Tensor:
@@ -108,43 +112,44 @@ class JudgeSetsd(Transform):
 
 
 def judge_segmentation(
-    case: Mapping[Hashable, Any], values: NDArray[np.integer], modality_set: str
+    case: Mapping[Hashable, Any],
+    values: NDArray[np.integer],
+    modality_set: str,
+    *,
+    task: Task = DEFAULT_TASK,
 ) -> tuple[JudgedCase, dict[str, Any]]:
     """Judge a label map of which nothing but the voxels is known.
 
     Args:
         case: ``image``, ``label`` and ``record`` as loaded, on the grid of the files.
-        values: (H, W, D), values of ``regions.LABEL_NAMES``, on that grid.
+        values: (H, W, D), values of the task's labels, on that grid.
         modality_set: name for what the map was made from.
+        task: whose labels these are.
 
     Returns:
         The judgement, and plain JSON facts.
     """
     record = CaseRecord.from_json(case["record"])
-    judged = _Judged(
-        record,
-        modality_set,
-        labels_to_regions(values).astype(bool),
-        _numpy(case["label"]).astype(bool),
-    )
+    predicted = task.labels_to_regions(values).astype(bool)
+    truth = _numpy(case["label"]).astype(bool)
+    judged = _Judged(task, record, modality_set, predicted, truth)
     scores = judged.overlaps()
     worst = judged.worst(_numpy(case["image"]), scores)
-    return JudgedCase(record.case_id, tuple(scores), {}, worst), _facts(
-        record, scores, modality_set
-    )
+    return JudgedCase(record.case_id, tuple(scores), {}, worst), judged.facts(scores)
 
 
-def nested_regions(regions: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Make regions (R, H, W, D) what they are once they were written as a label map: ET within TC
-    within WT.
+def nested_regions(regions: NDArray[np.bool_], task: Task) -> NDArray[np.bool_]:
+    """Make regions (R, H, W, D) what they are once they were written as a label map: each within
+    those that hold it.
     """
-    return labels_to_regions(regions_to_labels(regions)).astype(bool)
+    return task.labels_to_regions(task.regions_to_labels(regions)).astype(bool)
 
 
 @dataclass(frozen=True)
 class _Judged:
     """One prediction of one case, regions (R, H, W, D)."""
 
+    task: Task
     record: CaseRecord
     modality_set: str
     predicted: NDArray[np.bool_]
@@ -152,60 +157,70 @@ class _Judged:
 
     def overlaps(self) -> list[Score]:
         spacing = spacing_mm(self.record.grid.affine)
-        metrics = region_metrics(self.predicted, self.truth, (spacing[0], spacing[1], spacing[2]))
-        return [
-            self._score(r, metric, value)
-            for r, found in metrics.items()
-            for metric, value in found.items()
-        ]
+        spacing_xyz = (spacing[0], spacing[1], spacing[2])
+        metrics = region_metrics(self.predicted, self.truth, spacing_xyz, task=self.task)
+        scores = []
+        for region, found in metrics.items():
+            scores += [self._score(region, metric, value) for metric, value in found.items()]
+        return scores
 
     def calibration(self, histograms: Mapping[str, ProbabilityHistogram]) -> list[Score]:
-        return [
-            self._score(region, metric, value)
-            for region, histogram in histograms.items()
-            for metric, value in (
-                ("ece", histogram.expected_calibration_error()),
-                ("sce", histogram.static_calibration_error()),
-                ("entropy_auroc", histogram.entropy_auroc()),
-                ("confidence", histogram.mean_probability_of_truth()),
-            )
-        ]
+        scores = []
+        for region, histogram in histograms.items():
+            for metric in PROBABILITY_METRICS:
+                assert metric.of_probabilities is not None
+                value = metric.of_probabilities(histogram)
+                scores.append(self._score(region, metric.name, value))
+        return scores
 
     def weights(self, weights: Tensor, present: Sequence[str]) -> list[Score]:
         """Return the gate's mean weights (M, R) of the modalities of the set."""
-        return [
-            self._score(region, f"weight_{name}", float(weights[MODALITIES.index(name), index]))
-            for name in present
-            for index, region in enumerate(REGIONS)
-        ]
+        scores = []
+        for modality in present:
+            of_regions = weights[self.task.modality_names.index(modality)].tolist()
+            for region, weight in zip(self.task.region_names, of_regions, strict=True):
+                scores.append(self._score(region, weight_name(modality), weight))
+        return scores
 
     def worst(self, image: NDArray[np.float32], scores: Sequence[Score]) -> CaseSlice:
-        dice = list(_dice(scores, self.modality_set).values())
-        mean = float(np.mean(dice)) if dice else float(not self.predicted.any())
-        name, affine = self.record.case_id, self.record.grid.affine
-        return worst_slice(name, image, self.truth, self.predicted, score=mean, affine=affine)
+        dice = list(self._dice(scores).values())
+        return worst_slice(
+            self.record.case_id,
+            image,
+            self.predicted,
+            self.truth,
+            score=float(np.mean(dice)) if dice else float(not self.predicted.any()),
+            affine=self.record.grid.affine,
+            task=self.task,
+        )
+
+    def facts(self, scores: Sequence[Score]) -> dict[str, Any]:
+        return {
+            "modalities": list(self.task.in_order(self.record.inputs)),
+            "dice": self._dice(scores),
+            "warnings": list(self.record.warnings),
+        }
+
+    def _dice(self, scores: Sequence[Score]) -> dict[str, float]:
+        """Return the Dice of the regions that the truth has."""
+        of_set = [score for score in scores if score.modality_set == self.modality_set]
+        true_ml = {s.region: s.value for s in of_set if s.metric == TRUE_VOLUME.name}
+        return {
+            score.region: round(score.value, 4)
+            for score in of_set
+            if score.metric == DICE.name and true_ml[score.region] > 0
+        }
 
     def _score(self, region: str, metric: str, value: float) -> Score:
         return Score(self.record.case_id, self.modality_set, region, metric, value)
 
 
-def _facts(record: CaseRecord, scores: Sequence[Score], modality_set: str) -> dict[str, Any]:
-    return {
-        "modalities": list(record.modalities),
-        "dice": _dice(scores, modality_set),
-        "warnings": list(record.warnings),
-    }
-
-
-def _dice(scores: Sequence[Score], modality_set: str) -> dict[str, float]:
-    """Return the Dice of the regions that the truth has."""
-    of_set = [score for score in scores if score.modality_set == modality_set]
-    there = {score.region for score in of_set if score.metric == "truth_ml" and score.value > 0}
-    return {s.region: round(s.value, 4) for s in of_set if s.metric == "dice" and s.region in there}
-
-
-def _names(flags: Tensor) -> list[str]:
-    return [name for name, flag in zip(MODALITIES, flags.tolist(), strict=True) if flag]
+def _inside(image: NDArray[np.float32], task: Task) -> NDArray[np.bool_]:
+    """Return (H, W, D), where an image (M, H, W, D) has something; outside, prepared images are
+    0.
+    """
+    inside: NDArray[np.bool_] = (image != 0).any(axis=0)
+    return np.ones_like(inside) if task.outside is None else inside
 
 
 def _numpy(values: Tensor) -> NDArray[Any]:

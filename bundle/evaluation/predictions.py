@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from bundle.cases.label_map import read_label_map
 from bundle.errors import CaseError, UsageError
 from bundle.evaluation.one_hot import read_one_hot
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 from bundle.volumes.common_grid import turned_voxels
 from bundle.volumes.geometry import Grid, corner_shift_voxels
 
@@ -47,12 +49,8 @@ def find_prediction(folder: Path, case_id: str) -> Path:
     Raises:
         CaseError: there is none, or more than one.
     """
-    found = [
-        path
-        for place in (folder, folder / case_id)
-        for path in _segmentations(place)
-        if _is_of(path, case_id)
-    ]
+    files = _segmentations(folder) + _segmentations(folder / case_id)
+    found = [path for path in files if _is_of(path, case_id)]
     found = [path for path in found if case_id in path.name] or found
     if not found:
         raise CaseError(
@@ -81,8 +79,10 @@ def _is_of(path: Path, case_id: str) -> bool:
     return case_id.lower() in (case_of(path).lower(), _ENDING.sub("", path.name).lower())
 
 
-def read_prediction(path: Path, *, case_id: str, grid: Grid, convention: str) -> NDArray[np.uint8]:
-    """Read a segmentation in this project's numbering.
+def read_prediction(
+    path: Path, *, case_id: str, grid: Grid, numbering: str, task: Task = DEFAULT_TASK
+) -> NDArray[np.uint8]:
+    """Read a segmentation in the task's own numbering.
 
     Args:
         path: a label map of any format that is read, or a 4D file of one-hot classes, background
@@ -90,19 +90,20 @@ def read_prediction(path: Path, *, case_id: str, grid: Grid, convention: str) ->
         case_id: for messages.
         grid: of the truth; the segmentation must lie on it voxel by voxel, however it orders its
             axes.
-        convention: the numbering in the file, a key of ``regions.CONVENTIONS``.
+        numbering: the one in the file, one of the task's.
+        task: whose labels these are.
 
     Raises:
         CaseError: the file cannot be read, lies elsewhere, or holds a value that its numbering does
             not have.
     """
     try:
-        predicted = read_label_map(path, case_id=case_id, declared=convention)
+        predicted = read_label_map(path, case_id=case_id, declared=numbering)
         found, own = predicted.values, predicted.grid
     except CaseError as error:
         if error.code != "E_4D":
             raise
-        found, own = read_one_hot(path, case_id=case_id, convention=convention)
+        found, own = read_one_hot(path, case_id=case_id, numbering=numbering, task=task)
     values = turned_voxels(found, own, grid)
     if values is None:
         raise CaseError(

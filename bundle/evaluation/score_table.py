@@ -2,7 +2,7 @@
 
 import csv
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,12 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import UsageError
+from bundle.evaluation.metrics import TRUE_VOLUME, Metric, metric_named
+from bundle.evaluation.task_names import GIVEN, TaskNames
 from bundle.files.atomic_file import unescaped, write_csv
-from bundle.tasks.modalities import MODALITIES, modality_sets
-from bundle.tasks.regions import REGIONS
-
-GIVEN = "given"
-"""Stands for the modality set where nobody knows from which modalities a prediction was made."""
 
 COLUMNS = ("case", "set", "region", "metric", "value")
 EMPTY = ("skip", "one")
@@ -23,7 +20,6 @@ EMPTY = ("skip", "one")
 Floats = NDArray[np.float64]
 Key = tuple[str, str, str, str]
 
-_SEPARATOR = "+"
 _SIGNIFICANT_DIGITS = 6
 
 
@@ -38,31 +34,18 @@ class Score:
     value: float
 
 
-def set_name(names: Iterable[str]) -> str:
-    """Name a modality set by its members, in ``MODALITIES`` order: ``t1c+t2f``."""
-    chosen = set(names)
-    return _SEPARATOR.join(modality for modality in MODALITIES if modality in chosen)
-
-
-def set_members(name: str) -> tuple[str, ...]:
-    """Return the modalities of a set by its name; none for ``GIVEN``."""
-    return () if name == GIVEN else tuple(name.split(_SEPARATOR))
-
-
-ALL_SETS = (*(set_name(chosen) for chosen in modality_sets()), GIVEN)
-"""Names of all sets in the order of tables: small ones first."""
-
-
 class ScoreTable:
     """All scores of a run.
 
     Args:
         scores: at most one per case, set, region and metric.
+        names: of the task's modalities and regions.
 
     Attributes:
+        names: as given.
         cases: names, sorted.
-        sets: those that occur, in the order of ``ALL_SETS``.
-        regions: those that occur, in ``REGIONS`` order.
+        sets: those that occur, small ones first.
+        regions: those that occur, in the task's order.
         metrics: in the order of their first score.
 
     Raises:
@@ -70,7 +53,8 @@ class ScoreTable:
             a row comes twice.
     """
 
-    def __init__(self, scores: Iterable[Score]) -> None:
+    def __init__(self, scores: Iterable[Score], names: TaskNames) -> None:
+        self.names = names
         self._scores: dict[Key, float] = {}
         for score in scores:
             self._add(score)
@@ -78,13 +62,15 @@ class ScoreTable:
             raise UsageError(
                 "E_SCORES", "Scores must have at least one row; got none. Judge at least one case."
             )
-        cases, sets, regions, metrics = (
-            dict.fromkeys(part) for part in zip(*self._scores, strict=True)
-        )
-        self.cases = tuple(sorted(cases))
-        self.sets = tuple(name for name in ALL_SETS if name in sets)
-        self.regions = tuple(region for region in REGIONS if region in regions)
-        self.metrics = tuple(metrics)
+        cases, sets, regions, metrics = zip(*self._scores, strict=True)
+        self.cases = tuple(sorted(set(cases)))
+        self.sets = _in_order(names.all_sets, sets)
+        self.regions = _in_order(names.regions, regions)
+        self.metrics = tuple(dict.fromkeys(metrics))
+
+    def metric(self, name: str) -> Metric:
+        """Return the metric of a name."""
+        return metric_named(name, self.names.titles)
 
     def values(self, metric: str, *, empty: str = "skip") -> Floats:
         """Return the values of a metric as an array.
@@ -109,14 +95,15 @@ class ScoreTable:
         if empty not in EMPTY:
             raise ValueError(f"empty must be one of {', '.join(EMPTY)}; got {empty!r}.")
         values = self._array(metric)
-        if empty == "skip" and skips_empty(metric):
-            if "truth_ml" not in self.metrics:
+        if empty == "skip" and self.metric(metric).needs_truth:
+            if TRUE_VOLUME.name not in self.metrics:
                 raise UsageError(
                     "E_SCORES",
-                    "Scores must have truth_ml to leave out regions that the truth does not have;"
-                    f" got only {', '.join(self.metrics)}. Add it, or choose the convention one.",
+                    f"Scores must have {TRUE_VOLUME.name} to leave out regions that the truth does"
+                    f" not have; got only {', '.join(self.metrics)}. Add it, or choose the"
+                    " convention one.",
                 )
-            absent = (self._array("truth_ml") == 0).any(axis=1, keepdims=True)
+            absent = (self._array(TRUE_VOLUME.name) == 0).any(axis=1, keepdims=True)
             values = np.where(absent, np.nan, values)
         return values
 
@@ -132,11 +119,12 @@ class ScoreTable:
                 "E_SCORES",
                 f"set must be one of {', '.join(self.sets)}; got {chosen!r}. Choose one of them.",
             )
-        return ScoreTable(
+        scores = [
             Score(case, GIVEN, region, metric, value)
             for (case, name, region, metric), value in self._scores.items()
             if name == chosen
-        )
+        ]
+        return ScoreTable(scores, self.names)
 
     def write(self, path: Path) -> None:
         """Write the table as CSV.
@@ -144,31 +132,28 @@ class ScoreTable:
         Raises:
             OutputError: the file cannot be written.
         """
-        rows = (
-            dict(
-                zip(
-                    COLUMNS,
-                    (*key, "" if math.isnan(value) else f"{value:.{_SIGNIFICANT_DIGITS}g}"),
-                    strict=True,
-                )
-            )
-            for key, value in self._scores.items()
-        )
+        rows = []
+        for key, value in self._scores.items():
+            text = "" if math.isnan(value) else f"{value:.{_SIGNIFICANT_DIGITS}g}"
+            rows.append(dict(zip(COLUMNS, (*key, text), strict=True)))
         write_csv(path, COLUMNS, rows)
 
     @classmethod
-    def read(cls, path: Path) -> "ScoreTable":
+    def read(cls, path: Path, names: TaskNames) -> "ScoreTable":
         """Read a table that ``write`` wrote; an empty value is NaN, and other columns are left
         alone.
+
+        Args:
+            path: of the CSV file.
+            names: of the modalities and regions of the task that it is about.
 
         Raises:
             UsageError: E_SCORES, the file cannot be read or is no such table; the message names it
                 and what is wrong.
         """
         try:
-            with path.open(
-                newline="", encoding="utf-8-sig"
-            ) as file:  # spreadsheets add a byte order mark
+            # Spreadsheets add a byte order mark.
+            with path.open(newline="", encoding="utf-8-sig") as file:
                 table = csv.DictReader(file)
                 if set(COLUMNS) - set(table.fieldnames or ()):
                     found = ",".join(table.fieldnames or ()) or "an empty file"
@@ -176,7 +161,7 @@ class ScoreTable:
                         f"columns must be {','.join(COLUMNS)}; got {found}. Give a scores.csv of"
                         " `simmlm evaluate`."
                     )
-                return cls([_score(row, table.line_num) for row in table])
+                return cls([_score(row, table.line_num) for row in table], names)
         except (OSError, ValueError, csv.Error) as error:
             raise UsageError("E_SCORES", f"{path} must be a table of scores; {error}") from None
         except UsageError as error:
@@ -184,16 +169,19 @@ class ScoreTable:
 
     def _add(self, score: Score) -> None:
         key = (score.case, score.modality_set, score.region, score.metric)
-        if score.modality_set not in ALL_SETS:
+        if score.modality_set not in self.names.all_sets:
+            example = self.names.all_sets[len(self.names.all_sets) // 2]
+            order = ", ".join(self.names.modalities)
             raise UsageError(
                 "E_SCORES",
-                f"set must be modalities such as t1c+t2f, or {GIVEN}; got {score.modality_set!r}. "
-                f"Name them in the order {', '.join(MODALITIES)}.",
+                f"set must be modalities such as {example}, or {GIVEN}; got"
+                f" {score.modality_set!r}. Name them in the order {order}.",
             )
-        if score.region not in REGIONS:
+        if score.region not in self.names.regions:
             raise UsageError(
                 "E_SCORES",
-                f"region must be one of {', '.join(REGIONS)}; got {score.region!r}. Rename it.",
+                f"region must be one of {', '.join(self.names.regions)}; got {score.region!r}."
+                " Rename it.",
             )
         if math.isinf(score.value):
             raise UsageError(
@@ -218,11 +206,9 @@ class ScoreTable:
         )
 
 
-def skips_empty(metric: str) -> bool:
-    """Say whether the convention ``skip`` matters: volumes and weights mean something without a
-    region in the truth.
-    """
-    return not metric.endswith("_ml") and not metric.startswith("weight_")
+def _in_order(order: Sequence[str], found: Iterable[str]) -> tuple[str, ...]:
+    there = set(found)
+    return tuple(name for name in order if name in there)
 
 
 def _score(row: dict[str, str], line: int) -> Score:

@@ -3,7 +3,6 @@ segmentations.
 """
 
 import re
-from collections import Counter
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,11 @@ from bundle.cases.label_map import read_label_map
 from bundle.errors import CaseError
 from bundle.evaluation.predictions import case_of
 from bundle.names.image_names import is_image
-from bundle.tasks.modalities import MODALITIES, modality_names
-from bundle.tasks.regions import labels_to_regions
-
-_NAMES = "|".join(name for modality in MODALITIES for name in modality_names(modality))
-_IMAGE = re.compile(rf"(?:^|[-_.])(?:{_NAMES}|0\d{{3}})\.\w", re.I)
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 
 
-def is_folder_of_truths(source: Path) -> bool:
+def is_folder_of_truths(source: Path, *, task: Task = DEFAULT_TASK) -> bool:
     """Whether a folder holds label maps and nothing else: no folders, and no name that says a
     modality.
     """
@@ -31,11 +27,10 @@ def is_folder_of_truths(source: Path) -> bool:
         return False
     visible = [path for path in source.iterdir() if not path.name.startswith(".")]
     images = [path for path in visible if is_image(path)]
-    return (
-        bool(images)
-        and not any(path.is_dir() for path in visible)
-        and not any(map(_is_scan, images))
-    )
+    if not images or any(path.is_dir() for path in visible):
+        return False
+    names = _modality_names(task)
+    return not any(names.search(path.name) for path in images)
 
 
 def list_truths(folder: Path) -> tuple[dict[str, Any], ...]:
@@ -46,27 +41,31 @@ def list_truths(folder: Path) -> tuple[dict[str, Any], ...]:
         where a case has two.
     """
     files = sorted(path for path in folder.iterdir() if is_image(path))
-    counts = Counter(map(case_of, files))
-    truths = {
-        case_of(path): {"case_id": case_of(path), "image": {}, "label": path} for path in files
-    }
-    for case_id, truth in truths.items():
-        if counts[case_id] > 1:
-            names = " and ".join(path.name for path in files if case_of(path) == case_id)
+    found: dict[str, list[Path]] = {}
+    for path in files:
+        found.setdefault(case_of(path), []).append(path)
+    truths = []
+    for case_id, maps in found.items():
+        truth: dict[str, Any] = {"case_id": case_id, "image": {}, "label": maps[-1]}
+        if len(maps) > 1:
+            names = " and ".join(path.name for path in maps)
             text = (
                 f"Case {case_id}: the truth must be one file; got {names} in {folder}. Remove one."
             )
             truth["problem"] = CaseError("E_AMBIGUOUS", text)
-    return tuple(truths.values())
+        truths.append(truth)
+    return tuple(truths)
 
 
-def load_truth(case: Mapping[Any, Any], declared: str | None) -> dict[Hashable, Any]:
+def load_truth(
+    case: Mapping[Any, Any], declared: str | None, *, task: Task = DEFAULT_TASK
+) -> dict[Hashable, Any]:
     """Load a case of which there is only the label.
 
     Args:
         case: ``case_id`` and ``label``.
-        declared: its numbering, a key of ``regions.CONVENTIONS``; None to tell it from names and
-            values.
+        declared: its numbering, one of the task's; None to tell it from names and values.
+        task: whose labels these are.
 
     Returns:
         ``image`` (M, H, W, D), all 0, ``label`` (R, H, W, D) and ``record``, as ``LoadCased`` gives
@@ -78,14 +77,19 @@ def load_truth(case: Mapping[Any, Any], declared: str | None) -> dict[Hashable, 
     case_id = str(case["case_id"])
     label = read_label_map(Path(case["label"]), case_id=case_id, declared=declared)
     warnings = tuple(f"label: {text}" for text in label.warnings)
-    nothing = np.broadcast_to(np.float32(0), (len(MODALITIES), *label.grid.shape)).copy()
+    nothing = np.broadcast_to(np.float32(0), (task.n_modalities, *label.grid.shape)).copy()
     return {
         "case_id": case_id,
         "image": torch.from_numpy(nothing),
-        "label": torch.from_numpy(labels_to_regions(label.values)),
+        "label": torch.from_numpy(task.labels_to_regions(label.values)),
         "record": CaseRecord(case_id, {}, warnings, label.grid).to_json(),
     }
 
 
-def _is_scan(path: Path) -> bool:
-    return _IMAGE.search(path.name) is not None
+def _modality_names(task: Task) -> re.Pattern[str]:
+    """Match the names of files that say a modality at their end, or the number of a channel."""
+    aliases: list[str] = []
+    for modality in task.modalities:
+        aliases += (modality.name, *modality.aliases)
+    names = "|".join(map(re.escape, dict.fromkeys(aliases)))
+    return re.compile(rf"(?:^|[-_.])(?:{names}|0\d{{3}})\.\w", re.I)

@@ -23,7 +23,7 @@ from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.cohorts.runner import OK
 from bundle.configuration import parse_settings
 from bundle.names.file_names import find_images
-from bundle.tasks.modalities import modality_sets
+from bundle.tasks.default import DEFAULT_TASK
 
 SHAPE = ("240", "240", "155")
 
@@ -93,7 +93,7 @@ def segment(case_folder: Path, out: Path, settings: dict) -> list:
     images = find_images(folder, folder.name)
     cases = [
         {"case_id": "+".join(chosen), "image": {modality: images[modality] for modality in chosen}}
-        for chosen in modality_sets()
+        for chosen in DEFAULT_TASK.modality_sets()
     ]
     return segment_cases(cases, out, settings=settings)
 

@@ -2,7 +2,6 @@
 reproduced.
 """
 
-import json
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -14,17 +13,17 @@ from statistics import mean, stdev
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.evaluation.reports.tables import markdown_table
+from bundle.evaluation.judged_run import read_scores, read_summary
+from bundle.evaluation.metrics import CORRELATED, METRICS, UNKNOWN
+from bundle.evaluation.reports.markup import markdown_table
 from bundle.evaluation.score_table import ScoreTable
 from bundle.evaluation.statistics.intervals import paired_difference
 from bundle.evaluation.statistics.set_pairs import SMALLEST_LOSS, nested_pairs
-from bundle.evaluation.statistics.summary import mean_over_sets
+from bundle.evaluation.statistics.summary import MEAN, Summary, mean_over_sets
 from bundle.files.atomic_file import appearing_at_once
 
 Runs = Mapping[str, Sequence[Path]]
-Summary = Mapping
 REGIONS = ("ET", "TC", "WT")  # as the paper orders them
-UNKNOWN = "–"
 COUNTER = "counter-intuitive rate"
 NO_CLAIM = "not in the paper"
 
@@ -88,7 +87,7 @@ class Table:
     title: str
     rows: tuple[str, ...]
     paper: Mapping[str, tuple[float, float, float]]
-    value: Callable[[Summary, str], float | None]
+    value: Callable[[Summary, str], float]
     digits: int = 1
 
 
@@ -104,16 +103,15 @@ class Claim:
 
     @property
     def better(self) -> int:
-        return 1 if self.metric == "dice" else -1
+        return BETTER[self.metric]
 
 
-def mean_of(metric: str) -> Callable[[Summary, str], float | None]:
-    return lambda summary, region: summary["means"][metric]["mean"][region]["mean"]
+def mean_of(metric: str) -> Callable[[Summary, str], float]:
+    return lambda summary, region: summary.means[metric][MEAN][region].mean
 
 
-def counter_intuitive(summary: Summary, region: str) -> float | None:
-    rate: float | None = summary["counter_intuitive"][region]["rate"]
-    return rate
+def counter_intuitive(summary: Summary, region: str) -> float:
+    return summary.counter_intuitive[region].rate
 
 
 TABLES = (
@@ -189,6 +187,7 @@ VERDICTS = {1: "reproduced", 0: "undecided", -1: "opposite"}
 NOT_LEARNED = "not learned"
 LEARNED_DICE = 0.01
 NAMES = {"dice": "Dice", "ece": "ECE", "sce": "SCE"}
+BETTER = {COUNTER: -1, **{metric.name: int(metric.better) for metric in METRICS}}
 ALPHA = 0.05
 
 
@@ -201,7 +200,9 @@ def write_page(path: Path, runs: Runs, facts: Mapping[str, object]) -> None:
         facts: how the runs were made: ``command``, ``n_seeds``, ``drawn`` and the fields of
             ``tables.Size``.
     """
-    summaries = {name: [_read(folder) for folder in folders] for name, folders in runs.items()}
+    summaries = {
+        name: [read_summary(folder) for folder in folders] for name, folders in runs.items()
+    }
     parts = ["# Results of SimMLM, its ablations and its peers", _protocol(facts, summaries)]
     if "simmlm" in runs:
         parts.append(_reproduction(runs))
@@ -217,7 +218,7 @@ def write_page(path: Path, runs: Runs, facts: Mapping[str, object]) -> None:
 
 
 def _protocol(facts: Mapping[str, object], summaries: Mapping[str, Sequence[Summary]]) -> str:
-    n_cases = next(iter(summaries.values()))[0]["n_cases"]
+    n_cases = next(iter(summaries.values()))[0].n_cases
     experts, mixture = facts["epochs"]
     settings = ", ".join(f"`{key}` {value}" for key, value in facts["settings"].items())
     shape = " x ".join(map(str, facts["shape"]))
@@ -315,10 +316,8 @@ would be judged and not the method.
 
 def _judge(claim: Claim, region: str, runs: Runs) -> tuple[str, str]:
     """Return one of ``VERDICTS``, and it with difference, p and seeds as text."""
-    ours, others = (
-        np.stack([case_values(_table_of(folder), claim.metric, region) for folder in runs[name]])
-        for name in ("simmlm", claim.other)
-    )
+    ours = _stacked(runs["simmlm"], claim.metric, region)
+    others = _stacked(runs[claim.other], claim.metric, region)
     if any(
         np.nanmean(case_values(_table_of(folder), "dice", region)) < LEARNED_DICE
         for folder in runs[claim.other]
@@ -336,9 +335,14 @@ def _judge(claim: Claim, region: str, runs: Runs) -> tuple[str, str]:
     return verdict, f"{middle} ({low} to {high}), {p}, {wins} of {len(ours)}: {verdict}"
 
 
+def _stacked(folders: Sequence[Path], metric: str, region: str) -> NDArray[np.float64]:
+    """Return the values of the cases in every seed: (seeds, C)."""
+    return np.stack([case_values(_table_of(folder), metric, region) for folder in folders])
+
+
 @cache
 def _table_of(folder: Path) -> ScoreTable:
-    return ScoreTable.read(folder / "scores.csv")
+    return read_scores(folder)
 
 
 def case_values(table: ScoreTable, metric: str, region: str) -> NDArray[np.float64]:
@@ -363,8 +367,8 @@ def _alignment(summaries: Sequence[Summary]) -> str:
         *(f"{region}, {what}" for region in REGIONS for what in ("Dice", "confidence")),
     ]
     rows = []
-    for modality, found in summaries[0]["weights_and_performance"].items():
-        keys = [(region, what) for region in found for what in ("dice", "confidence")]
+    for modality, found in summaries[0].weights_and_performance.items():
+        keys = [(region, metric.name) for region in found for metric in CORRELATED]
         ordered = [key for wanted in REGIONS for key in keys if key[0] == wanted]
         rows.append([modality, *(_range(summaries, modality, *key) for key in ordered)])
     return f"""## Do the gate's weights follow the experts?
@@ -377,21 +381,14 @@ mean probability on the region's voxels: mean over seeds (lowest to highest). Th
 
 
 def _range(summaries: Sequence[Summary], modality: str, region: str, what: str) -> str:
-    found = [
-        summary["weights_and_performance"][modality][region][what]["r"] for summary in summaries
-    ]
-    known = [value for value in found if value is not None]
+    found = [summary.weights_and_performance[modality][region][what].r for summary in summaries]
+    known = [value for value in found if math.isfinite(value)]
     return f"{mean(known):.2f} ({min(known):.2f} to {max(known):.2f})" if known else UNKNOWN
 
 
-def _spread(values: Sequence[float | None], digits: int) -> str:
-    known = [100 * value for value in values if value is not None]
+def _spread(values: Sequence[float], digits: int) -> str:
+    known = [100 * value for value in values if math.isfinite(value)]
     if not known:
         return UNKNOWN
     spread = f" ± {stdev(known):.{digits}f}" if len(known) > 1 else ""
     return f"{mean(known):.{digits}f}{spread}"
-
-
-def _read(folder: Path) -> Summary:
-    summary: Summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
-    return summary

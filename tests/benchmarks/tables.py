@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from bundle.phantoms.phantom_cases import write_phantoms
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from tests.benchmarks.results_page import write_page
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -198,7 +198,11 @@ def train_experts(study: Study, seed: int) -> None:
     settings = {**study.size.settings, "seed": seed, "epochs": study.size.epochs[0]}
     if not (out / "done").exists():
         simmlm(
-            out, "train", *training_options(study, out, settings), "--experts", ",".join(MODALITIES)
+            out,
+            "train",
+            *training_options(study, out, settings),
+            "--experts",
+            ",".join(DEFAULT_TASK.modality_names),
         )
         (out / "done").touch()
 

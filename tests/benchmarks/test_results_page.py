@@ -5,14 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bundle.evaluation.score_table import ALL_SETS, GIVEN, Score, ScoreTable, set_members
+from bundle.evaluation.score_table import Score, ScoreTable
 from bundle.evaluation.statistics.set_pairs import counter_intuitive_rates
 from bundle.evaluation.statistics.summary import summarise
-from bundle.tasks.regions import REGIONS
+from bundle.evaluation.task_names import set_members
 from tests.benchmarks.results_page import COUNTER, NAMES, NO_CLAIM, case_values, write_page
 from tests.benchmarks.tables import SIZES, VARIANTS, main
+from tests.evaluation.sample_scores import REGIONS, SETS, table_of
 
-SETS = [name for name in ALL_SETS if name != GIVEN]
 CASES = [f"case-{index}" for index in range(8)]
 FACTS = {"command": "make tables", "n_seeds": 2, "drawn": True, **asdict(SIZES["cpu"])}
 
@@ -36,7 +36,7 @@ def scores(dice: float, ece: float, seed: int) -> ScoreTable:
             Score(CASES[c], SETS[s], REGIONS[r], metric, value + extra * (metric in shifted))
             for metric, value in values.items()
         ]
-    return ScoreTable(found)
+    return table_of(found)
 
 
 def page(tmp_path: Path, other_dice: float, other_ece: float) -> str:
@@ -48,7 +48,9 @@ def page(tmp_path: Path, other_dice: float, other_ece: float) -> str:
             folder.mkdir()
             table = scores(dice, ece, seed if dice == 0.8 else seed + 10)
             table.write(folder / "scores.csv")
-            (folder / "summary.json").write_text(json.dumps(summarise(table)), encoding="utf-8")
+            (folder / "summary.json").write_text(
+                json.dumps(summarise(table).to_json()), encoding="utf-8"
+            )
     write_page(tmp_path / "results.md", runs, FACTS)
     return (tmp_path / "results.md").read_text(encoding="utf-8")
 

@@ -9,9 +9,11 @@ from typer.testing import CliRunner
 from bundle.cli.app import app
 from bundle.cli.options import Numbering, TruthNumbering
 from bundle.datasets.labelled_cases import labelled_cases
-from bundle.evaluation.score_table import Score, ScoreTable
-from bundle.tasks.regions import CONVENTIONS, REGIONS
+from bundle.evaluation.judged_run import read_scores
+from bundle.evaluation.score_table import Score
+from bundle.tasks.default import DEFAULT_TASK
 from tests.datasets.sample_datasets import rows_of, stripes, write_json
+from tests.evaluation.sample_scores import REGIONS, table_of
 from tests.test_bad_input import options
 from tests.volumes.nifti_samples import save
 
@@ -37,7 +39,7 @@ def write_run(folder, *dice: float, cases="abcdef"):
         for metric, value in (("dice", found), ("truth_ml", 2.0))
     ]
     folder.mkdir(parents=True)
-    ScoreTable(rows).write(folder / "scores.csv")
+    table_of(rows).write(folder / "scores.csv")
     return folder
 
 
@@ -128,7 +130,7 @@ def test_an_odd_case_is_listed_as_failed_and_the_others_are_judged(
     assert "2 cases: 1 judged, 1 failed" in result.output
     rows = (tmp_path / "out" / "cases.csv").read_text(encoding="utf-8").splitlines()
     assert any(row.startswith(f"{odd},failed,") and "E_MIXED" in row for row in rows)
-    assert ScoreTable.read(tmp_path / "out" / "scores.csv").cases == (good,)
+    assert read_scores(tmp_path / "out").cases == (good,)
 
 
 def test_the_parts_of_a_list_can_be_judged_without_a_split(phantom_folder, theirs, tmp_path):
@@ -138,7 +140,7 @@ def test_the_parts_of_a_list_can_be_judged_without_a_split(phantom_folder, their
     command = ["evaluate", "--data", listed, "--predictions", theirs]
     chosen = call(*command, "--out", tmp_path / "a", "--part", "validation")
     assert "1 cases: 1 judged" in chosen.output
-    assert ScoreTable.read(tmp_path / "a" / "scores.csv").cases == (rows[1]["case_id"],)
+    assert read_scores(tmp_path / "a").cases == (rows[1]["case_id"],)
     assert "2 cases: 2 judged" in call(*command, "--out", tmp_path / "b").output
     wrong = call(*command, "--out", tmp_path / "c", "--part", "test")
     assert wrong.exit_code == 2
@@ -207,7 +209,7 @@ def test_runs_of_the_same_name_are_told_apart_by_their_paths(tmp_path):
 def test_one_set_of_a_network_stands_beside_label_maps_of_unknown_modalities(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_run(tmp_path / "net", 0.5, 0.6, 0.7, 0.5, 0.6, 0.7)
-    theirs = ScoreTable.read(tmp_path / "net" / "scores.csv")
+    theirs = read_scores(tmp_path / "net")
     chosen = theirs.sets[0]
     (tmp_path / "theirs").mkdir()
     theirs.as_given(chosen).write(tmp_path / "theirs" / "scores.csv")
@@ -244,5 +246,5 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path, monkeypatch, runs, w
 
 
 def test_the_numberings_to_choose_from_are_those_that_can_be_read():
-    assert [one.value for one in Numbering] == sorted(CONVENTIONS)
-    assert [one.value for one in TruthNumbering] == ["auto", *sorted(CONVENTIONS)]
+    assert [one.value for one in Numbering] == sorted(DEFAULT_TASK.numberings)
+    assert [one.value for one in TruthNumbering] == ["auto", *sorted(DEFAULT_TASK.numberings)]

@@ -14,10 +14,11 @@ from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.configuration import load_config
 from bundle.datasets.labelled_cases import labelled_cases
 from bundle.errors import OutputError, SetupError, UsageError
-from bundle.evaluation.score_table import ScoreTable
+from bundle.evaluation.judged_run import read_scores
 from bundle.names.file_names import find_images
-from bundle.tasks.modalities import MODALITIES, modality_sets
-from bundle.tasks.regions import REGIONS, labels_to_regions
+from bundle.tasks.default import DEFAULT_TASK
+
+REGIONS = DEFAULT_TASK.region_names
 
 
 @pytest.fixture
@@ -39,15 +40,17 @@ def judged(phantom_folder, tiny_settings, tmp_path_factory):
 
 
 def read_regions(path) -> np.ndarray:
-    return labels_to_regions(np.asarray(nib.load(path).dataobj).astype(np.uint8)).astype(bool)
+    return DEFAULT_TASK.labels_to_regions(
+        np.asarray(nib.load(path).dataobj).astype(np.uint8)
+    ).astype(bool)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chosen", modality_sets(), ids="+".join)
+@pytest.mark.parametrize("chosen", DEFAULT_TASK.modality_sets(), ids="+".join)
 def test_every_set_is_judged_as_segment_segments_these_files(
     judged, phantom_folder, tiny_settings, tmp_path, chosen
 ):
-    table = ScoreTable.read(judged / "scores.csv")
+    table = read_scores(judged)
     folder = min(phantom_folder.iterdir())
     images = find_images(folder, folder.name)
     case = {"case_id": folder.name, "image": {name: images[name] for name in chosen}}
@@ -69,7 +72,7 @@ def test_a_case_without_a_modality_is_judged_from_the_sets_that_it_has(
     case_folder, tiny_settings, tmp_path
 ):
     evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": case_folder})
-    table = ScoreTable.read(tmp_path / "out" / "scores.csv")
+    table = read_scores(tmp_path / "out")
     present = np.isfinite(table.values("dice", empty="one")).all(axis=2)
     assert present.sum(axis=1).tolist() == [15, 7]
 
@@ -80,7 +83,7 @@ def test_a_case_that_fails_is_listed_and_the_rest_is_judged(case_folder, tiny_se
     outcomes = evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": case_folder})
     assert [outcome.status for outcome in outcomes] == ["failed", "ok"]
     assert "E_EMPTY" in (tmp_path / "out" / "cases.csv").read_text(encoding="utf-8")
-    assert len(ScoreTable.read(tmp_path / "out" / "scores.csv").cases) == 1
+    assert len(read_scores(tmp_path / "out").cases) == 1
 
 
 def test_when_no_case_can_be_judged_the_reason_is_given_and_no_report_is_written(
@@ -119,7 +122,7 @@ def test_what_segment_writes_is_judged_as_the_network_that_wrote_it(
     segment_cases(images, tmp_path / "segmented", settings=tiny_settings)
     outcomes = evaluate_predictions(cases, tmp_path / "segmented", tmp_path / "out")
     assert [outcome.status for outcome in outcomes] == ["ok", "ok"]
-    given, known = (ScoreTable.read(out / "scores.csv") for out in (tmp_path / "out", judged))
+    given, known = (read_scores(out) for out in (tmp_path / "out", judged))
     assert list(given.sets) == ["given"]
     for metric in ("dice", "volume_error_ml"):
         found, expected = (table.values(metric, empty="one")[:, -1] for table in (given, known))
@@ -140,7 +143,7 @@ def test_the_truth_as_a_prediction_is_perfect_in_any_declared_numbering(phantom_
         labelled_cases(phantom_folder),
         tmp_path / "theirs",
         tmp_path / "out",
-        convention="brats2021",
+        numbering="brats2021",
     )
     summary = json.loads((tmp_path / "out" / "summary.json").read_text(encoding="utf-8"))
     assert {summary["means"]["dice"]["given"][region]["mean"] for region in REGIONS} == {1.0}
@@ -167,4 +170,4 @@ def test_the_config_runs_as_a_bundle(phantom_folder, tiny_settings, tmp_path):
     )
     parser.get_parsed_content("run")
     assert (tmp_path / "out" / "report.md").is_file()
-    assert parser.get_parsed_content("network").modalities == MODALITIES
+    assert parser.get_parsed_content("network").modalities == DEFAULT_TASK.modality_names

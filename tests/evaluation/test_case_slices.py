@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from nibabel.orientations import apply_orientation, axcodes2ornt, inv_ornt_aff, ornt_transform
 
-from bundle.evaluation.case_slices import SHOWN_FIRST, CaseSlice, worst_slice
-from bundle.tasks.modalities import MODALITIES, modality_sets
-from bundle.tasks.regions import REGIONS
+from bundle.evaluation.case_slices import CaseSlice, worst_slice
+from bundle.tasks.default import DEFAULT_TASK
+from tests.evaluation.sample_scores import LUNG, MODALITIES, REGIONS
 
 SHAPE = (9, 10, 11)  # to the right, front, top
 SPACING_MM = (2.0, 1.5, 4.0)
@@ -38,15 +38,17 @@ def marks():
     return regions(*((slice(z), 0, z) for z in range(SHAPE[0])))
 
 
-def cut(shown, truth, predicted, *, codes="RAS", spacing_mm=SPACING_MM) -> CaseSlice:
+def cut(
+    shown, truth, predicted, *, codes="RAS", spacing_mm=SPACING_MM, task=DEFAULT_TASK
+) -> CaseSlice:
     """Store everything along the axes ``codes``, and cut the worst slice of that."""
     turn = ornt_transform(axcodes2ornt("RAS"), axcodes2ornt(codes))
     stored = (
         np.stack([apply_orientation(volume, turn) for volume in part])
-        for part in (shown, truth, predicted)
+        for part in (shown, predicted, truth)
     )
     affine = np.diag([*spacing_mm, 1.0]) @ inv_ornt_aff(turn, SHAPE)
-    return worst_slice("a", *stored, score=0.25, affine=affine)
+    return worst_slice("a", *stored, score=0.25, affine=affine, task=task)
 
 
 @pytest.mark.parametrize("codes", ORIENTATIONS)
@@ -84,18 +86,19 @@ def test_without_truth_and_prediction_the_middle_slice_is_shown(codes):
     assert not shown.truth.any()
 
 
-@pytest.mark.parametrize("present", modality_sets(), ids="+".join)
+@pytest.mark.parametrize("present", DEFAULT_TASK.modality_sets(), ids="+".join)
 def test_of_the_modalities_that_a_case_has_the_first_in_order_is_shown(present):
     """Each has its brightest voxel furthest left, the first at the back and the others one by one
     before it.
     """
-    assert SHOWN_FIRST == ("t2f", "t1c", "t2w", "t1n")
+    shown_first = DEFAULT_TASK.shown_first
+    assert shown_first == ("t2f", "t1c", "t2w", "t1n")
     volumes = image(present)
-    for place, modality in enumerate(SHOWN_FIRST):
+    for place, modality in enumerate(shown_first):
         volumes[MODALITIES.index(modality), 0, place, :] = 1000 if modality in present else 0
     shown = cut(volumes, marks(), regions())
     rows, columns = shown.image.shape
-    first = min(SHOWN_FIRST.index(modality) for modality in present)
+    first = min(shown_first.index(modality) for modality in present)
     assert np.argwhere(shown.image == 1).tolist() == [[rows - 1 - first, columns - 1]]
 
 
@@ -165,3 +168,18 @@ def test_a_slice_keeps_its_own_voxels_and_not_the_volume_they_were_cut_from():
     truth = regions((4, 4, 6))
     shown = cut(image(), truth, truth)
     assert all(part.base is None for part in (shown.image, shown.truth, shown.predicted))
+
+
+def test_the_modality_that_is_shown_is_the_first_that_the_task_names():
+    """Of CT, PET and ADC the brightest voxels lie one by one further to the patient's right."""
+    volumes, nodule = np.zeros((3, *SHAPE), np.float32), np.zeros((1, *SHAPE), bool)
+    for place in range(3):
+        volumes[place][BRAIN] = 100
+        volumes[place, 3 + place, 4, 6] = 1000
+    nodule[0, 4, 4, 6] = True
+    for absent, column in ((None, 0), (2, 2), ([0, 2], 1)):
+        shown = volumes.copy()
+        if absent is not None:
+            shown[absent] = 0
+        image = cut(shown, nodule, 0 * nodule, task=LUNG).image
+        assert np.argwhere(image == 1).tolist() == [[MARGIN + 1, MARGIN + column]]

@@ -7,9 +7,9 @@ from monai.data import MetaTensor
 
 from bundle.cases.case_record import CaseRecord
 from bundle.evaluation.judge import JudgeSetsd, judge_segmentation, nested_regions
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import REGIONS, labels_to_regions, regions_to_labels
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.volumes.geometry import grid_from_affine
+from tests.evaluation.sample_scores import MODALITIES, REGIONS
 
 SHAPE = (10, 9, 8)
 AFFINE = np.diag([1.0, 1.0, 2.0, 1.0])
@@ -24,7 +24,7 @@ def truth() -> torch.Tensor:
     values[2:8, 2:7, 2:6] = 2
     values[3:6, 3:6, 3:5] = 3
     values[4, 4, 3:5] = 1
-    return torch.from_numpy(labels_to_regions(values))
+    return torch.from_numpy(DEFAULT_TASK.labels_to_regions(values))
 
 
 def record(names=MODALITIES) -> str:
@@ -106,7 +106,7 @@ def test_regions_are_judged_nested_as_they_are_written():
     stray[REGIONS.index("WT"), 2:6] = 1.0
     stray[REGIONS.index("ET"), 4:9] = 1.0  # half of it outside of WT, all of it outside of TC
     judged = judge([stray], [FULL])["judged"]
-    written = nested_regions(stray.numpy() > 0.5)
+    written = nested_regions(stray.numpy() > 0.5, DEFAULT_TASK)
     assert all(not (written[inner] & ~written[outer]).any() for inner, outer in ((2, 0), (0, 1)))
     assert scores(judged, "t1n+t1c+t2w+t2f", "predicted_ml") == pytest.approx(
         {region: written[index].sum() * 0.002 for index, region in enumerate(REGIONS)}
@@ -129,7 +129,7 @@ def test_a_region_that_the_truth_does_not_have_makes_no_case_worse():
     without_et = truth()
     without_et[REGIONS.index("ET")] = 0
     loaded = case([truth()], [T1C]) | {"label": without_et}
-    values = regions_to_labels(truth().numpy() > 0.5)
+    values = DEFAULT_TASK.regions_to_labels(truth().numpy() > 0.5)
     judged, facts = judge_segmentation(loaded, values, "given")
     assert facts["dice"] == {"TC": 1.0, "WT": 1.0}
     assert judged.worst.score == 1.0

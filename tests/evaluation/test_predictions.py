@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from bundle.errors import CaseError, UsageError
+from bundle.evaluation.one_hot import read_one_hot
 from bundle.evaluation.predictions import check_predictions, find_prediction, read_prediction
 from bundle.volumes.geometry import Grid
 from bundle.volumes.image_volume import read_volume
 from tests.datasets.sample_datasets import stripes
+from tests.evaluation.sample_scores import LUNG
 from tests.volumes.nifti_samples import AFFINE, SHAPE, save
 
 TURNED = AFFINE.copy()
@@ -93,19 +95,19 @@ def test_predictions_are_a_folder(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("convention", "stored", "read"),
+    ("numbering", "stored", "read"),
     [("brats2023", (0, 1, 2, 3), (0, 1, 2, 3)), ("brats2021", (0, 1, 2, 4), (0, 1, 2, 3))],
 )
-def test_values_are_read_in_the_declared_numbering(tmp_path, grid, convention, stored, read):
+def test_values_are_read_in_the_declared_numbering(tmp_path, grid, numbering, stored, read):
     path = save(tmp_path / "c.nii.gz", data=stripes(*stored))
-    values = read_prediction(path, case_id="c", grid=grid, convention=convention)
+    values = read_prediction(path, case_id="c", grid=grid, numbering=numbering)
     assert np.array_equal(values, stripes(*read))
 
 
 def test_a_value_that_the_numbering_does_not_have_is_refused(tmp_path, grid):
     path = save(tmp_path / "c.nii.gz", data=stripes(0, 1, 2, 4))
     with pytest.raises(CaseError, match="4") as caught:
-        read_prediction(path, case_id="c", grid=grid, convention="brats2023")
+        read_prediction(path, case_id="c", grid=grid, numbering="brats2023")
     assert caught.value.code == "E_LABELS"
 
 
@@ -122,14 +124,14 @@ def test_a_segmentation_on_another_grid_is_refused_with_the_difference(
 ):
     path = save(tmp_path / "c.nii.gz", **{"data": np.zeros(SHAPE, np.uint8), **changes})
     with pytest.raises(CaseError, match=difference) as caught:
-        read_prediction(path, case_id="c", grid=grid, convention="brats2023")
+        read_prediction(path, case_id="c", grid=grid, numbering="brats2023")
     assert caught.value.code == "E_GRID"
 
 
 def test_a_segmentation_that_does_not_say_where_it_lies_is_refused(tmp_path, grid):
     path = save(tmp_path / "c.nii.gz", data=np.zeros(SHAPE, np.uint8), codes=(0, 0))
     with pytest.raises(CaseError, match="only the one or the other says where it lies"):
-        read_prediction(path, case_id="c", grid=grid, convention="brats2023")
+        read_prediction(path, case_id="c", grid=grid, numbering="brats2023")
 
 
 def one_hot(values, n_classes):
@@ -137,15 +139,15 @@ def one_hot(values, n_classes):
 
 
 @pytest.mark.parametrize(
-    ("convention", "stored", "classes"), [("brats2023", 3, 4), ("brats2021", 4, 5)]
+    ("numbering", "stored", "classes"), [("brats2023", 3, 4), ("brats2021", 4, 5)]
 )
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32])
 def test_one_map_of_zeros_and_ones_per_class_is_read_as_the_label_map_it_stands_for(
-    tmp_path, grid, convention, stored, classes, dtype
+    tmp_path, grid, numbering, stored, classes, dtype
 ):
     labels = stripes(0, 0, 1, 2, stored)
     path = save(tmp_path / "c.nii.gz", data=one_hot(labels, classes).astype(dtype))
-    values = read_prediction(path, case_id="c", grid=grid, convention=convention)
+    values = read_prediction(path, case_id="c", grid=grid, numbering=numbering)
     assert np.array_equal(values, stripes(0, 0, 1, 2, 3))
 
 
@@ -168,13 +170,25 @@ def test_maps_that_may_be_something_else_than_classes_are_refused_with_what_to_d
     tmp_path, grid, maps
 ):
     path = save(tmp_path / "c.nii.gz", data=maps)
-    with pytest.raises(CaseError, match=r"numpy\.argmax.*numpy\.select") as caught:
-        read_prediction(path, case_id="c", grid=grid, convention="brats2023")
+    with pytest.raises(
+        CaseError, match=r"numpy\.argmax.*numpy\.select\(\[et, tc, wt\], \[3, 1, 2\], 0\)"
+    ) as caught:
+        read_prediction(path, case_id="c", grid=grid, numbering="brats2023")
     assert caught.value.code == "E_4D"
 
 
 def test_a_class_that_the_numbering_does_not_have_is_refused(tmp_path, grid):
     path = save(tmp_path / "c.nii.gz", data=one_hot(stripes(0, 0, 1, 2, 3), 4))
     with pytest.raises(CaseError, match=r"got also \[3\].*--prediction-labels") as caught:
-        read_prediction(path, case_id="c", grid=grid, convention="brats2021")
+        read_prediction(path, case_id="c", grid=grid, numbering="brats2021")
     assert caught.value.code == "E_LABELS"
+
+
+def test_classes_are_those_of_the_task(tmp_path):
+    """The line of NumPy names its regions; a task of one label has two classes."""
+    path = save(tmp_path / "two.nii.gz", data=one_hot(stripes(0, 0, 1), 2))
+    values, _ = read_one_hot(path, case_id="c", numbering="lung", task=LUNG)
+    assert np.array_equal(values, stripes(0, 0, 1))
+    path = save(tmp_path / "four.nii.gz", data=one_hot(stripes(0, 0, 1, 2, 3), 4))
+    with pytest.raises(CaseError, match=r"numpy\.select\(\[n\], \[1\], 0\)"):
+        read_one_hot(path, case_id="c", numbering="lung", task=LUNG)

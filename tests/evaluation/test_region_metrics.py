@@ -8,8 +8,10 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torchmetrics.functional.classification import binary_f1_score, binary_precision, binary_recall
 
-from bundle.evaluation.region_metrics import METRICS, TOLERANCE_MM, region_metrics
-from bundle.tasks.regions import REGIONS
+from bundle.evaluation.metrics import REGION_METRICS
+from bundle.evaluation.region_metrics import region_metrics
+from bundle.evaluation.region_pair import TOLERANCE_MM
+from tests.evaluation.sample_scores import LUNG, REGIONS
 
 SHAPE = (9, 10, 11)
 SPACING = (1.0, 1.5, 3.0)
@@ -208,7 +210,7 @@ def test_regions_are_compared_each_with_its_own():
     truth = np.stack([box((2, 3), (2, 3), (2, 2 + n)) for n in (4, 5, 6)])
     found = region_metrics(predicted, truth, SPACING)
     assert list(found) == list(REGIONS)
-    assert [tuple(metrics) for metrics in found.values()] == [METRICS] * 3
+    assert [list(metrics) for metrics in found.values()] == [[m.name for m in REGION_METRICS]] * 3
     assert [metrics["sensitivity"] for metrics in found.values()] == [1 / 4, 2 / 5, 3 / 6]
     assert [metrics["truth_ml"] for metrics in found.values()] == pytest.approx(
         [n * VOXEL_ML for n in (4, 5, 6)]
@@ -265,3 +267,18 @@ def test_what_are_not_regions_of_one_grid_is_refused(predicted, truth):
     ) as refusal:
         region_metrics(np.zeros(predicted, bool), np.zeros(truth, bool), SPACING)
     assert f"got {predicted} and {truth}." in str(refusal.value)
+
+
+def test_regions_are_those_of_the_task():
+    found = region_metrics(CUBE[None], CUBE[None], SPACING, task=LUNG)
+    assert list(found) == ["N"]
+    with pytest.raises(ValueError, match=r"the shape \(1, H, W, D\)"):
+        region_metrics(np.zeros((3, *SHAPE), bool), np.zeros((3, *SHAPE), bool), SPACING, task=LUNG)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_bounded_metrics_are_shares(seed):
+    found = compare(*blobs(seed))
+    bounded = [metric.name for metric in REGION_METRICS if metric.bounded]
+    assert all(0 <= found[name] <= 1 for name in bounded)
+    assert bounded == ["dice", "surface_dice_1mm", "sensitivity", "precision"]

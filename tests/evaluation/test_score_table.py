@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 
 from bundle.errors import OutputError, UsageError
-from bundle.evaluation.score_table import (
-    ALL_SETS,
-    COLUMNS,
-    GIVEN,
-    Score,
-    ScoreTable,
-    set_members,
-    set_name,
-)
-from bundle.tasks.modalities import MODALITIES, modality_sets
+from bundle.evaluation.score_table import COLUMNS, Score, ScoreTable
+from bundle.evaluation.task_names import GIVEN, TaskNames, set_members
+from tests.evaluation.sample_scores import LUNG, NAMES, table_of
 
 HEAD = ",".join(COLUMNS)
 
@@ -31,26 +24,12 @@ def table() -> ScoreTable:
         Score("a", "t1c", "ET", "dice", 0.125),
         Score("a", "t1c", "ET", "truth_ml", 2.0),
     ]
-    return ScoreTable(scores)
-
-
-def test_a_set_is_named_in_the_order_of_the_modalities_whatever_order_it_is_given_in():
-    assert set_name(["t2f", "t1c"]) == "t1c+t2f"
-    assert set_name(reversed(MODALITIES)) == "t1n+t1c+t2w+t2f"
-
-
-@pytest.mark.parametrize("chosen", modality_sets(), ids="+".join)
-def test_a_set_has_the_members_it_was_named_by(chosen):
-    assert set_members(set_name(chosen)) == chosen
-
-
-def test_nothing_is_known_of_the_members_of_given():
-    assert set_members(GIVEN) == ()
+    return table_of(scores)
 
 
 def test_sets_are_in_order_of_size_and_given_comes_last():
-    scores = [Score("a", name, "WT", "dice", 0.5) for name in reversed(ALL_SETS)]
-    sets = ScoreTable(scores).sets
+    scores = [Score("a", name, "WT", "dice", 0.5) for name in reversed(NAMES.all_sets)]
+    sets = table_of(scores).sets
     assert [len(set_members(name)) for name in sets] == [1] * 4 + [2] * 6 + [3] * 4 + [4, 0]
     assert sets[-1] == GIVEN
 
@@ -76,9 +55,7 @@ def test_what_the_truth_does_not_have_is_left_out_unless_it_shall_count():
 
 def test_a_region_is_left_out_of_all_sets_of_its_case():
     rows = [Score("a", chosen, "ET", "dice", 1.0) for chosen in ("t1c", "t2f")]
-    found = ScoreTable([*rows, Score("a", "t1c", "ET", "truth_ml", 0.0)]).values(
-        "dice", empty="skip"
-    )
+    found = table_of([*rows, Score("a", "t1c", "ET", "truth_ml", 0.0)]).values("dice", empty="skip")
     assert np.isnan(found).all()
 
 
@@ -88,7 +65,7 @@ def test_volumes_and_weights_are_never_left_out(metric, expected):
 
 
 def test_nothing_is_left_out_by_guess_where_the_volume_of_the_truth_is_unknown():
-    bare = ScoreTable([Score("a", "t1c", "ET", "dice", 1.0)])
+    bare = table_of([Score("a", "t1c", "ET", "dice", 1.0)])
     assert bare.values("dice", empty="one").item() == 1.0
     with pytest.raises(UsageError, match="truth_ml"):
         bare.values("dice", empty="skip")
@@ -113,9 +90,8 @@ def test_a_written_table_has_six_digits_and_empty_fields_for_what_is_not_defined
         "ece": 1 / 3,
         "truth_ml": 0.0,
     }
-    ScoreTable([Score("a", "t1c", "ET", metric, value) for metric, value in values.items()]).write(
-        tmp_path / "s.csv"
-    )
+    scores = [Score("a", "t1c", "ET", metric, value) for metric, value in values.items()]
+    table_of(scores).write(tmp_path / "s.csv")
     expected = ["dice,0.1", "precision,", "hd95_mm,374.152", "ece,0.333333", "truth_ml,0"]
     lines = (tmp_path / "s.csv").read_text(encoding="utf-8").splitlines()
     assert lines == [HEAD, *(f"a,t1c,ET,{row}" for row in expected)]
@@ -127,8 +103,8 @@ def test_a_table_is_read_back_as_it_was_written_and_written_again_to_the_same_by
         Score(name, "t1c", "ET", "dice", 0.123456789),
         Score(name, "t1c", "ET", "precision", math.nan),
     ]
-    ScoreTable(rows).write(tmp_path / "one.csv")
-    found = ScoreTable.read(tmp_path / "one.csv")
+    table_of(rows).write(tmp_path / "one.csv")
+    found = ScoreTable.read(tmp_path / "one.csv", NAMES)
     found.write(tmp_path / "two.csv")
     assert found.cases == (name,)
     assert found.values("dice", empty="one").item() == 0.123457
@@ -140,7 +116,7 @@ def test_a_table_that_went_through_a_spreadsheet_is_read(tmp_path):
     (tmp_path / "s.csv").write_text(
         "\ufeffvalue,case,note,set,region,metric\r\n0.5,a,fine,t1c,ET,dice\r\n", "utf-8"
     )
-    assert ScoreTable.read(tmp_path / "s.csv").values("dice", empty="one").item() == 0.5
+    assert ScoreTable.read(tmp_path / "s.csv", NAMES).values("dice", empty="one").item() == 0.5
 
 
 @pytest.mark.parametrize(
@@ -171,7 +147,7 @@ def test_a_file_that_is_no_table_of_scores_is_refused_with_its_name_and_what_is_
 ):
     (tmp_path / "scores.csv").write_text(text, encoding="utf-8")
     with pytest.raises(UsageError, match=words) as caught:
-        ScoreTable.read(tmp_path / "scores.csv")
+        ScoreTable.read(tmp_path / "scores.csv", NAMES)
     assert caught.value.code == "E_SCORES"
     assert str(tmp_path / "scores.csv") in str(caught.value)
 
@@ -179,14 +155,26 @@ def test_a_file_that_is_no_table_of_scores_is_refused_with_its_name_and_what_is_
 def test_bytes_that_are_no_text_are_refused(tmp_path):
     (tmp_path / "scores.csv").write_bytes(b"case,set\xff\xfe")
     with pytest.raises(UsageError, match=r"scores\.csv"):
-        ScoreTable.read(tmp_path / "scores.csv")
+        ScoreTable.read(tmp_path / "scores.csv", NAMES)
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(UsageError, match=r"none\.csv"):
-        ScoreTable.read(tmp_path / "none.csv")
+        ScoreTable.read(tmp_path / "none.csv", NAMES)
 
 
 def test_a_table_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(OutputError):
         table().write(tmp_path / "nowhere" / "scores.csv")
+
+
+def test_sets_and_regions_are_those_of_the_task():
+    names = TaskNames.of(LUNG)
+    scores = [Score("a", name, "N", "dice", 0.5) for name in reversed(names.all_sets)]
+    table = ScoreTable(scores, names)
+    assert table.sets == ("ct", "pet", "adc", "ct+pet", "ct+adc", "pet+adc", "ct+pet+adc", GIVEN)
+    assert table.regions == ("N",)
+    with pytest.raises(UsageError, match=r"such as ct\+adc, or given; got 't1c'.*ct, pet, adc"):
+        ScoreTable([Score("a", "t1c", "N", "dice", 0.5)], names)
+    with pytest.raises(UsageError, match="region must be one of N; got 'WT'"):
+        ScoreTable([Score("a", "ct", "WT", "dice", 0.5)], names)

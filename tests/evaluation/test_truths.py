@@ -4,8 +4,9 @@ import pytest
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.evaluation.truths import is_folder_of_truths, list_truths, load_truth
-from bundle.tasks.regions import labels_to_regions
+from bundle.tasks.default import DEFAULT_TASK
 from tests.datasets.sample_datasets import stripes, write_case
+from tests.evaluation.sample_scores import LUNG
 from tests.volumes.nifti_samples import save
 
 
@@ -36,6 +37,12 @@ def test_a_folder_with_a_scan_is_none_of_truths(folder, name):
     assert not is_folder_of_truths(folder)
 
 
+def test_what_a_scan_is_called_is_said_by_the_task(folder):
+    save(folder / "a-pet.nii.gz")
+    assert is_folder_of_truths(folder)
+    assert not is_folder_of_truths(folder, task=LUNG)
+
+
 def test_case_folders_and_folders_without_label_maps_are_none_of_truths(folder, tmp_path):
     write_case(folder / "case")
     assert not is_folder_of_truths(folder)
@@ -53,9 +60,17 @@ def test_two_truths_of_a_case_fail_alone(folder):
 
 def test_a_truth_is_loaded_as_a_case_without_images(folder):
     case = load_truth(list_truths(folder)[1], None)
-    assert np.array_equal(case["label"].numpy(), labels_to_regions(stripes(0, 1, 2)))
+    assert np.array_equal(case["label"].numpy(), DEFAULT_TASK.labels_to_regions(stripes(0, 1, 2)))
     assert not case["image"].any()
     assert CaseRecord.from_json(case["record"]).modalities == ()
+
+
+def test_a_truth_has_the_modalities_and_regions_of_the_task(folder, tmp_path):
+    save(tmp_path / "n-seg.nii.gz", data=stripes(0, 1))
+    truth = {"case_id": "n", "label": tmp_path / "n-seg.nii.gz"}
+    case = load_truth(truth, "brats2023", task=LUNG)
+    assert np.array_equal(case["label"].numpy(), stripes(0, 1)[None])
+    assert len(case["image"]) == 3
 
 
 def test_a_numbering_that_the_name_does_not_tell_must_be_declared(folder):

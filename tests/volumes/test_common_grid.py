@@ -111,7 +111,7 @@ def test_a_segmentation_along_other_axes_is_judged_on_the_grid_of_the_truth(tmp_
     path = stored_along(tmp_path / "x_seg.nii.gz", "SLP", labels)
     grid = grid_from_affine(labels.shape, AFFINE)
     assert np.array_equal(
-        read_prediction(path, case_id="x", grid=grid, convention="brats2023"), labels
+        read_prediction(path, case_id="x", grid=grid, numbering="brats2023"), labels
     )
 
 

@@ -11,20 +11,13 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from bundle.evaluation.case_slices import CaseSlice
+from bundle.evaluation.metrics import DICE, weight_name
 from bundle.evaluation.probability_histogram import Bin
-from bundle.evaluation.reports.tables import SHOWN_NAMES, Summary
-from bundle.evaluation.score_table import GIVEN, set_members
-from bundle.evaluation.statistics.summary import MEAN
+from bundle.evaluation.statistics.intervals import Interval
+from bundle.evaluation.statistics.summary import MEAN, Summary
+from bundle.evaluation.task_names import GIVEN, set_members
 from bundle.files.figures import printable
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import REGIONS
-
-# Okabe and Ito's blue, bluish green and vermilion: told apart with every kind of colour blindness.
-REGION_COLOURS = dict(zip(REGIONS, ("#0072b2", "#009e73", "#d55e00"), strict=True))
-OUTER_FIRST = ("WT", "TC", "ET")
-"""Regions in the order in which they are outlined: where two lines coincide, the inner region's is
-seen.
-"""
+from bundle.tasks.task import Task
 
 _DPI = 120
 _INK, _PALE = "#222222", "#cccccc"
@@ -41,20 +34,21 @@ _LEGEND: dict[str, Any] = {
 }
 
 
-def draw_dice_per_set(summary: Summary) -> Figure:
+def draw_dice_per_set(summary: Summary, task: Task) -> Figure:
     """Draw the mean Dice and its interval for every set and region, over filled and hollow dots for
     its modalities.
     """
-    sets, regions = summary["sets"], summary["regions"]
+    sets, means = summary.sets, summary.means[DICE.name]
     figure = Figure(figsize=(max(3.6, 1.6 + 0.55 * len(sets)), 4.8), dpi=_DPI, layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    for index, region in enumerate(regions):
-        shift = 0.18 * (index - (len(regions) - 1) / 2)
-        rows = [summary["means"]["dice"][name][region] for name in sets]
-        _draw_intervals(upper, np.arange(len(sets)) + shift, rows, region)
-        mean = summary["means"]["dice"][MEAN][region]["mean"]
-        if mean is not None and len(sets) > 1:
-            upper.axhline(mean, color=REGION_COLOURS[region], linewidth=0.8, linestyle="dotted")
+    colours = _colours(task)
+    for index, region in enumerate(summary.regions):
+        shift = 0.18 * (index - (len(summary.regions) - 1) / 2)
+        rows = [means[name][region] for name in sets]
+        _draw_intervals(upper, np.arange(len(sets)) + shift, rows, region, colours[region])
+        mean = means[MEAN][region].mean
+        if not np.isnan(mean) and len(sets) > 1:
+            upper.axhline(mean, color=colours[region], linewidth=0.8, linestyle="dotted")
     keys = upper.get_legend_handles_labels()[0]
     if len(sets) > 1:
         keys.append(
@@ -71,17 +65,19 @@ def draw_dice_per_set(summary: Summary) -> Figure:
         borderaxespad=0,
         **_LEGEND,
     )
-    _draw_dots(lower, sets)
+    _draw_dots(lower, summary)
     return figure
 
 
-def draw_reliability(bins: Mapping[str, Sequence[Bin]]) -> Figure:
+def draw_reliability(bins: Mapping[str, Sequence[Bin]], task: Task) -> Figure:
     """Draw how often voxels of a probability belong to the region, and below how many there are.
 
     Args:
         bins: region to (low, high, voxels, mean probability, frequency), see
             ``ProbabilityHistogram.reliability``.
+        task: whose regions these are.
     """
+    colours = _colours(task)
     figure = Figure(figsize=(3.0 * len(bins) + 0.6, 4.2), dpi=_DPI, layout="constrained")
     grid = figure.subplots(
         2, len(bins), sharex=True, sharey="row", height_ratios=(3, 1), squeeze=False
@@ -90,7 +86,7 @@ def draw_reliability(bins: Mapping[str, Sequence[Bin]]) -> Figure:
         filled = [row for row in rows if row[2]]
         upper.plot([0, 1], [0, 1], color=_PALE, linewidth=1)
         points = [row[3] for row in filled], [row[4] for row in filled]
-        upper.plot(*points, "o-", color=REGION_COLOURS[region], **_WHOLE)
+        upper.plot(*points, "o-", color=colours[region], **_WHOLE)
         upper.set(title=region, xlim=(0, 1), ylim=(0, 1), box_aspect=1)
         total = max(sum(row[2] for row in rows), 1)
         for low, high, n, _, _ in filled:
@@ -99,12 +95,11 @@ def draw_reliability(bins: Mapping[str, Sequence[Bin]]) -> Figure:
                 n / total,
                 width=high - low,
                 align="edge",
-                color=REGION_COLOURS[region],
+                color=colours[region],
                 edgecolor="white",
             )
-        lower.set(
-            xlabel="probability", yscale="log", ylim=(1e-6, 1), box_aspect=1 / 3
-        )  # as wide as the upper
+        # As wide as the upper.
+        lower.set(xlabel="probability", yscale="log", ylim=(1e-6, 1), box_aspect=1 / 3)
     grid[0, 0].set_ylabel("share that is in the region")
     grid[1, 0].set_ylabel("share of voxels", fontsize=8)
     return figure
@@ -114,17 +109,15 @@ def draw_weights(summary: Summary) -> Figure:
     """Draw the mean gate weight by set (rows), modality (columns) and region (panels); absent
     modalities stay blank.
     """
-    sets, regions = summary["sets"], summary["regions"]
+    sets, regions, names = summary.sets, summary.regions, summary.names
     size = (1.7 + 2.6 * len(regions), max(2.6, 1.2 + 0.3 * len(sets)))
     figure = Figure(figsize=size, dpi=_DPI, layout="constrained")
     panels = figure.subplots(1, len(regions), sharey=True, squeeze=False)[0]
     for region, axes in zip(regions, panels, strict=True):
-        weights = np.array(
-            [[_weight(summary, modality, name, region) for modality in MODALITIES] for name in sets]
-        )
+        weights = _weights(summary, region)
         shown = axes.imshow(weights, cmap="viridis", vmin=0, vmax=1, aspect="auto")
-        axes.set(title=region, xticks=range(len(MODALITIES)), xticklabels=SHOWN_NAMES.values())
-        axes.set(yticks=range(len(sets)), yticklabels=[_set_label(name) for name in sets])
+        axes.set(title=region, xticks=range(len(names.titles)), xticklabels=names.titles.values())
+        axes.set(yticks=range(len(sets)), yticklabels=[names.set_title(name) for name in sets])
         axes.tick_params(length=0, labelsize=8)
         for row, column in np.argwhere(np.isfinite(weights)).tolist():
             value = weights[row, column]
@@ -134,7 +127,7 @@ def draw_weights(summary: Summary) -> Figure:
     return figure
 
 
-def draw_worst_cases(slices: Sequence[CaseSlice]) -> Figure:
+def draw_worst_cases(slices: Sequence[CaseSlice], task: Task) -> Figure:
     """Draw slices with the outlines of truth (solid) and prediction (dashed)."""
     columns = min(_COLUMNS, max(len(slices), 1))
     rows = -(-len(slices) // columns)
@@ -145,9 +138,9 @@ def draw_worst_cases(slices: Sequence[CaseSlice]) -> Figure:
     for axes in panels:
         axes.set_axis_off()
     for axes, one in zip(panels, slices, strict=False):
-        _draw_slice(axes, one)
+        _draw_slice(axes, one, task)
     keys: list[Line2D] = [
-        Line2D([], [], color=colour, label=name) for name, colour in REGION_COLOURS.items()
+        Line2D([], [], color=colour, label=name) for name, colour in _colours(task).items()
     ]
     keys += [
         Line2D([], [], color=_INK, label="truth"),
@@ -157,19 +150,20 @@ def draw_worst_cases(slices: Sequence[CaseSlice]) -> Figure:
     return figure
 
 
+def _colours(task: Task) -> dict[str, str]:
+    return {region.name: region.colour for region in task.regions}
+
+
 def _draw_intervals(
-    axes: Axes, x: NDArray[Any], rows: Sequence[Mapping[str, Any]], region: str
+    axes: Axes, x: NDArray[Any], rows: Sequence[Interval], region: str, colour: str
 ) -> None:
-    known = [index for index, row in enumerate(rows) if row["mean"] is not None]
-    means = np.array([rows[index]["mean"] for index in known], float)
+    found = np.array([[row.mean, row.low, row.high] for row in rows])
+    known = np.isfinite(found[:, 0])
+    means, ends = found[known, 0], found[known, 1:].T
     # Without an interval, as with a single case, the marker stands alone.
-    ends = [
-        [rows[i][end] if rows[i][end] is not None else rows[i]["mean"] for i in known]
-        for end in ("low", "high")
-    ]
-    reach = np.abs(np.array(ends, float).reshape(2, -1) - means)
+    reach = np.abs(np.where(np.isnan(ends), means, ends) - means)
     style: dict[str, Any] = {
-        "color": REGION_COLOURS[region],
+        "color": colour,
         "markersize": 4,
         "elinewidth": 1,
         "capsize": 1.5,
@@ -177,8 +171,9 @@ def _draw_intervals(
     axes.errorbar(x[known], means, yerr=reach, fmt="o", label=region, **style, **_WHOLE)
 
 
-def _draw_dots(axes: Axes, sets: Sequence[str]) -> None:
-    for (row, modality), (column, name) in product(enumerate(MODALITIES), enumerate(sets)):
+def _draw_dots(axes: Axes, summary: Summary) -> None:
+    sets, titles = summary.sets, summary.names.titles
+    for (row, modality), (column, name) in product(enumerate(titles), enumerate(sets)):
         if name == GIVEN:
             axes.text(column, row, "?", ha="center", va="center", color=_INK)
             continue
@@ -188,25 +183,22 @@ def _draw_dots(axes: Axes, sets: Sequence[str]) -> None:
             column, row, "o", color=_INK if inside else _PALE, markerfacecolor=face, markersize=6
         )
     ticks: list[str] = ["given"] if list(sets) == [GIVEN] else []
-    axes.set(
-        yticks=range(len(MODALITIES)),
-        yticklabels=SHOWN_NAMES.values(),
-        ylim=(len(MODALITIES) - 0.4, -0.6),
-    )
+    axes.set(yticks=range(len(titles)), yticklabels=titles.values(), ylim=(len(titles) - 0.4, -0.6))
     axes.set(xticks=range(len(ticks)), xticklabels=ticks, xlim=(-0.6, len(sets) - 0.4))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
 
 
-def _draw_slice(axes: Axes, one: CaseSlice) -> None:
+def _draw_slice(axes: Axes, one: CaseSlice, task: Task) -> None:
+    colours = _colours(task)
     width, height = one.size_mm
     axes.imshow(one.image, cmap="gray", vmin=0, vmax=1, extent=(0, width, 0, height))
     rows, columns = one.image.shape
     x = (np.arange(-1, columns + 1) + 0.5) * width / columns
     y = height - (np.arange(-1, rows + 1) + 0.5) * height / rows
     for masks, style in ((one.truth, "solid"), (one.predicted, "dashed")):
-        for region in OUTER_FIRST:
-            mask = masks[REGIONS.index(region)]
+        for region in task.outer_first:
+            mask = masks[task.region_names.index(region)]
             if mask.any():
                 outline = np.pad(mask, 1).astype(float)
                 axes.contour(
@@ -214,7 +206,7 @@ def _draw_slice(axes: Axes, one: CaseSlice) -> None:
                     y,
                     outline,
                     [0.5],
-                    colors=REGION_COLOURS[region],
+                    colors=colours[region],
                     linewidths=1.2,
                     linestyles=style,
                 )
@@ -227,10 +219,12 @@ def _draw_slice(axes: Axes, one: CaseSlice) -> None:
     axes.set_title(title, fontsize=8, parse_math=False)
 
 
-def _weight(summary: Summary, modality: str, name: str, region: str) -> float:
-    found = summary["means"].get(f"weight_{modality}", {}).get(name, {}).get(region, {}).get("mean")
-    return np.nan if found is None else float(found)
-
-
-def _set_label(name: str) -> str:
-    return "+".join(SHOWN_NAMES[modality] for modality in set_members(name)) or name
+def _weights(summary: Summary, region: str) -> NDArray[np.float64]:
+    """Return the mean gate weights (S, M) for a region; NaN where a modality is absent."""
+    found = np.full((len(summary.sets), len(summary.names.titles)), np.nan)
+    for column, modality in enumerate(summary.names.modalities):
+        means = summary.means.get(weight_name(modality), {})
+        for row, name in enumerate(summary.sets):
+            if name in means:
+                found[row, column] = means[name][region].mean
+    return found

@@ -13,6 +13,8 @@ from ignite.engine import Engine, Events
 from bundle import __version__
 from bundle.evaluation.case_slices import CaseSlice
 from bundle.evaluation.judge import Histograms, JudgedCase
+from bundle.evaluation.metrics import METRICS, is_weight
+from bundle.evaluation.probability_histogram import Bin
 from bundle.evaluation.reports.pictures import (
     draw_dice_per_set,
     draw_reliability,
@@ -25,19 +27,16 @@ from bundle.evaluation.reports.tables import (
     markdown_sets_table,
 )
 from bundle.evaluation.score_table import Score, ScoreTable
-from bundle.evaluation.statistics.summary import summarise
+from bundle.evaluation.statistics.summary import Summary, summarise
+from bundle.evaluation.task_names import TaskNames
 from bundle.files.atomic_file import appearing_at_once, write_csv
 from bundle.files.figures import save_figure
 from bundle.files.json_file import write_json
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 
 N_WORST = 6
 RELIABILITY_COLUMNS = ("set", "region", "low", "high", "n_voxels", "mean_probability", "frequency")
-TABLES = {
-    "dice": "Dice",
-    "hd95_mm": "95th percentile of the surface distance",
-    "ece": "Expected calibration error",
-}
-
 _PICTURES = {
     "dice_per_set.png": "Dice of each modality set, with 95 % intervals over cases.",
     "reliability.png": (
@@ -60,7 +59,7 @@ class EvaluationReport:
     | ``scores.csv`` | case, set, region, metric, value |
     | ``reliability.csv`` | per set and region, voxels of all cases by probability |
     | ``summary.json`` | means with intervals, counter-intuitive rate, correlations, versions |
-    | ``report.md``, ``tables.tex`` | the same for people; 15 rows with filled and hollow dots |
+    | ``report.md``, ``tables.tex`` | the same for people; per set a row with dots |
     | ``*.png`` | pictures |
 
     Args:
@@ -68,6 +67,7 @@ class EvaluationReport:
         empty: ``skip`` or ``one``, what regions count that the truth does not have.
         seed: of the bootstrap.
         facts: what else should stand in the summary, such as the checksum of the weights.
+        task: of the judged cases.
     """
 
     def __init__(
@@ -77,11 +77,13 @@ class EvaluationReport:
         empty: str = "skip",
         seed: int = 0,
         facts: Mapping[str, Any] | None = None,
+        task: Task = DEFAULT_TASK,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.empty = empty
         self.seed = seed
         self.facts = dict(facts or {})
+        self.task = task
         self._scores: list[Score] = []
         self._histograms: Histograms = {}
         self._worst: list[CaseSlice] = []
@@ -101,84 +103,83 @@ class EvaluationReport:
             )
         self._worst = sorted([*self._worst, judged.worst], key=lambda worst: worst.score)[:N_WORST]
 
-    def write(self) -> dict[str, Any]:
-        """Write all files and give the summary.
+    def write(self) -> Summary:
+        """Write all files and return the summary.
 
         Raises:
             UsageError: no case was added.
             OutputError: a file cannot be written.
         """
-        table = ScoreTable(self._scores)
+        table = ScoreTable(self._scores, TaskNames.of(self.task))
         summary = summarise(table, empty=self.empty, seed=self.seed)
-        summary |= {
-            "versions": {
-                "simmlm": __version__,
-                "monai": monai.__version__,
-                "torch": torch.__version__,
-            }
-        }
-        summary |= self.facts
         table.write(self.output_dir / "scores.csv")
         write_csv(
             self.output_dir / "reliability.csv", RELIABILITY_COLUMNS, self._reliability_rows()
         )
-        write_json(self.output_dir / "summary.json", summary)
+        facts = {**summary.to_json(), "versions": _versions(), **self.facts}
+        write_json(self.output_dir / "summary.json", facts)
         pictures = self._draw(summary)
         self._write_text("report.md", _markdown(summary, pictures))
-        latex = [
-            latex_sets_table(summary, metric) for metric in TABLES if metric in summary["means"]
-        ]
+        latex = [latex_sets_table(summary, metric) for metric in _tabled(summary)]
         self._write_text("tables.tex", "\n\n".join(latex) + "\n")
         return summary
 
-    def _draw(self, summary: Mapping[str, Any]) -> list[str]:
+    def _draw(self, summary: Summary) -> list[str]:
         figures = {
-            "dice_per_set.png": draw_dice_per_set(summary),
-            "worst_cases.png": draw_worst_cases(self._worst),
+            "dice_per_set.png": draw_dice_per_set(summary, self.task),
+            "worst_cases.png": draw_worst_cases(self._worst, self.task),
         }
         if self._histograms:
-            figures["reliability.png"] = draw_reliability(self._reliability(summary["sets"][-1]))
-        if any(metric.startswith("weight_") for metric in summary["means"]):
+            bins = self._reliability(summary.sets[-1])
+            figures["reliability.png"] = draw_reliability(bins, self.task)
+        if any(map(is_weight, summary.means)):
             figures["gate_weights.png"] = draw_weights(summary)
         for name, figure in figures.items():
             save_figure(figure, self.output_dir / name)
         return [name for name in _PICTURES if name in figures]
 
-    def _reliability(
-        self, modality_set: str
-    ) -> dict[str, Sequence[tuple[float, float, int, float, float]]]:
+    def _reliability(self, modality_set: str) -> dict[str, list[Bin]]:
         return {
-            region: h.reliability()
-            for (name, region), h in self._histograms.items()
+            region: histogram.reliability()
+            for (name, region), histogram in self._histograms.items()
             if name == modality_set
         }
 
     def _reliability_rows(self) -> list[dict[str, Any]]:
-        return [
-            dict(zip(RELIABILITY_COLUMNS, (modality_set, region, *row), strict=True))
-            for (modality_set, region), histogram in self._histograms.items()
-            for row in histogram.reliability()
-        ]
+        rows = []
+        for (modality_set, region), histogram in self._histograms.items():
+            for bin_ in histogram.reliability():
+                values = (modality_set, region, *bin_)
+                rows.append(dict(zip(RELIABILITY_COLUMNS, values, strict=True)))
+        return rows
 
     def _write_text(self, name: str, text: str) -> None:
         with appearing_at_once(self.output_dir / name) as file:
             file.write(text.encode())
 
 
-def _markdown(summary: Mapping[str, Any], pictures: Sequence[str]) -> str:
+def _versions() -> dict[str, str]:
+    return {"simmlm": __version__, "monai": monai.__version__, "torch": torch.__version__}
+
+
+def _tabled(summary: Summary) -> dict[str, str]:
+    """Return the metrics that have a table of every set, with its heading."""
+    return {
+        metric.name: metric.heading
+        for metric in METRICS
+        if metric.heading is not None and metric.name in summary.means
+    }
+
+
+def _markdown(summary: Summary, pictures: Sequence[str]) -> str:
     parts = [
         "# Evaluation",
-        f"{summary['n_cases']} cases. Made by `simmlm evaluate` {__version__}.",
+        f"{summary.n_cases} cases. Made by `simmlm evaluate` {__version__}.",
+        markdown_overview(summary),
     ]
-    parts.append(markdown_overview(summary))
-    parts += [
-        f"## {title}\n\n{markdown_sets_table(summary, metric)}"
-        for metric, title in TABLES.items()
-        if metric in summary["means"]
-    ]
-    captions = {name: _PICTURES[name].format(largest=summary["sets"][-1]) for name in pictures}
-    parts += [
-        f"![{name.removesuffix('.png')}]({name})\n\n*{caption}*"
-        for name, caption in captions.items()
-    ]
+    for metric, heading in _tabled(summary).items():
+        parts.append(f"## {heading}\n\n{markdown_sets_table(summary, metric)}")
+    for name in pictures:
+        caption = _PICTURES[name].format(largest=summary.sets[-1])
+        parts.append(f"![{name.removesuffix('.png')}]({name})\n\n*{caption}*")
     return "\n\n".join(part.strip() for part in parts) + "\n"

@@ -1,51 +1,17 @@
 """Writes summaries as tables for people and for papers."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Mapping
 
-from bundle.evaluation.score_table import GIVEN, set_members, skips_empty
-from bundle.evaluation.statistics.summary import MEAN
-from bundle.tasks.modalities import MODALITIES
+from bundle.evaluation.metrics import CORRELATED, DICE, METRICS, UNKNOWN
+from bundle.evaluation.reports.markup import latex_number, latex_table, markdown_table
+from bundle.evaluation.statistics.correlations import Correlation
+from bundle.evaluation.statistics.set_pairs import PairRate
+from bundle.evaluation.statistics.summary import MEAN, Summary
+from bundle.evaluation.task_names import GIVEN, set_members
 
-SHOWN_NAMES = {"t1n": "T1", "t1c": "T1ce", "t2w": "T2", "t2f": "FLAIR"}
-UNKNOWN = "–"
-
-_NAMES = {
-    "dice": "Dice, %",
-    "hd95_mm": "HD95, mm",
-    "surface_dice_1mm": "surface Dice at 1 mm, %",
-    "sensitivity": "sensitivity, %",
-    "precision": "precision, %",
-    "volume_error_ml": "volume error, ml",
-    "truth_ml": "true volume, ml",
-    "predicted_ml": "predicted volume, ml",
-    "ece": "expected calibration error, %",
-    "sce": "static calibration error, %",
-    "entropy_auroc": "AUROC of the entropy for wrong voxels",
-    "confidence": "mean probability on the region, %",
-}
-_WEIGHT_NAMES = {
-    f"weight_{modality}": f"weight of {name}" for modality, name in SHOWN_NAMES.items()
-}
-_PERCENT = ("dice", "surface_dice_1mm", "sensitivity", "precision", "ece", "sce", "confidence")
-_DIGITS = {"ece": 2, "sce": 2}
-_COUNTED_AS = {
-    "dice": "100 if nothing was predicted there, else 0",
-    "surface_dice_1mm": "100 if nothing was predicted there, else 0",
-    "hd95_mm": "0 if nothing was predicted there, else the diagonal of the grid",
-}
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": "$<$",
-    ">": "$>$",
-}
-_LATEX |= {"|": r"\textbar{}", **{character: f"\\{character}" for character in "&%$#_{}"}}
-_LATEX_NUMBER = str.maketrans({"-": "$-$", "–": "--"})
-_MARKDOWN = frozenset("\\|*_`[]<>~&$")
-
-Summary = Mapping[str, Any]
+_ABSENT_REGIONS = {"skip": "left out, but for volumes", "one": "counted, see the tables below"}
+_OTHER_CONVENTION = {"skip": "Counted as 100 or 0", "one": "Left out"}
 
 
 def markdown_sets_table(summary: Summary, metric: str = "dice") -> str:
@@ -54,209 +20,110 @@ def markdown_sets_table(summary: Summary, metric: str = "dice") -> str:
 
     Args:
         summary: from ``summarise``.
-        metric: one of its ``means``.
+        metric: name of one of its ``means``.
     """
-    regions = summary["regions"]
-    rule = [":-:"] * len(SHOWN_NAMES) + ["---:"] * len(regions)
-    rows = [[*_dots(name, "●", "○"), *_cells(summary, metric, name)] for name in summary["sets"]]
+    titles, regions = summary.names.titles, summary.regions
+    rule = [":-:"] * len(titles) + ["---:"] * len(regions)
+    rows = [
+        [*_dots(summary, name, "●", "○"), *_cells(summary, metric, name)] for name in summary.sets
+    ]
     if len(rows) > 1:
-        rows.append([MEAN, *[""] * (len(SHOWN_NAMES) - 1), *_cells(summary, metric, MEAN)])
-    table = markdown_table([*SHOWN_NAMES.values(), *regions], rows, rule)
+        rows.append([MEAN, *[""] * (len(titles) - 1), *_cells(summary, metric, MEAN)])
+    table = markdown_table([*titles.values(), *regions], rows, rule)
     return f"{table}\n\n{_notes(summary, metric)}"
 
 
 def latex_sets_table(summary: Summary, metric: str = "dice") -> str:
     r"""Write the table of ``markdown_sets_table`` for LaTeX; it needs ``\usepackage{booktabs}``."""
-    regions = summary["regions"]
-    groups = [
-        [
-            [
-                *_dots(name, r"$\bullet$", r"$\circ$"),
-                *map(latex_number, _cells(summary, metric, name)),
-            ]
-            for name in summary["sets"]
-        ]
-    ]
-    if len(summary["sets"]) > 1:
-        label = rf"\multicolumn{{{len(SHOWN_NAMES)}}}{{l}}{{{MEAN}}}"
+    titles, regions = summary.names.titles, summary.regions
+    rows = []
+    for name in summary.sets:
+        dots = _dots(summary, name, r"$\bullet$", r"$\circ$")
+        rows.append([*dots, *map(latex_number, _cells(summary, metric, name))])
+    groups = [rows]
+    if len(rows) > 1:
+        label = rf"\multicolumn{{{len(titles)}}}{{l}}{{{MEAN}}}"
         groups.append([[label, *map(latex_number, _cells(summary, metric, MEAN))]])
-    columns = "c" * len(SHOWN_NAMES) + "r" * len(regions)
+    columns = "c" * len(titles) + "r" * len(regions)
     notes = f"% {_notes(summary, metric)} Needs the package booktabs."
-    return f"{notes}\n{latex_table([*SHOWN_NAMES.values(), *regions], groups, columns)}"
+    return f"{notes}\n{latex_table([*titles.values(), *regions], groups, columns)}"
 
 
 def markdown_overview(summary: Summary) -> str:
     """Table all metrics of the largest set and of the mean over sets with intervals, and what
     follows from them.
     """
-    sets, regions = summary["sets"], summary["regions"]
-    chosen = [sets[-1], MEAN] if len(sets) > 1 else sets
-    head = [f"{region}, {_set_text(name, len(sets))}" for name in chosen for region in regions]
-    rows = [
-        [
-            name,
-            *(
-                shown_interval(metric, summary["means"][metric][s][r])
-                for s in chosen
-                for r in regions
-            ),
-        ]
-        for metric, name in _NAMES.items()
-        if metric in summary["means"]
-    ]
-    rule = {"skip": "left out, but for volumes", "one": "counted, see the tables below"}[
-        summary["empty"]
-    ]
-    note = (
-        f"Regions that the truth does not have are {rule}. Precision is that of cases with a"
-        " prediction."
-    )
-    parts = [markdown_table(["mean over cases (95 % interval)", *head], rows), note]
-    if len(sets) > 1 and "counter_intuitive" in summary:
-        parts.append(_counter_intuitive(summary["counter_intuitive"]))
-    if any(summary["weights_and_performance"].values()):
-        parts.append(_correlations(summary["weights_and_performance"]))
+    n_sets = len(summary.sets)
+    chosen = [summary.sets[-1], MEAN] if n_sets > 1 else list(summary.sets)
+    metrics = [metric for metric in METRICS if metric.name in summary.means]
+    head = ["mean over cases (95 % interval)"]
+    for name in chosen:
+        title = f"mean of {n_sets} sets" if name == MEAN else summary.names.set_title(name)
+        head += [f"{region}, {title}" for region in summary.regions]
+    rows = []
+    for metric in metrics:
+        row = [metric.full_title]
+        for name in chosen:
+            row += [
+                metric.shown_interval(found.mean, found.low, found.high)
+                for found in summary.means[metric.name][name].values()
+            ]
+        rows.append(row)
+    absent = f"Regions that the truth does not have are {_ABSENT_REGIONS[summary.empty]}."
+    notes = [metric.note for metric in metrics if metric.note]
+    parts = [markdown_table(head, rows), " ".join([absent, *notes])]
+    if n_sets > 1 and summary.counter_intuitive is not None:
+        parts.append(_counter_intuitive(summary.counter_intuitive))
+    if any(summary.weights_and_performance.values()):
+        parts.append(_correlations(summary))
     return "\n\n".join(parts)
 
 
-def metric_name(metric: str) -> str:
-    """Name a metric of ``scores.csv`` with its unit."""
-    return {**_NAMES, **_WEIGHT_NAMES}.get(metric, metric)
-
-
-def shown(metric: str, value: float | None, sign: str = "") -> str:
-    """Write a value in the unit of ``metric_name``; with ``sign`` "+" also that of positive ones,
-    as errors have it.
-    """
-    sign = "+" if metric == "volume_error_ml" else sign
-    if value is None:
-        return UNKNOWN
-    digits = _DIGITS.get(metric, 1 if metric in _PERCENT or metric.endswith(("_mm", "_ml")) else 3)
-    rounded = (
-        round(100 * value if metric in _PERCENT else value, digits) + 0.0
-    )  # or else -0.04 would be -0.0
-    return f"{rounded:{sign if rounded else ''}.{digits}f}"
-
-
-def shown_interval(metric: str, found: Mapping[str, Any], sign: str = "") -> str:
-    """Write a mean with its interval, if it has one: ``71.2 (65.0–77.1)``."""
-    mean, low, high = (shown(metric, found[key], sign) for key in ("mean", "low", "high"))
-    if found["low"] is None:
-        return mean
-    between = (
-        " to " if low[:1] in "+-" or high[:1] in "+-" else "–"
-    )  # a dash beside a sign cannot be read
-    return f"{mean} ({low}{between}{high})"
-
-
-def convention(metric: str, empty: str) -> str:
-    """Say what a region counts that the truth does not have."""
-    if not skips_empty(metric):
-        return "Cases whose truth does not have the region count too"
-    if empty == "skip":
-        missed = (
-            ". A region that was missed altogether counts the diagonal of the grid"
-            if metric == "hd95_mm"
-            else ""
-        )
-        return f"Regions that the truth does not have are left out{missed}"
-    return f"A region that the truth does not have counts {_COUNTED_AS.get(metric, 'too')}"
-
-
-def latex_text(text: str) -> str:
-    """Escape what LaTeX would take for a command, and keep it on one line."""
-    return "".join(_LATEX.get(character, character) for character in _one_line(text))
-
-
-def latex_number(text: str) -> str:
-    """Write the minus signs and dashes of a cell as LaTeX does."""
-    return text.translate(_LATEX_NUMBER)
-
-
-def markdown_text(text: str) -> str:
-    """Escape what would end the cell of a table or start another element, and keep it on
-    one line.
-    """
-    return "".join(
-        f"\\{character}" if character in _MARKDOWN else character for character in _one_line(text)
-    )
-
-
-def markdown_table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], rule: Sequence[str] | None = None
-) -> str:
-    """Put cells together; without a rule the first column is left-aligned and the others are
-    right-aligned.
-    """
-    rule = rule or ["---"] + ["---:"] * (len(head) - 1)
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))
-
-
-def latex_table(
-    head: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], columns: str
-) -> str:
-    """Put cells together; groups of rows are parted by lines."""
-    bodies = ["\n".join(rf"{' & '.join(cells)} \\" for cells in rows) for rows in ([head], *groups)]
-    body = "\n\\midrule\n".join(bodies)
-    return f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}"
-
-
-def _one_line(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)
-
-
 def _cells(summary: Summary, metric: str, name: str) -> list[str]:
-    return [
-        shown(metric, summary["means"][metric][name][region]["mean"])
-        for region in summary["regions"]
-    ]
+    means = summary.means[metric][name]
+    return [summary.metric(metric).shown(means[region].mean) for region in summary.regions]
 
 
-def _dots(name: str, present: str, absent: str) -> list[str]:
+def _dots(summary: Summary, name: str, present: str, absent: str) -> list[str]:
     if name == GIVEN:
-        return ["?"] * len(MODALITIES)
-    return [present if modality in set_members(name) else absent for modality in MODALITIES]
+        return ["?"] * len(summary.names.modalities)
+    members = set_members(name)
+    return [present if modality in members else absent for modality in summary.names.modalities]
 
 
-def _notes(summary: Summary, metric: str) -> str:
+def _notes(summary: Summary, name: str) -> str:
     """Say of what a table is the average."""
+    metric = summary.metric(name)
     notes = [
-        f"{metric_name(metric)}.",
-        f"{convention(metric, summary['empty'])}; cases: {_n_cases(summary, metric)}.",
+        f"{metric.full_title}.",
+        f"{metric.convention(summary.empty)}; cases: {_n_cases(summary, name)}.",
     ]
-    if metric == "dice":
-        other = summary["dice_other_convention"][MEAN]
-        values = ", ".join(
-            f"{region} {shown(metric, found['mean'])}" for region, found in other.items()
-        )
-        notes.append(
-            {"skip": "Counted as 100 or 0", "one": "Left out"}[summary["empty"]]
-            + f" instead, the mean is: {values}."
-        )
-    if GIVEN in summary["sets"]:
+    if name == DICE.name and summary.dice_other_convention is not None:
+        other = summary.dice_other_convention[MEAN]
+        values = [f"{region} {metric.shown(found.mean)}" for region, found in other.items()]
+        convention = _OTHER_CONVENTION[summary.empty]
+        notes.append(f"{convention} instead, the mean is: {', '.join(values)}.")
+    if GIVEN in summary.sets:
         notes.append("?: nobody knows from which modalities.")
     return " ".join(notes)
 
 
 def _n_cases(summary: Summary, metric: str) -> str:
     """Count cases by region, and say where a set has fewer."""
-    means, parts = summary["means"][metric], []
-    for region in summary["regions"]:
-        most, fewest = (
-            means[MEAN][region]["n"],
-            min(means[name][region]["n"] for name in summary["sets"]),
-        )
-        parts.append(
-            f"{region} {most}" + (f" (at least {fewest} in every set)" if fewest < most else "")
-        )
+    means, parts = summary.means[metric], []
+    for region in summary.regions:
+        most = means[MEAN][region].n
+        fewest = min(means[name][region].n for name in summary.sets)
+        fewer = f" (at least {fewest} in every set)" if fewest < most else ""
+        parts.append(f"{region} {most}{fewer}")
     return ", ".join(parts)
 
 
-def _counter_intuitive(rates: Mapping[str, Any]) -> str:
-    found = (
-        f"{region} {shown_interval('dice', {**rate, 'mean': rate['rate']})} of {rate['n_pairs']}"
-        for region, rate in rates.items()
-    )
+def _counter_intuitive(rates: Mapping[str, PairRate]) -> str:
+    found = []
+    for region, rate in rates.items():
+        text = DICE.shown_interval(rate.rate, rate.low, rate.high)
+        found.append(f"{region} {text} of {rate.n_pairs}")
     title = (
         "Counter-intuitive rate, % of (case, set, larger set) in which the larger set has the lower"
         " Dice"
@@ -264,29 +131,23 @@ def _counter_intuitive(rates: Mapping[str, Any]) -> str:
     return f"{title}: {', '.join(found)}."
 
 
-def _correlations(correlations: Mapping[str, Any]) -> str:
-    names = {"dice": "Dice", "confidence": "confidence"}
-    rows = [
-        [SHOWN_NAMES[modality], region, *(_correlation(found.get(metric)) for metric in names)]
-        for modality, regions in correlations.items()
-        for region, found in regions.items()
-    ]
+def _correlations(summary: Summary) -> str:
+    rows = []
+    for modality, regions in summary.weights_and_performance.items():
+        for region, found in regions.items():
+            cells = [_correlation(found.get(metric.name)) for metric in CORRELATED]
+            rows.append([summary.names.titles[modality], region, *cells])
     title = (
         "Correlation over cases of a modality's weight with what its expert achieves alone (95 %"
         " interval)."
     )
-    header = ["modality", "region", *names.values()]
-    return f"{title}\n\n{markdown_table(header, rows, ['---', '---', '---:', '---:'])}"
+    header = ["modality", "region", *(str(metric.correlated) for metric in CORRELATED)]
+    rule = ["---", "---", *["---:"] * len(CORRELATED)]
+    return f"{title}\n\n{markdown_table(header, rows, rule)}"
 
 
-def _correlation(found: Mapping[str, Any] | None) -> str:
-    if found is None or found["r"] is None:
+def _correlation(found: Correlation | None) -> str:
+    if found is None or math.isnan(found.r):
         return UNKNOWN
-    ends = f" ({found['low']:.2f} to {found['high']:.2f})" if found["low"] is not None else ""
-    return f"{found['r']:.2f}{ends}, n = {found['n']}"
-
-
-def _set_text(name: str, n_sets: int) -> str:
-    if name == MEAN:
-        return f"mean of {n_sets} sets"
-    return "+".join(SHOWN_NAMES[modality] for modality in set_members(name)) or name
+    ends = "" if math.isnan(found.low) else f" ({found.low:.2f} to {found.high:.2f})"
+    return f"{found.r:.2f}{ends}, n = {found.n}"

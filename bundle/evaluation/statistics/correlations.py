@@ -1,18 +1,18 @@
 """Whether the gate trusts a modality where its expert is good."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.evaluation.score_table import ScoreTable, set_members
-from bundle.evaluation.statistics.intervals import N_RESAMPLES, percentiles, without_nan
+from bundle.evaluation.metrics import CORRELATED, weight_name
+from bundle.evaluation.score_table import ScoreTable
+from bundle.evaluation.statistics.intervals import N_RESAMPLES, percentiles, with_nan, without_nan
 
 Floats = NDArray[np.float64]
-
-PERFORMANCES = ("dice", "confidence")
 
 SMALLEST_SAMPLE = 10
 """Cases below which there is no interval: a resample of two distinct cases is always a perfect
@@ -44,6 +44,15 @@ class Correlation:
         """Return plain JSON; NaN becomes None."""
         return without_nan(asdict(self))
 
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> "Correlation":
+        """Read what ``to_json`` returned."""
+        return cls(**with_nan(facts))
+
+
+Correlations = dict[str, dict[str, dict[str, Correlation]]]
+"""Modality, region and metric to correlation."""
+
 
 def correlate(x: Floats, y: Floats, seed: int) -> Correlation:
     """Correlate (C,) with (C,) values in [0, 1]; pairs with a NaN are left out."""
@@ -57,9 +66,7 @@ def correlate(x: Floats, y: Floats, seed: int) -> Correlation:
     return Correlation(r, float(low[0]), float(high[0]), len(x))
 
 
-def weights_and_performance(
-    table: ScoreTable, *, empty: str, seed: int
-) -> dict[str, dict[str, dict[str, Correlation]]]:
+def weights_and_performance(table: ScoreTable, *, empty: str, seed: int) -> Correlations:
     """Correlate the mean gate weight of a modality with what its expert achieves alone, over cases.
 
     The weight is that of the largest set of the case. Where cases differ in what was acquired, part
@@ -71,30 +78,26 @@ def weights_and_performance(
         seed: of the bootstrap.
 
     Returns:
-        Modality, region and ``dice`` or ``confidence`` to correlation; nothing for modalities
-        without weights.
+        Modality, region and name of a metric of ``CORRELATED`` to correlation; nothing for
+        modalities without weights.
 
     Source: Li et al., SimMLM, arXiv:2507.19264, supplement, discussion of the gate.
     """
-    singles = [
-        name
-        for name in table.sets
-        if len(set_members(name)) == 1 and f"weight_{name}" in table.metrics
-    ]
-    known = [metric for metric in PERFORMANCES if metric in table.metrics]
-    alone = {metric: table.values(metric, empty=empty) for metric in known}
-    return {
-        name: {
-            region: {
-                metric: correlate(
-                    weights[:, index], alone[metric][:, table.sets.index(name), index], seed
-                )
-                for metric in known
+    metrics = [metric.name for metric in CORRELATED if metric.name in table.metrics]
+    alone = {metric: table.values(metric, empty=empty) for metric in metrics}
+    found: Correlations = {}
+    for modality in table.names.modalities:
+        if modality not in table.sets or weight_name(modality) not in table.metrics:
+            continue
+        place = table.sets.index(modality)
+        weights = _of_largest_set(table, weight_name(modality))
+        found[modality] = {}
+        for index, region in enumerate(table.regions):
+            found[modality][region] = {
+                metric: correlate(weights[:, index], values[:, place, index], seed)
+                for metric, values in alone.items()
             }
-            for index, region in enumerate(table.regions)
-        }
-        for name, weights in ((name, _of_largest_set(table, f"weight_{name}")) for name in singles)
-    }
+    return found
 
 
 def _of_largest_set(table: ScoreTable, metric: str) -> Floats:
@@ -111,7 +114,8 @@ def _of_largest_set(table: ScoreTable, metric: str) -> Floats:
 def _pearson(x: Floats, y: Floats) -> Floats:
     """Correlate along the last axis; NaN without variance."""
     spread_x, spread_y = x.std(axis=-1), y.std(axis=-1)
-    x, y = (part - part.mean(axis=-1, keepdims=True) for part in (x, y))
+    x = x - x.mean(axis=-1, keepdims=True)
+    y = y - y.mean(axis=-1, keepdims=True)
     varies = (spread_x > SMALLEST_SPREAD) & (spread_y > SMALLEST_SPREAD)
     size = np.where(varies, spread_x * spread_y, 1.0)
     r: Floats = np.where(varies, np.clip((x * y).mean(axis=-1) / size, -1, 1), np.nan)

@@ -1,6 +1,7 @@
 """Means and differences over cases, with how far other cases might have moved them."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,6 +37,11 @@ class Interval:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON; NaN becomes None."""
         return without_nan(asdict(self))
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> "Interval":
+        """Read what ``to_json`` returned."""
+        return cls(**with_nan(facts))
 
 
 @dataclass(frozen=True)
@@ -96,9 +102,7 @@ def bootstrap_means(values: Floats, seed: int) -> NDArray[np.object_]:
     known = np.isfinite(flat)
     columns = bootstrap_ratio(np.where(known, flat, 0.0), known.astype(np.float64), seed)
     intervals = np.empty(flat.shape[1], object)
-    for index, (mean, low, high) in enumerate(
-        zip(*(column.tolist() for column in columns), strict=True)
-    ):
+    for index, (mean, low, high) in enumerate(np.stack(columns, axis=1).tolist()):
         intervals[index] = Interval(mean, low, high, int(known[:, index].sum()))
     return intervals.reshape(values.shape[1:])
 
@@ -134,12 +138,17 @@ def percentiles(drawn: Floats) -> tuple[Floats, Floats]:
     return ends[0], ends[1]
 
 
-def without_nan(facts: dict[str, Any]) -> dict[str, Any]:
+def without_nan(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Replace NaN by None, which JSON has."""
     return {
         key: None if isinstance(value, float) and not math.isfinite(value) else value
         for key, value in facts.items()
     }
+
+
+def with_nan(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo ``without_nan``."""
+    return {key: math.nan if value is None else value for key, value in facts.items()}
 
 
 def _permutation_p(a: Floats, b: Floats, seed: int) -> float:
@@ -152,8 +161,7 @@ def _permutation_p(a: Floats, b: Floats, seed: int) -> float:
         vectorized=True,
         n_resamples=N_PERMUTATIONS,
         batch=PERMUTATION_BATCH,
-        random_state=np.random.default_rng(
-            seed
-        ),  # ``rng``, the new name, is not known to SciPy before 1.15
+        # ``rng``, the new name, is not known to SciPy before 1.15
+        random_state=np.random.default_rng(seed),
     )
     return float(test.pvalue)

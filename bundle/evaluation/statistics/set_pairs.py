@@ -1,14 +1,14 @@
 """How often more modalities give a worse result."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.evaluation.score_table import set_members
-from bundle.evaluation.statistics.intervals import bootstrap_ratio, without_nan
+from bundle.evaluation.statistics.intervals import bootstrap_ratio, with_nan, without_nan
+from bundle.evaluation.task_names import set_members
 
 SMALLEST_LOSS = 1e-6
 """Dice that a larger set must lose to count as worse: less is rounding."""
@@ -32,6 +32,11 @@ class PairRate:
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON; NaN becomes None."""
         return without_nan(asdict(self))
+
+    @classmethod
+    def from_json(cls, facts: Mapping[str, Any]) -> "PairRate":
+        """Read what ``to_json`` returned."""
+        return cls(**with_nan(facts))
 
 
 def nested_pairs(sets: Sequence[str]) -> list[tuple[int, int]]:
@@ -66,7 +71,8 @@ def counter_intuitive_rates(
     fewer, more = dice[:, pairs[:, 0]], dice[:, pairs[:, 1]]
     known = np.isfinite(fewer) & np.isfinite(more)
     worse = known & (more < fewer - SMALLEST_LOSS)
-    n_worse, n_known = (flags.sum(axis=1).astype(np.float64) for flags in (worse, known))
-    columns = (column.tolist() for column in bootstrap_ratio(n_worse, n_known, seed))
+    n_known = known.sum(axis=1).astype(np.float64)
+    columns = bootstrap_ratio(worse.sum(axis=1).astype(np.float64), n_known, seed)
     n_pairs = n_known.sum(axis=0).astype(int).tolist()
-    return [PairRate(*values) for values in zip(*columns, n_pairs, strict=True)]
+    rows = zip(*np.stack(columns).tolist(), n_pairs, strict=True)
+    return [PairRate(*row) for row in rows]

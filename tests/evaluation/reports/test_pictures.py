@@ -9,20 +9,19 @@ from matplotlib.transforms import Bbox
 
 from bundle.evaluation.case_slices import CaseSlice
 from bundle.evaluation.reports.pictures import (
-    OUTER_FIRST,
-    REGION_COLOURS,
     draw_dice_per_set,
     draw_reliability,
     draw_weights,
     draw_worst_cases,
 )
-from bundle.evaluation.score_table import ALL_SETS, GIVEN, Score, ScoreTable, set_members
-from bundle.evaluation.statistics.summary import summarise
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import REGION_LABELS, REGIONS
+from bundle.evaluation.score_table import Score
+from bundle.evaluation.statistics.summary import Summary, summarise
+from bundle.evaluation.task_names import GIVEN, set_members
+from bundle.tasks.default import DEFAULT_TASK
+from tests.evaluation.sample_scores import MODALITIES, NAMES, REGIONS, SETS, table_of
 
-SETS = ALL_SETS[:-1]
 FULL = SETS[-1]
+REGION_COLOURS = {region.name: region.colour for region in DEFAULT_TASK.regions}
 SHOWN_SETS = pytest.mark.parametrize("sets", [SETS, (FULL,), ("t1c", "t1c+t2f"), (GIVEN,)], ids=len)
 STRANGE = ("$x_1$", "$\\frac{1}{0}", "a\nb", "患者 \u202e", "W" * 300, "")
 NAN = math.nan
@@ -30,7 +29,7 @@ NAN = math.nan
 
 def dice(name: str, region: str) -> float:
     """Grows from set to set by 0.04, and from region to region by 0.1."""
-    return 0.1 + 0.04 * ALL_SETS.index(name) + 0.1 * REGIONS.index(region)
+    return 0.1 + 0.04 * NAMES.all_sets.index(name) + 0.1 * REGIONS.index(region)
 
 
 def weight(modality: str, name: str, region: str) -> float:
@@ -42,7 +41,7 @@ def weight(modality: str, name: str, region: str) -> float:
 
 
 @cache
-def summary(sets=SETS, cases="abc", absent=None, with_weights=True) -> dict:
+def summary(sets=SETS, cases="abc", absent=None, with_weights=True) -> Summary:
     """Summarise cases whose Dice lie around the mean, further above than below; none has the region
     ``absent``.
     """
@@ -61,7 +60,7 @@ def summary(sets=SETS, cases="abc", absent=None, with_weights=True) -> dict:
                     if with_weights
                 }
                 scores += [Score(case, name, region, *item) for item in (values | weights).items()]
-    return summarise(ScoreTable(scores))
+    return summarise(table_of(scores))
 
 
 def marks(axes) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -88,7 +87,7 @@ def case_slice(case="a", *, truth=None, predicted=None, score=0.5) -> CaseSlice:
     name.
     """
     masks = []
-    for places in (truth or {}, predicted or {}):
+    for places in (predicted or {}, truth or {}):
         masks.append(np.zeros((len(REGIONS), 6, 5), bool))
         for region, place in places.items():
             masks[-1][(REGIONS.index(region), *place)] = True
@@ -125,29 +124,31 @@ def assert_nothing_leaves_the_page(figure):
 
 
 def test_every_set_and_region_has_a_mark_at_its_mean():
-    found = marks(draw_dice_per_set(summary()).axes[0])
+    found = marks(draw_dice_per_set(summary(), DEFAULT_TASK).axes[0])
     assert tuple(found) == REGIONS
     for region, (places, _) in found.items():
         np.testing.assert_allclose(places[:, 1], [dice(name, region) for name in SETS])
 
 
 def test_the_bar_of_a_mark_is_its_interval():
-    means = summary()["means"]["dice"]
-    for region, (places, ends) in marks(draw_dice_per_set(summary()).axes[0]).items():
+    means = summary().means["dice"]
+    for region, (places, ends) in marks(draw_dice_per_set(summary(), DEFAULT_TASK).axes[0]).items():
         np.testing.assert_allclose(
-            ends, [(means[name][region]["low"], means[name][region]["high"]) for name in SETS]
+            ends, [(means[name][region].low, means[name][region].high) for name in SETS]
         )
         assert (ends[:, 1] - places[:, 1] > places[:, 1] - ends[:, 0]).all()
 
 
 def test_with_one_case_the_marks_stand_alone():
-    for region, (places, ends) in marks(draw_dice_per_set(summary(cases="a")).axes[0]).items():
+    for region, (places, ends) in marks(
+        draw_dice_per_set(summary(cases="a"), DEFAULT_TASK).axes[0]
+    ).items():
         np.testing.assert_allclose(places[:, 1], [dice(name, region) for name in SETS])
         np.testing.assert_array_equal(ends[:, 0], ends[:, 1])
 
 
 def test_a_region_that_no_case_has_gets_neither_marks_nor_a_mean():
-    axes = draw_dice_per_set(summary(absent="ET")).axes[0]
+    axes = draw_dice_per_set(summary(absent="ET"), DEFAULT_TASK).axes[0]
     assert {region: len(places) for region, (places, _) in marks(axes).items()} == {
         "TC": 15,
         "WT": 15,
@@ -162,14 +163,14 @@ def test_a_region_without_marks_leaves_the_axes_where_they_are():
     """
     places = []
     for absent in (None, "ET"):
-        figure = draw_dice_per_set(summary(absent=absent))
+        figure = draw_dice_per_set(summary(absent=absent), DEFAULT_TASK)
         figure.draw_without_rendering()
         places.append(figure.axes[0].get_position().extents)
     np.testing.assert_allclose(*places, atol=0.01)
 
 
 def test_the_marks_of_a_set_stand_side_by_side_over_its_dots():
-    upper, lower = draw_dice_per_set(summary()).axes
+    upper, lower = draw_dice_per_set(summary(), DEFAULT_TASK).axes
     across = np.array([places[:, 0] for places, _ in marks(upper).values()])
     np.testing.assert_array_equal(across.round(), np.tile(np.arange(15), (3, 1)))
     assert (np.diff(across, axis=0) > 0.1).all()
@@ -177,7 +178,7 @@ def test_the_marks_of_a_set_stand_side_by_side_over_its_dots():
 
 
 def test_a_dot_is_filled_where_the_set_has_the_modality():
-    lower = draw_dice_per_set(summary()).axes[1]
+    lower = draw_dice_per_set(summary(), DEFAULT_TASK).axes[1]
     filled = {
         tuple(dot.get_xydata()[0].astype(int)): dot.get_markerfacecolor() != "none"
         for dot in lower.lines
@@ -191,14 +192,14 @@ def test_a_dot_is_filled_where_the_set_has_the_modality():
 
 
 def test_where_nobody_knows_the_modalities_there_are_question_marks_instead_of_dots():
-    lower = draw_dice_per_set(summary((GIVEN,))).axes[1]
+    lower = draw_dice_per_set(summary((GIVEN,)), DEFAULT_TASK).axes[1]
     assert [text.get_text() for text in lower.texts] == ["?"] * len(MODALITIES)
     assert [label.get_text() for label in lower.get_xticklabels()] == ["given"]
     assert not lower.lines
 
 
 def test_a_dotted_line_of_the_regions_colour_is_the_mean_over_sets():
-    axes = draw_dice_per_set(summary()).axes[0]
+    axes = draw_dice_per_set(summary(), DEFAULT_TASK).axes[0]
     found = {line.get_color(): line.get_ydata()[0] for line in dotted(axes)}
     assert found == pytest.approx(
         {REGION_COLOURS[r]: np.mean([dice(n, r) for n in SETS]) for r in REGIONS}
@@ -210,14 +211,14 @@ def test_a_dotted_line_of_the_regions_colour_is_the_mean_over_sets():
 
 
 def test_one_set_is_no_mean_over_sets():
-    axes = draw_dice_per_set(summary((FULL,))).axes[0]
+    axes = draw_dice_per_set(summary((FULL,)), DEFAULT_TASK).axes[0]
     assert not dotted(axes)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == list(REGIONS)
 
 
 @SHOWN_SETS
 def test_the_legend_lies_above_the_axes_where_it_covers_no_interval(sets):
-    figure = draw_dice_per_set(summary(sets))
+    figure = draw_dice_per_set(summary(sets), DEFAULT_TASK)
     figure.draw_without_rendering()
     upper = figure.axes[0]
     assert upper.get_legend().get_window_extent().y0 >= upper.get_window_extent().y1
@@ -225,8 +226,8 @@ def test_the_legend_lies_above_the_axes_where_it_covers_no_interval(sets):
 
 def test_marks_at_0_and_1_are_not_cut_in_half():
     bins = [(0.0, 0.5, 5, 0.0, 0.0), (0.5, 1.0, 5, 1.0, 1.0)]
-    line, *_ = draw_dice_per_set(summary()).axes[0].containers[0]
-    _, curve = draw_reliability({"WT": bins}).axes[0].lines
+    line, *_ = draw_dice_per_set(summary(), DEFAULT_TASK).axes[0].containers[0]
+    _, curve = draw_reliability({"WT": bins}, DEFAULT_TASK).axes[0].lines
     assert not line.get_clip_on()
     assert not curve.get_clip_on()
 
@@ -242,7 +243,7 @@ def test_every_region_has_a_curve_of_its_filled_bins_and_the_diagonal(regions):
         ]
         for place, region in enumerate(regions, start=1)
     }
-    upper = draw_reliability(bins).axes[: len(regions)]
+    upper = draw_reliability(bins, DEFAULT_TASK).axes[: len(regions)]
     assert [axes.get_title() for axes in upper] == list(regions)
     for place, (region, axes) in enumerate(zip(regions, upper, strict=True), start=1):
         diagonal, curve = axes.lines
@@ -253,14 +254,16 @@ def test_every_region_has_a_curve_of_its_filled_bins_and_the_diagonal(regions):
 
 def test_below_a_curve_stand_the_shares_of_voxels_of_its_bins():
     bins = [(0.0, 0.2, 60, 0.1, 0.0), (0.2, 0.6, 0, NAN, NAN), (0.6, 1.0, 20, 0.7, 1.0)]
-    bars = draw_reliability({"ET": bins}).axes[1].patches
+    bars = draw_reliability({"ET": bins}, DEFAULT_TASK).axes[1].patches
     np.testing.assert_allclose([bar.get_bbox().intervalx for bar in bars], [(0.0, 0.2), (0.6, 1.0)])
     assert [bar.get_height() for bar in bars] == [0.75, 0.25]
 
 
 @pytest.mark.parametrize("regions", [REGIONS, ("WT",)], ids=len)
 def test_a_curve_and_its_bars_have_one_probability_axis(regions):
-    figure = draw_reliability({region: [(0.0, 1.0, 5, 0.5, 0.5)] for region in regions})
+    figure = draw_reliability(
+        {region: [(0.0, 1.0, 5, 0.5, 0.5)] for region in regions}, DEFAULT_TASK
+    )
     figure.draw_without_rendering()
     boxes = [axes.get_window_extent() for axes in figure.axes]
     for upper, lower in zip(boxes[: len(regions)], boxes[len(regions) :], strict=True):
@@ -270,7 +273,9 @@ def test_a_curve_and_its_bars_have_one_probability_axis(regions):
 
 
 def test_a_region_without_any_voxel_has_the_diagonal_alone():
-    figure = draw_reliability({"ET": [(0.0, 0.5, 0, NAN, NAN), (0.5, 1.0, 0, NAN, NAN)]})
+    figure = draw_reliability(
+        {"ET": [(0.0, 0.5, 0, NAN, NAN), (0.5, 1.0, 0, NAN, NAN)]}, DEFAULT_TASK
+    )
     assert [len(line.get_xdata()) for line in figure.axes[0].lines] == [2, 0]
     assert not figure.axes[1].patches
     assert_nothing_leaves_the_page(figure)
@@ -320,14 +325,14 @@ def test_weights_that_are_not_known_are_blank():
 @pytest.mark.parametrize("n_cases", [1, 2, 3, 4, 6])
 def test_there_are_as_many_panels_as_cases_in_their_order(n_cases):
     slices = [case_slice(f"case {n}", score=n / 10) for n in range(n_cases)]
-    panels = shown_panels(draw_worst_cases(slices))
+    panels = shown_panels(draw_worst_cases(slices, DEFAULT_TASK))
     assert [axes.get_title() for axes in panels] == [
         f"case {n}\nmean Dice {n / 10:.2f}" for n in range(n_cases)
     ]
 
 
 def test_without_a_case_the_page_is_empty_but_for_its_legend():
-    figure = draw_worst_cases([])
+    figure = draw_worst_cases([], DEFAULT_TASK)
     assert not shown_panels(figure)
     assert_nothing_leaves_the_page(figure)
 
@@ -336,7 +341,9 @@ def test_the_truth_is_solid_and_the_prediction_dashed_in_the_colours_of_their_re
     """Columns are 2 mm and rows 4 mm, of which the first is on top."""
     truth = {"WT": (slice(1, 5), slice(0, 4)), "TC": (slice(2, 4), slice(1, 3)), "ET": (2, 1)}
     predicted = {"WT": (slice(3, 6), slice(2, 5)), "TC": (5, 4)}
-    (axes,) = shown_panels(draw_worst_cases([case_slice(truth=truth, predicted=predicted)]))
+    (axes,) = shown_panels(
+        draw_worst_cases([case_slice(truth=truth, predicted=predicted)], DEFAULT_TASK)
+    )
     assert outlines(axes) == [
         ("WT", "solid", [0, 4, 8, 20]),
         ("TC", "solid", [2, 8, 6, 16]),
@@ -347,16 +354,14 @@ def test_the_truth_is_solid_and_the_prediction_dashed_in_the_colours_of_their_re
 
 
 def test_inner_regions_are_outlined_last_so_that_they_are_seen_where_lines_coincide():
-    labels = [set(REGION_LABELS[region]) for region in OUTER_FIRST]
-    assert labels[0] > labels[1] > labels[2]
     everything = dict.fromkeys(REGIONS, (slice(2, 4), slice(1, 3)))
-    (axes,) = shown_panels(draw_worst_cases([case_slice(truth=everything)]))
-    assert [region for region, *_ in outlines(axes)] == list(OUTER_FIRST)
+    (axes,) = shown_panels(draw_worst_cases([case_slice(truth=everything)], DEFAULT_TASK))
+    assert [region for region, *_ in outlines(axes)] == ["WT", "TC", "ET"]
     assert len({drawn.get_zorder() for drawn in axes.collections}) == 1
 
 
 def test_the_image_lies_under_its_outlines_with_its_true_proportions():
-    (axes,) = shown_panels(draw_worst_cases([case_slice()]))
+    (axes,) = shown_panels(draw_worst_cases([case_slice()], DEFAULT_TASK))
     (image,) = axes.images
     assert image.get_extent() == [0, 10, 0, 24]
     assert (axes.get_xlim(), axes.get_ylim(), axes.get_aspect()) == ((0, 10), (0, 24), 1)
@@ -365,13 +370,13 @@ def test_the_image_lies_under_its_outlines_with_its_true_proportions():
 
 
 def test_a_panel_says_which_side_is_the_patients_right():
-    (axes,) = shown_panels(draw_worst_cases([case_slice()]))
+    (axes,) = shown_panels(draw_worst_cases([case_slice()], DEFAULT_TASK))
     left, right = sorted(axes.texts, key=lambda text: text.get_position()[0])
     assert (left.get_text(), right.get_text()) == ("R", "L")
 
 
 def test_the_legend_tells_regions_by_colour_and_truth_from_prediction_by_style():
-    (legend,) = draw_worst_cases([case_slice()]).legends
+    (legend,) = draw_worst_cases([case_slice()], DEFAULT_TASK).legends
     keys = {
         text.get_text(): (line.get_color(), line.get_linestyle())
         for text, line in zip(legend.get_texts(), legend.get_lines(), strict=True)
@@ -387,7 +392,7 @@ def test_a_case_may_have_any_name(name):
     """Neither markup nor an end of line, a letter that the font lacks, or the length of a name has
     an effect.
     """
-    figure = draw_worst_cases([case_slice(name)] * 2)
+    figure = draw_worst_cases([case_slice(name)] * 2, DEFAULT_TASK)
     first, _, last = shown_panels(figure)[0].get_title().partition("\n")
     assert first.startswith(name[:1].replace("患", "?"))
     assert last == "mean Dice 0.50"
@@ -397,7 +402,7 @@ def test_a_case_may_have_any_name(name):
 
 @pytest.mark.parametrize("n_cases", [2, 6])
 def test_titles_of_neighbours_do_not_touch(n_cases):
-    figure = draw_worst_cases([case_slice("W" * 300)] * n_cases)
+    figure = draw_worst_cases([case_slice("W" * 300)] * n_cases, DEFAULT_TASK)
     figure.draw_without_rendering()
     boxes = [axes.title.get_window_extent() for axes in shown_panels(figure)]
     assert not any(
@@ -406,6 +411,13 @@ def test_titles_of_neighbours_do_not_touch(n_cases):
 
 
 @SHOWN_SETS
-@pytest.mark.parametrize("draw", [draw_dice_per_set, draw_weights])
+@pytest.mark.parametrize(
+    "draw", [lambda summary: draw_dice_per_set(summary, DEFAULT_TASK), draw_weights]
+)
 def test_no_text_of_a_summary_leaves_the_page(draw, sets):
     assert_nothing_leaves_the_page(draw(summary(sets, cases="a")))
+
+
+def test_regions_have_the_colours_of_the_okabe_and_ito_palette():
+    """Told apart with every kind of colour blindness."""
+    assert REGION_COLOURS == {"TC": "#0072b2", "WT": "#009e73", "ET": "#d55e00"}

@@ -11,7 +11,8 @@ from bundle.evaluation.judge import JudgedCase
 from bundle.evaluation.probability_histogram import ProbabilityHistogram
 from bundle.evaluation.reports.report import N_WORST, EvaluationReport
 from bundle.evaluation.score_table import Score, ScoreTable
-from bundle.tasks.regions import REGIONS
+from bundle.evaluation.statistics.summary import Summary
+from tests.evaluation.sample_scores import NAMES, REGIONS
 
 SETS = ("t1c", "t1c+t2f")
 FILES = {"scores.csv", "reliability.csv", "summary.json", "report.md", "tables.tex"}
@@ -37,11 +38,11 @@ def judged(case: str, dice: float, *, sets=SETS, bare=False) -> JudgedCase:
         case,
         scores,
         histograms,
-        CaseSlice(case, dice, np.zeros((6, 5), np.float32), shown, ~shown, (5.0, 6.0)),
+        CaseSlice(case, dice, np.zeros((6, 5), np.float32), ~shown, shown, (5.0, 6.0)),
     )
 
 
-def report(folder, *cases: JudgedCase, **options) -> dict:
+def report(folder, *cases: JudgedCase, **options) -> Summary:
     made = EvaluationReport(folder, **options)
     for case in cases:
         made.add(case)
@@ -67,7 +68,7 @@ def test_the_summary_is_plain_json_with_the_means_and_what_made_them(tmp_path):
         tmp_path, judged("a", 0.5), judged("b", 0.7), facts={"weights_sha256": "abc"}, empty="one"
     )
     summary = json.loads((tmp_path / "summary.json").read_text(encoding="utf-8"))
-    assert summary == json.loads(json.dumps(given))
+    assert summary | given.to_json() == summary
     assert summary["means"]["dice"]["t1c"]["WT"]["mean"] == pytest.approx(0.6)
     assert (summary["n_cases"], summary["empty"], summary["weights_sha256"]) == (2, "one", "abc")
     assert "torch" in summary["versions"]
@@ -87,7 +88,7 @@ def test_voxels_of_all_cases_are_counted_together(tmp_path):
 
 def test_scores_are_read_back_as_they_were(tmp_path):
     report(tmp_path, judged("a", 0.123456), judged("b", 0.7))
-    table = ScoreTable.read(tmp_path / "scores.csv")
+    table = ScoreTable.read(tmp_path / "scores.csv", NAMES)
     assert table.cases == ("a", "b") or list(table.cases) == ["a", "b"]
     assert table.values("dice", empty="one")[0, 0, 0] == pytest.approx(0.123456)
 

@@ -2,25 +2,23 @@ import re
 
 import pytest
 
+from bundle.evaluation.metrics import metric_named
 from bundle.evaluation.reports.tables import (
     latex_sets_table,
-    latex_text,
     markdown_overview,
     markdown_sets_table,
-    markdown_text,
-    metric_name,
-    shown,
-    shown_interval,
 )
-from bundle.evaluation.score_table import ALL_SETS, GIVEN, Score, ScoreTable, set_members
-from bundle.evaluation.statistics.summary import MEAN, summarise
-from bundle.tasks.regions import REGIONS
+from bundle.evaluation.score_table import Score
+from bundle.evaluation.statistics.correlations import Correlation
+from bundle.evaluation.statistics.set_pairs import PairRate
+from bundle.evaluation.statistics.summary import MEAN, Summary, summarise
+from bundle.evaluation.task_names import GIVEN, set_members
+from tests.evaluation.sample_scores import NAMES, REGIONS, SETS, table_of
 
-SETS = ALL_SETS[:-1]
 FULL = SETS[-1]
 
 
-def run(sets=SETS, cases="ab", empty="skip", **more: float) -> dict:
+def run(sets=SETS, cases="ab", empty="skip", **more: float) -> Summary:
     """Dice is 0.1 for TC, 0.2 for WT, 0.3 for ET, and 0.1 more with every further modality."""
     scores = []
     for case in cases:
@@ -39,7 +37,7 @@ def run(sets=SETS, cases="ab", empty="skip", **more: float) -> dict:
                     Score(case, name, region, metric, value)
                     for metric, value in {**values, **weights}.items()
                 ]
-    return summarise(ScoreTable(scores), empty=empty)
+    return summarise(table_of(scores), empty=empty)
 
 
 def rows(table: str) -> list[list[str]]:
@@ -78,7 +76,7 @@ def test_distances_and_volumes_are_in_their_units(metric, expected):
     table = markdown_sets_table(run(), metric)
     assert rows(table)[2][4:] == [expected] * 3
     assert table.endswith("cases: TC 2, WT 2, ET 2.")
-    assert metric_name(metric) in table
+    assert metric_named(metric, NAMES.titles).full_title in table
 
 
 @pytest.mark.parametrize(
@@ -96,7 +94,7 @@ def test_distances_and_volumes_are_in_their_units(metric, expected):
 def test_below_dice_stand_the_convention_and_the_mean_under_the_other_one(empty, rule, mean, other):
     found = [Score("a", "t1c", "ET", "dice", 0.3), Score("a", "t1c", "ET", "truth_ml", 2.0)]
     found += [Score("b", "t1c", "ET", "dice", 1.0), Score("b", "t1c", "ET", "truth_ml", 0.0)]
-    table = markdown_sets_table(summarise(ScoreTable(found), empty=empty))
+    table = markdown_sets_table(summarise(table_of(found), empty=empty))
     assert rows(table)[-1][-1] == mean
     assert rule in table
     assert f"{other}, the mean is: ET {'65.0' if empty == 'skip' else '30.0'}." in table
@@ -119,7 +117,7 @@ def test_sets_that_fewer_cases_have_are_told():
     found = [Score(case, "t1c", "ET", m, 0.5) for case in "abc" for m in ("dice", "truth_ml")]
     found += [Score("a", "t1c+t2f", "ET", m, 0.5) for m in ("dice", "truth_ml")]
     assert "cases: ET 3 (at least 1 in every set)." in markdown_sets_table(
-        summarise(ScoreTable(found))
+        summarise(table_of(found))
     )
 
 
@@ -167,14 +165,9 @@ def test_the_overview_has_a_row_per_metric_with_the_full_set_and_the_mean_over_s
 
 def test_the_overview_tells_how_often_more_harmed_and_what_the_weights_followed():
     summary = run(cases="abc", confidence=0.5)
-    summary["counter_intuitive"]["ET"] = {
-        "rate": 0.072,
-        "low": 0.05,
-        "high": 0.0911,
-        "n_pairs": 150,
-    }
-    found = {"r": 0.29, "low": -0.1, "high": 0.604, "n": 3}
-    summary["weights_and_performance"]["t1c"]["ET"]["confidence"] = found
+    summary.counter_intuitive["ET"] = PairRate(0.072, 0.05, 0.0911, 150)
+    found = Correlation(0.29, -0.1, 0.604, 3)
+    summary.weights_and_performance["t1c"]["ET"]["confidence"] = found
     _, note, rate, _, correlations = markdown_overview(summary).split("\n\n")
     assert "left out, but for volumes" in note
     assert "TC 0.0 (0.0–0.0) of 150" in rate
@@ -197,56 +190,12 @@ def test_all_rows_of_a_table_have_as_many_cells(text):
         assert len({len(row) for row in rows(table)}) <= 1
 
 
-@pytest.mark.parametrize(
-    ("metric", "value", "sign", "text"),
-    [
-        ("dice", 0.7125, "", "71.2"),
-        ("dice", None, "", "–"),
-        ("dice", -0.0004, "", "0.0"),
-        ("dice", 0.0123, "+", "+1.2"),
-        ("dice", -0.0123, "+", "-1.2"),
-        ("dice", 0.0, "+", "0.0"),
-        ("hd95_mm", 4.26, "", "4.3"),
-        ("ece", 0.00312, "", "0.31"),
-        ("entropy_auroc", 0.98765, "", "0.988"),
-        ("weight_t1c", 0.25, "", "0.250"),
-    ],
-)
-def test_values_are_rounded_in_their_units(metric, value, sign, text):
-    assert shown(metric, value, sign) == text
-
-
-@pytest.mark.parametrize(
-    ("found", "text"),
-    [
-        ({"mean": 0.712, "low": 0.65, "high": 0.771}, "71.2 (65.0–77.1)"),
-        ({"mean": 0.012, "low": -0.03, "high": 0.05}, "1.2 (-3.0 to 5.0)"),
-        ({"mean": 0.712, "low": None, "high": None}, "71.2"),
-        ({"mean": None, "low": None, "high": None}, "–"),
-    ],
-)
-def test_an_interval_stands_in_brackets_where_there_is_one(found, text):
-    assert shown_interval("dice", found) == text
-
-
-@pytest.mark.parametrize("metric", ["weight_t2f", "weight_new", "new_metric", "dice"])
-def test_every_metric_has_a_name(metric):
-    names = {"weight_t2f": "weight of FLAIR", "dice": "Dice, %"}
-    assert metric_name(metric) == names.get(metric, metric)
-
-
-def test_nothing_in_a_name_is_a_command_to_latex():
-    assert latex_text("a_b & 5% #1 $x$ {y}") == r"a\_b \& 5\% \#1 \$x\$ \{y\}"
-    assert latex_text("\\~^") == r"\textbackslash{}\textasciitilde{}\textasciicircum{}"
-    assert latex_text("one\n\\input{two}") == r"one \textbackslash{}input\{two\}"
-
-
-def test_nothing_in_a_name_is_an_element_of_markdown():
-    assert markdown_text("a|b_c*[d](e)<f>`g`") == r"a\|b\_c\*\[d\](e)\<f\>\`g\`"
-    assert markdown_text("one\n| two\\|") == r"one \| two\\\|"
-
-
 def test_the_mean_row_is_that_of_the_summary():
     summary = run()
-    expected = [f"{100 * summary['means']['dice'][MEAN][region]['mean']:.1f}" for region in REGIONS]
+    expected = [f"{100 * summary.means['dice'][MEAN][region].mean:.1f}" for region in REGIONS]
     assert rows(markdown_sets_table(summary))[-1][4:] == expected
+
+
+def test_the_note_below_the_overview_is_that_of_the_metrics_in_it():
+    assert "Precision is that of cases with a prediction" not in markdown_overview(run())
+    assert "Precision is that of cases with a prediction" in markdown_overview(run(precision=0.5))

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from scipy.stats import pearsonr
 
-from bundle.evaluation.score_table import GIVEN, Score, ScoreTable
+from bundle.evaluation.score_table import Score
 from bundle.evaluation.statistics.correlations import (
     Correlation,
     correlate,
     weights_and_performance,
 )
+from bundle.evaluation.task_names import GIVEN
+from tests.evaluation.sample_scores import table_of
 
 NAN = math.nan
 
@@ -100,7 +102,7 @@ def test_the_weight_is_that_of_the_largest_set_of_each_case_and_the_performance_
     rows += scores(
         "d", "t1c+t2f", dice=0.0, confidence=0.0, weight_t1c=0.4
     )  # all that this case has
-    found = weights_and_performance(ScoreTable(rows), empty="skip", seed=0)
+    found = weights_and_performance(table_of(rows), empty="skip", seed=0)
     assert list(found) == ["t1c"]
     assert found["t1c"]["ET"]["dice"].r == pytest.approx(1.0)
     assert found["t1c"]["ET"]["confidence"].r == pytest.approx(-1.0)
@@ -116,7 +118,7 @@ def test_every_modality_and_region_has_its_own_correlation():
             )
             weights = {"weight_t1c": 0.5 + sign * value, "weight_t2f": 0.5 - sign * value}
             rows += scores(case, "t1c+t2f", region, **weights)
-    found = weights_and_performance(ScoreTable(rows), empty="skip", seed=0)
+    found = weights_and_performance(table_of(rows), empty="skip", seed=0)
     r = [
         found[modality][region]["dice"].r for modality in ("t1c", "t2f") for region in ("WT", "ET")
     ]
@@ -132,14 +134,11 @@ def test_a_region_that_the_truth_does_not_have_is_left_out_unless_it_shall_count
         for row in scores(case, "t1c", dice=w, weight_t1c=w)
     ]
     rows += scores("d", "t1c", dice=1.0, weight_t1c=0.3, truth_ml=0.0)
-    assert (
-        weights_and_performance(ScoreTable(rows), empty=empty, seed=0)["t1c"]["ET"]["dice"].n == n
-    )
+    assert weights_and_performance(table_of(rows), empty=empty, seed=0)["t1c"]["ET"]["dice"].n == n
 
 
 @pytest.mark.parametrize("chosen", [GIVEN, "t1c"])
 def test_without_weights_there_is_nothing_to_correlate(chosen):
     assert (
-        weights_and_performance(ScoreTable(scores("a", chosen, dice=0.5)), empty="skip", seed=0)
-        == {}
+        weights_and_performance(table_of(scores("a", chosen, dice=0.5)), empty="skip", seed=0) == {}
     )

@@ -3,15 +3,15 @@ import math
 import numpy as np
 import pytest
 
-from bundle.evaluation.score_table import ALL_SETS, GIVEN, set_members
 from bundle.evaluation.statistics.set_pairs import (
     SMALLEST_LOSS,
     PairRate,
     counter_intuitive_rates,
     nested_pairs,
 )
+from bundle.evaluation.task_names import GIVEN, set_members
+from tests.evaluation.sample_scores import SETS
 
-SETS = ALL_SETS[:-1]
 SIZES = np.array([len(set_members(name)) for name in SETS], float)
 TWO = ("t1n", "t1c", "t1n+t1c")
 
