@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bundle.processes import is_first_process
 from bundle.tasks.modalities import MODALITIES
-from bundle.weights.state_file import load_state, save_state
+from bundle.weights.state_file import read_weights, save_state
 
 LOGGER = logging.getLogger("simmlm")
 
@@ -95,7 +95,7 @@ class BestWeights:
             for name, value in self.network.state_dict().items()
             if self._part_of(name) is not None
         }
-        kept = load_state(self.path) if set(better) != set(self.parts) else {}
+        kept = read_weights(self.path) if set(better) != set(self.parts) else {}
         save_state(
             {
                 name: value if self._part_of(name) in better else kept[name]

@@ -1,6 +1,5 @@
 """Weights on disk: plain state dicts, checked before they are used."""
 
-import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -10,9 +9,9 @@ from torch import nn
 
 from bundle.errors import SetupError
 from bundle.files.atomic_file import appearing_at_once
+from bundle.files.hashes import sha256_of, sha256_of_file
 from bundle.mixture.experts import OUTPUT_BLOCK
-from bundle.weights.state_file import save_state, tensor_bytes
-from bundle.weights.weight_files import State, on_cpu, read_weights
+from bundle.weights.state_file import State, read_weights, tensor_bytes
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -69,36 +68,6 @@ def initial_weights(network: Network, source: Path | str | Sequence[Path | str] 
     return _load_parts(network, states)
 
 
-def save_weights(network: nn.Module, path: Path | str, only: Sequence[str] | None = None) -> None:
-    """Store weights as they are, as a plain state dict; an older file stays until the new one is
-    complete.
-
-    Args:
-        network: a mixture of experts if ``only`` is given.
-        path: where the weights go.
-        only: names of the experts to store; left out, the whole network is.
-
-    Raises:
-        SetupError: the network has no expert of such a name.
-        OutputError: the weights cannot be written.
-    """
-    state = network.state_dict()
-    if only is not None:
-        unknown = [name for name in only if name not in _experts_in(state)]
-        if unknown or not only:
-            raise SetupError(
-                "E_EXPERTS",
-                f"Experts to store must be among {_listed(_experts_in(state))}; got"
-                f" {_listed(unknown)}. Correct the names.",
-            )
-        state = {
-            name: value
-            for name, value in state.items()
-            if _is_of_expert(name) and _expert_of(name) in only
-        }
-    save_state(on_cpu(state), Path(path))
-
-
 def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str) -> None:
     """Store a checkpoint in half precision with its checksum, ready for ``load_verified``.
 
@@ -112,8 +81,21 @@ def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str)
         OutputError: the weights cannot be written.
     """
     file = Path(checkpoint)
-    state = on_cpu(_load_into(network, read_weights(file), file).state_dict(), half=True)
+    state = _half(_load_into(network, read_weights(file), file).state_dict())
     write_with_checksum(tensor_bytes(state), Path(path))
+
+
+def _half(state: State) -> State:
+    """Bring weights to the CPU in half precision; a tensor of two names (DynUNet's) is stored
+    once.
+    """
+    converted: State = {}
+    places = {name: (value.data_ptr(), value.shape) for name, value in state.items()}
+    first = {place: name for name, place in reversed(places.items())}
+    for name in first.values():
+        value = state[name]
+        converted[name] = (value.half() if value.is_floating_point() else value).cpu()
+    return {name: converted[first[place]] for name, place in places.items()}
 
 
 def write_with_checksum(content: bytes | memoryview, target: Path) -> None:
@@ -127,9 +109,7 @@ def write_with_checksum(content: bytes | memoryview, target: Path) -> None:
         file.write(content)
         file.flush()
         with appearing_at_once(sidecar(target)) as checksum:
-            checksum.write(
-                f"{hashlib.sha256(content).hexdigest()}  {target.name}\n".encode("ascii")
-            )
+            checksum.write(f"{sha256_of(content)}  {target.name}\n".encode("ascii"))
 
 
 def verified_sha256(file: Path) -> str:
@@ -155,8 +135,7 @@ def file_sha256(path: Path | str) -> str:
         SetupError: the file cannot be read.
     """
     try:
-        with Path(path).open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return sha256_of_file(Path(path))
     except OSError as error:
         raise SetupError(
             "E_WEIGHTS", f"The weights {path} must be readable; got: {error.strerror}."

@@ -6,7 +6,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from bundle.training.best_weights import BestWeights, expert_parts, mean_score
-from bundle.weights.state_file import load_state
+from bundle.weights.state_file import read_weights
 
 
 class Network(nn.Module):
@@ -41,7 +41,8 @@ def validate(best: BestWeights, value: float, dice: list[list[float]]) -> None:
 
 def stored(best: BestWeights) -> dict[str, float]:
     return {
-        name.removesuffix(".weight"): float(value) for name, value in load_state(best.path).items()
+        name.removesuffix(".weight"): float(value)
+        for name, value in read_weights(best.path).items()
     }
 
 

@@ -4,8 +4,7 @@ import pytest
 import torch
 
 from bundle.errors import OutputError, SetupError
-from bundle.weights.state_file import load_state, save_state
-from bundle.weights.weight_files import read_weights
+from bundle.weights.state_file import load_state, read_weights, save_state
 
 STATE = {
     "epoch": 3,
@@ -77,3 +76,31 @@ def test_a_full_disk_is_named_and_the_older_state_stays(stored, monkeypatch):
     monkeypatch.undo()
     assert_equal(load_state(stored), STATE)
     assert [path.name for path in stored.parent.iterdir()] == [stored.name]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ([1, 2], "got: a list"),
+        ({0: torch.zeros(1)}, "got: a dict"),
+        ({"a": torch.zeros(1), "b": "text"}, "got: other things than tensors"),
+    ],
+    ids=["list", "numbers for names", "text"],
+)
+def test_a_file_that_holds_no_weights_is_refused_in_one_sentence(tmp_path, content, words):
+    torch.save(content, tmp_path / "w.pt")
+    with pytest.raises(SetupError, match=words) as caught:
+        read_weights(tmp_path / "w.pt")
+    assert caught.value.code == "E_WEIGHTS"
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_refused_by_both_readers_with_their_own_way_out(tmp_path):
+    for reader, code, way_out in (
+        (load_state, "E_STATE", "--start-from"),
+        (read_weights, "E_WEIGHTS", "Copy or train them again"),
+    ):
+        with pytest.raises(SetupError, match=way_out) as caught:
+            reader(tmp_path / "none.pt")
+        assert caught.value.code == code
+        assert "No such file" in str(caught.value)

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from bundle.configuration import bundle_root
-from bundle.weights.weight_files import read_weights
+from bundle.weights.state_file import read_weights
 from tests.zoo.conftest import SCRIPTS, Machine, Window
 
 WORKFLOWS = {
