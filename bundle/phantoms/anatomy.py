@@ -15,6 +15,8 @@ from bundle.phantoms.shapes import Field, Grid, cover, ellipsoid, outer_max, smo
 CENTRE = (0.0, -17.0, 3.0)
 EXTENT = (146.0, 184.0, 153.0)
 """Box that holds every brain drawn here, mm; see CENTRE for its middle."""
+TISSUES = ("fluid", "white", "grey", "deep", "stem", "plexus", "vessel")
+"""What a healthy brain is made of; all of it lies in fluid."""
 
 _HULL_CENTRE, _HULL_RADII = (0.0, -17.0, 12.0), (66.0, 86.0, 64.0)
 _CORTEX_MM = 3.0
@@ -40,7 +42,7 @@ _DEEP_GREY = (  # centre and radii of thalamus, caudate head and body, putamen, 
 
 @dataclass(frozen=True)
 class Brain:
-    """What is where, before any tumour.
+    """What is where, before any lesion.
 
     Attributes:
         depth: mm below the smooth outer surface of the skull-stripped brain, positive inside.
@@ -53,6 +55,11 @@ class Brain:
     ventricles: Field
     layers: tuple[tuple[str, Field], ...]
     white: Field
+
+    @property
+    def tracts(self) -> Field:
+        """Share of each voxel, 0..1, that what follows the white matter may take."""
+        return np.clip(self.white * 1.6 - 0.2, 0, 1)
 
 
 def cerebrum(points: Field) -> Field:
@@ -75,7 +82,7 @@ def draw_brain(grid: Grid, rest: Field, rng: np.random.Generator) -> Brain:
 
     Args:
         grid: where each voxel lies; decides the outer surface.
-        rest: (3, H, W, D) mm, where its tissue would lie if no tumour had pushed it; decides all
+        rest: (3, H, W, D) mm, where its tissue would lie if no lesion had pushed it; decides all
             that is inside.
         rng: settles folding, ventricle size and atrophy.
     """
@@ -199,9 +206,7 @@ def _clefts(grid: Grid, rest: Field, depth: Field, rng: np.random.Generator) -> 
 def _vessels(
     grid: Grid, rest: Field, clefts: Field, surface: Field, rng: np.random.Generator
 ) -> list[tuple[str, Field]]:
-    """Return what takes up contrast agent without being a tumour: sinuses, surface veins, choroid
-    plexus.
-    """
+    """Return what takes up contrast agent in health: sinuses, surface veins, choroid plexus."""
     turn = np.linspace(0.5, 3.25, 24)
     sagittal = np.stack(
         [0 * turn, -17 + 86 * np.cos(turn), 12 + 64 * np.sin(turn), 0.8 + 0.6 * turn], 1

@@ -5,57 +5,27 @@ or test.
 import gzip
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 from bundle.errors import UsageError
 from bundle.files.atomic_file import appearing_at_once, make_folder
-from bundle.phantoms.anatomy import CENTRE, EXTENT, Brain, draw_brain
-from bundle.phantoms.lesions import Tumour, draw_tumour, push_aside, random_lesions
-from bundle.phantoms.shapes import Field, Grid, cover, ellipsoid, smooth_noise
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import to_convention
+from bundle.phantoms.anatomy import CENTRE, EXTENT, draw_brain
+from bundle.phantoms.lesion_kind import Painted, push_aside
+from bundle.phantoms.plan import Naming, read_plan
+from bundle.phantoms.scanner import acquire, paint
+from bundle.phantoms.shapes import Grid, smooth_noise
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 
 SHAPE = (96, 112, 80)
 _SMALLEST = 32
 _GZIP_LEVEL = 1
-
-
-class _Year(NamedTuple):
-    """How a BraTS year names a case and its files."""
-
-    case: str
-    separator: str
-    names: Mapping[str, str]
-
-
-_YEARS = {
-    "brats2021": _Year(
-        "phantom_{:05d}", "_", {"t1n": "t1", "t1c": "t1ce", "t2w": "t2", "t2f": "flair"}
-    ),
-    "brats2023": _Year("phantom-{:05d}-000", "-", {modality: modality for modality in MODALITIES}),
-}
-
-# Signal of each tissue, relative to the brain's mean, in MODALITIES order; fitted to z-scores of
-# BraTS cases.
-_SIGNAL: dict[str, tuple[float, float, float, float]] = {
-    "fluid": (0.52, 0.48, 2.40, 0.38),
-    "white": (1.16, 1.12, 0.93, 0.97),
-    "grey": (0.96, 0.98, 1.12, 1.08),
-    "deep": (1.05, 1.03, 0.98, 1.01),
-    "stem": (1.10, 1.07, 0.95, 0.97),
-    "plexus": (0.80, 1.60, 1.70, 0.90),
-    "vessel": (0.75, 1.75, 0.90, 0.70),
-    "lesion": (1.05, 1.02, 1.25, 1.42),
-    "oedema": (1.00, 0.97, 1.60, 1.37),
-    "enhancing": (1.03, 1.43, 1.55, 1.33),
-    "core": (0.90, 0.84, 1.90, 1.45),
-}
 
 
 @dataclass(frozen=True)
@@ -63,8 +33,8 @@ class Phantom:
     """A drawn case.
 
     Attributes:
-        images: (H, W, D) int16 by name in ``MODALITIES``; 0 outside the brain, positive inside.
-        label: (H, W, D) uint8 with the values of ``bundle.tasks.regions.LABEL_NAMES``.
+        images: (H, W, D) int16 by name of the modality; 0 outside the brain, positive inside.
+        label: (H, W, D) uint8 with the values of the task's labels.
         affine: (4, 4) voxel to world, RAS+ mm.
     """
 
@@ -73,7 +43,12 @@ class Phantom:
     affine: NDArray[np.float64]
 
 
-def draw_phantom(seed: int | Sequence[int], shape: tuple[int, int, int] = SHAPE) -> Phantom:
+def draw_phantom(
+    seed: int | Sequence[int],
+    shape: tuple[int, int, int] = SHAPE,
+    *,
+    task: Task = DEFAULT_TASK,
+) -> Phantom:
     """Draw the case of a seed.
 
     On a grid too small for an adult brain everything shrinks with the grid; the spacing stays 1 mm.
@@ -81,28 +56,36 @@ def draw_phantom(seed: int | Sequence[int], shape: tuple[int, int, int] = SHAPE)
     Args:
         seed: one or more non-negative integers; the same ones draw the same case.
         shape: voxels, at least 32 in each axis.
+        task: declares what its cases look like.
 
     Raises:
-        UsageError: the shape is too small.
+        UsageError: the shape is too small, or the task declares no phantom.
+        SetupError: E_TASK, the task declares its phantom wrongly.
     """
     _check_shape(shape)
+    plan = read_plan(task)
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     scale = min(1.0, *((n - 2) / extent for n, extent in zip(shape, EXTENT, strict=True)))
     box = tuple(_brain_span(n, extent * scale) for n, extent in zip(shape, EXTENT, strict=True))
-    lesions = random_lesions(rng)
+    kinds = [*plan.lesions, *plan.confounders]
+    masses = [kind.grow(rng) for kind in kinds]
     grid = _brain_grid(shape, box, scale, rng)
-    rest = push_aside(grid.points, lesions)
+    rest = push_aside(grid.points, list(chain.from_iterable(masses)))
     brain = draw_brain(grid, rest, rng)
-    tumour = draw_tumour(grid, rest, brain, lesions, rng)
+    painted: list[Painted] = []
+    for kind, own in zip(kinds, masses, strict=True):
+        shares = kind.draw(grid, rest, brain, own, rng)
+        painted.append([(layer, shares[part]) for part, layer in kind.layers.items()])
+    lesions = list(chain.from_iterable(painted[: len(plan.lesions)]))
+    confounders = list(chain.from_iterable(painted[len(plan.lesions) :]))
     inside = brain.depth > 0
-    images = _acquire(
-        _paint(grid, brain, _hyperintensities(grid, brain, rng), tumour, rng), inside, grid, rng
-    )
+    images = acquire(paint(grid, brain, confounders, lesions, plan, rng), inside, grid, rng)
     return Phantom(
         images={
-            name: _embed(image, shape, box) for name, image in zip(MODALITIES, images, strict=True)
+            name: _embed(image, shape, box)
+            for name, image in zip(task.modality_names, images, strict=True)
         },
-        label=_embed(np.where(inside, tumour.label(), np.uint8(0)), shape, box),
+        label=_embed(_label(lesions, inside), shape, box),
         affine=_brats_affine(shape),
     )
 
@@ -113,11 +96,12 @@ def write_phantoms(
     n_cases: int,
     seed: int,
     shape: tuple[int, int, int] = SHAPE,
-    naming: str = "brats2023",
-    modalities: Collection[str] = MODALITIES,
+    naming: str | None = None,
+    modalities: Collection[str] | None = None,
     with_label: bool = True,
+    task: Task = DEFAULT_TASK,
 ) -> list[Path]:
-    """Write cases in the folders, names and label values of a BraTS year.
+    """Write cases in the folders, names and label values of a naming that the task declares.
 
     Case i depends on seed and i alone, so a longer run extends a shorter one. Each file appears
     whole or not at all.
@@ -127,26 +111,36 @@ def write_phantoms(
         n_cases: at least 1.
         seed: non-negative.
         shape: voxels, at least 32 in each axis.
-        naming: ``brats2021`` or ``brats2023``.
-        modalities: which of ``MODALITIES`` to write.
+        naming: one of the task's namings, such as ``brats2021``; None for its first.
+        modalities: names of those to write; None for all.
         with_label: False leaves the segmentation out.
+        task: declares what its cases look like and how they are called.
 
     Returns:
         The case folders, in order.
 
     Raises:
-        UsageError: an argument is out of its range.
+        UsageError: an argument is out of its range, or the task declares no phantom.
+        SetupError: E_TASK, the task declares its phantom wrongly.
         OutputError: the folder cannot be made, before anything is drawn, or a file cannot be
             written.
     """
-    _check_request(n_cases, seed, shape, naming, modalities)
+    _check_shape(shape)
+    _check_numbers(n_cases, seed)
+    namings = read_plan(task).namings
+    chosen = task.modality_names if modalities is None else modalities
+    name = next(iter(namings)) if naming is None else naming
+    if name not in namings:
+        known = ", ".join(sorted(namings))
+        raise UsageError("E_PHANTOM", f"naming must be one of {known}; got {name!r}. Choose one.")
+    _check_modalities(chosen, task)
     make_folder(folder)
-    return [
-        _write_case(
-            folder, number, draw_phantom((seed, number), shape), naming, modalities, with_label
-        )
-        for number in range(1, n_cases + 1)
-    ]
+    folders: list[Path] = []
+    for number in range(1, n_cases + 1):
+        phantom = draw_phantom((seed, number), shape, task=task)
+        volumes = _volumes(phantom, namings[name], chosen, with_label, task)
+        folders.append(_write_case(folder, number, namings[name], volumes, phantom.affine))
+    return folders
 
 
 def _check_shape(shape: tuple[int, int, int]) -> None:
@@ -158,10 +152,7 @@ def _check_shape(shape: tuple[int, int, int]) -> None:
         )
 
 
-def _check_request(
-    n_cases: int, seed: int, shape: tuple[int, int, int], naming: str, modalities: Collection[str]
-) -> None:
-    _check_shape(shape)
+def _check_numbers(n_cases: int, seed: int) -> None:
     if n_cases < 1:
         raise UsageError(
             "E_PHANTOM", f"n_cases must be at least 1; got {n_cases}. Ask for one case or more."
@@ -170,15 +161,14 @@ def _check_request(
         raise UsageError(
             "E_PHANTOM", f"seed must not be negative; got {seed}. Use 0 or a larger number."
         )
-    if naming not in _YEARS:
-        raise UsageError(
-            "E_PHANTOM", f"naming must be one of {', '.join(_YEARS)}; got {naming!r}. Choose one."
-        )
-    if not modalities or not set(modalities) <= set(MODALITIES):
+
+
+def _check_modalities(modalities: Collection[str], task: Task) -> None:
+    if not modalities or not set(modalities) <= set(task.modality_names):
         raise UsageError(
             "E_PHANTOM",
-            f"modalities must be among {', '.join(MODALITIES)}; got {sorted(modalities)}. Name at"
-            " least one.",
+            f"modalities must be among {', '.join(task.modality_names)}; got {sorted(modalities)}."
+            " Name at least one.",
         )
 
 
@@ -207,68 +197,13 @@ def _brain_grid(
     return Grid(points + np.stack(bend), scale)
 
 
-def _hyperintensities(grid: Grid, brain: Brain, rng: np.random.Generator) -> Field:
-    """Return the coverage of harmless bright FLAIR spots: caps on the ventricles, small foci in
-    white matter.
-    """
-    age = rng.beta(1.2, 2.0)
-    reach = (0.5 + 7 * age) * np.clip(1 + 0.5 * grid.noise(9, rng), 0, 2)
-    caps = cover(brain.ventricles - reach.astype(np.float32), 3 * grid.soft_mm)
-    foci = np.full(brain.depth.shape, np.inf, np.float32)
-    for _ in range(round(3 + 20 * age)):
-        place = rng.uniform((16, -65, 5), (45, 45, 45)) * (rng.choice((-1, 1)), 1, 1)
-        foci = np.minimum(foci, ellipsoid(grid.points, place, rng.uniform(1.2, 4.0, 3)))
-    return np.maximum((0.7 + 0.3 * age) * caps, cover(foci, 2 * grid.soft_mm)) * brain.white
-
-
-def _paint(
-    grid: Grid, brain: Brain, spots: Field, tumour: Tumour, rng: np.random.Generator
-) -> Field:
-    """Mix the signals of all tissues into images (M, H, W, D)."""
-    signal = {name: np.asarray(values) * rng.normal(1, 0.02, 4) for name, values in _SIGNAL.items()}
-    signal["core"] = signal["core"] * (
-        rng.uniform(0.85, 1.1),
-        rng.uniform(0.9, 1.1),
-        1,
-        rng.uniform(0.55, 1.15),
-    )
-    signal["enhancing"] = signal["enhancing"] * (1, rng.uniform(0.82, 1.28), 1, 1)
-    signal["fluid"] = signal["fluid"] * (1, 1, rng.uniform(0.85, 1.3), rng.uniform(0.8, 1.3))
-    images = np.empty((len(MODALITIES), *brain.depth.shape), np.float32)
-    for image, start in zip(images, signal["fluid"], strict=True):
-        image[:] = start
-    for name, share in [*brain.layers, ("lesion", spots)]:
-        for image, value in zip(images, signal[name], strict=True):
-            image += share * (np.float32(value) - image)
-    for name, share in (
-        ("oedema", tumour.oedema),
-        ("core", tumour.core),
-        ("enhancing", tumour.enhancing),
-    ):
-        for image, value in zip(images, signal[name], strict=True):
-            mottle = 1 + rng.uniform(0.02, 0.10) * grid.noise(7, rng)
-            image += share * (np.float32(value) * mottle - image)
-    return images
-
-
-def _acquire(
-    images: Field, inside: NDArray[np.bool_], grid: Grid, rng: np.random.Generator
-) -> list[NDArray[np.int16]]:
-    """Add what a scanner adds: blur, coil shading, texture, Rician noise, arbitrary units."""
-    scanned = []
-    for image in images:
-        blurred = gaussian_filter(image, 0.45)
-        if rng.uniform() < 0.4:  # thick slices, resampled
-            blurred = gaussian_filter1d(blurred, rng.uniform(0.5, 1.8) * grid.scale, axis=2)
-        blurred *= np.exp(rng.uniform(0.02, 0.08) * grid.noise(110, rng))
-        blurred *= 1 + 0.02 * smooth_noise(image.shape, 3.5, rng)
-        noise = rng.uniform(0.01, 0.04) * rng.standard_normal((2, *image.shape), dtype=np.float32)
-        signal = np.hypot(blurred + noise[0], noise[1])
-        units = float(np.exp(rng.uniform(np.log(200), np.log(1500))))
-        scanned.append(
-            np.where(inside, np.clip(np.rint(signal * units), 1, 32767), 0).astype(np.int16)
-        )
-    return scanned
+def _label(lesions: Painted, inside: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return exclusive labels, by the layer painted last of those that fill most of the voxel."""
+    label = np.zeros(inside.shape, np.uint8)
+    for layer, share in lesions:
+        if layer.label:
+            label[inside & (share > 0.5)] = layer.label
+    return label
 
 
 def _embed(part: NDArray, shape: tuple[int, int, int], box: tuple[slice, ...]) -> NDArray:
@@ -284,28 +219,32 @@ def _brats_affine(shape: tuple[int, int, int]) -> NDArray[np.float64]:
     return affine
 
 
+def _volumes(
+    phantom: Phantom, naming: Naming, modalities: Collection[str], with_label: bool, task: Task
+) -> dict[str, NDArray | None]:
+    """Return what the files of a case hold, by the ends of their names; None for no file."""
+    volumes: dict[str, NDArray | None] = {}
+    for modality, suffix in naming.suffixes.items():
+        volumes[suffix] = phantom.images[modality] if modality in modalities else None
+    numbering = task.numbering(naming.numbering)
+    volumes[naming.label] = numbering.write(phantom.label) if with_label else None
+    return volumes
+
+
 def _write_case(
     folder: Path,
     number: int,
-    phantom: Phantom,
-    naming: str,
-    modalities: Collection[str],
-    with_label: bool,
+    naming: Naming,
+    volumes: Mapping[str, NDArray | None],
+    affine: NDArray[np.float64],
 ) -> Path:
-    year = _YEARS[naming]
-    name = year.case.format(number)
-    case = make_folder(folder / name)
-    volumes: dict[str, NDArray | None] = {
-        year.names[modality]: phantom.images[modality] if modality in modalities else None
-        for modality in MODALITIES
-    }
-    volumes["seg"] = to_convention(phantom.label, naming) if with_label else None
+    case = make_folder(folder / naming.case_name(number))
     for suffix, values in volumes.items():
-        path = case / f"{name}{year.separator}{suffix}.nii.gz"
+        path = case / naming.file_name(number, suffix)
         if values is None:  # an older case of this name would be mixed with this one
             path.unlink(missing_ok=True)
         else:
-            _write_volume(path, values, phantom.affine)
+            _write_volume(path, values, affine)
     return case
 
 

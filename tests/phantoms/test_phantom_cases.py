@@ -9,12 +9,12 @@ import pytest
 from bundle.errors import OutputError, UsageError
 from bundle.phantoms import phantom_cases as phantoms_module
 from bundle.phantoms.phantom_cases import Phantom, draw_phantom, write_phantoms
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import CONVENTIONS
+from bundle.tasks.default import DEFAULT_TASK
 
 SHAPE = (48, 56, 41)
 SMALL = (32, 37, 34)
 SEEDS = range(16)
+MODALITIES = DEFAULT_TASK.modality_names
 
 
 @pytest.fixture(scope="module")
@@ -144,6 +144,14 @@ def test_the_same_seed_draws_the_same_case_and_another_seed_another():
     assert not np.array_equal(first.label, other.label)
 
 
+def test_a_seed_means_the_case_that_it_meant_when_the_weights_were_trained():
+    """Counts of voxels and means of images, which any change of the random stream moves."""
+    phantom = draw_phantom((6, 1), SMALL)
+    assert np.bincount(phantom.label.ravel()).tolist() == [39940, 47, 197, 72]
+    means = [image.mean() for image in phantom.images.values()]
+    assert means == pytest.approx([141.750, 120.706, 59.887, 71.246], rel=1e-4)
+
+
 def test_the_same_seed_writes_the_same_bytes(tmp_path):
     for name in ("a", "b"):
         write_phantoms(tmp_path / name, n_cases=1, seed=7, shape=SMALL)
@@ -181,8 +189,9 @@ def test_files_have_the_names_labels_and_header_of_the_year(tmp_path, naming, ca
         assert image.header.get_xyzt_units()[0] == "mm"
     seg = nib.load(next(folders[0].glob("*seg.nii.gz")))
     drawn = draw_phantom((0, 1), SMALL).label
-    assert set(np.unique(seg.dataobj)) <= set(CONVENTIONS[naming])
-    assert np.array_equal(np.asarray(seg.dataobj) == max(CONVENTIONS[naming]), drawn == 3)
+    values = DEFAULT_TASK.numbering(naming).table
+    assert set(np.unique(seg.dataobj)) <= set(values)
+    assert np.array_equal(np.asarray(seg.dataobj) == max(values), drawn == 3)
 
 
 def test_files_left_out_this_time_do_not_survive_from_an_older_case(tmp_path):
@@ -221,7 +230,9 @@ def test_a_case_smaller_than_a_brain_can_be_is_refused():
 
 def test_a_folder_that_cannot_be_made_is_refused_before_anything_is_drawn(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("x")
-    monkeypatch.setattr(phantoms_module, "draw_phantom", lambda *args: pytest.fail("drawn"))
+    monkeypatch.setattr(
+        phantoms_module, "draw_phantom", lambda *args, **kwargs: pytest.fail("drawn")
+    )
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(OutputError, match="must be writable") as caught:
             write_phantoms(place, n_cases=1, seed=0, shape=SMALL)
