@@ -1,6 +1,5 @@
 """Draws, describes and divides data sets."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -31,13 +30,8 @@ from bundle.files.json_file import write_json
 from bundle.names.patterns import parse_patterns
 from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.plain_text import printable
-
-
-class Naming(StrEnum):
-    """File names and label values of generated cases."""
-
-    brats2021 = "brats2021"
-    brats2023 = "brats2023"
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task_file import load_task
 
 
 def phantom(
@@ -45,14 +39,28 @@ def phantom(
     cases: Annotated[int, typer.Option(help="How many.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed draws the same cases.")] = 0,
     shape: Annotated[tuple[int, int, int], typer.Option(help="Voxels of 1 mm.")] = (96, 112, 80),
-    naming: Annotated[Naming, typer.Option(help="File names and label values.")] = Naming.brats2023,
+    naming: Annotated[
+        str | None,
+        typer.Option(
+            help="File names and label values, by a name that the task gives them: of brain"
+            " tumours brats2023 or brats2021. The task's first if left out."
+        ),
+    ] = None,
+    task: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|FILE", help="What to draw: a task of the bundle, or a .yaml file."
+        ),
+    ] = DEFAULT_TASK.name,
 ) -> None:
     """Draw cases with labels, so that everything can be tried without a download."""
     with exit_codes():
+        declared = load_task(task)
         check_writable(out)
-        for folder in write_phantoms(
-            out, n_cases=cases, seed=seed, shape=shape, naming=naming.value
-        ):
+        folders = write_phantoms(
+            out, n_cases=cases, seed=seed, shape=shape, naming=naming, task=declared
+        )
+        for folder in folders:
             typer.echo(printable(str(folder)))
 
 
