@@ -72,6 +72,7 @@ def _task(path: Path, content: Mapping[str, Any]) -> Task:
     )
     parts["families"] = _tuples(content.get("families", {}))
     parts["finding_words"] = tuple(content.get("finding_words", ()))
+    parts["doubtful"] = _tuples(content.get("doubtful", {}))
     for key in ("shown_first", "opened_first"):
         parts[key] = tuple(content.get(key) or content["modalities"])
     if content.get("anatomy") is not None:
@@ -89,8 +90,9 @@ def _named(path: Path, key: str, kind: type, entries: Any) -> tuple[Any, ...]:
 def _labels(path: Path, entries: Any) -> tuple[Label, ...]:
     if not isinstance(entries, dict) or not entries:
         raise _error(path, "labels must map values to what they are", entries)
+    numbered = _numbered(entries)
     return tuple(
-        _built(path, "labels", Label, {"value": value, **entries[value]}) for value in entries
+        _built(path, "labels", Label, {"value": value, **numbered[value]}) for value in numbered
     )
 
 
@@ -102,8 +104,22 @@ def _built(path: Path, key: str, kind: type, entry: Mapping[str, Any]) -> Any:
 
 
 def _tuples(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a mapping with lists as tuples, so that nobody changes them."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()}
+    """Return a mapping with lists as tuples, so that nobody changes them, and numbers as keys."""
+    made: dict[str, Any] = {}
+    for key, value in entry.items():
+        if isinstance(value, list):
+            made[key] = tuple(value)
+        else:
+            made[key] = _numbered(value) if isinstance(value, dict) else value
+    return made
+
+
+def _numbered(entries: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return a mapping with numbers for keys that are digits, as JSON has to write them."""
+    return {
+        int(key) if isinstance(key, str) and key.isdecimal() else key: value
+        for key, value in entries.items()
+    }
 
 
 def _error(path: Path, rule: str, got: Any) -> SetupError:
