@@ -76,15 +76,16 @@ def describe_case(
 def _with_content(facts: CaseFacts, item: Mapping[Any, Any], loader: LoadCased) -> CaseFacts:
     case, label = loader.load(item)
     record = CaseRecord.from_json(case["record"])
+    scans = {
+        modality: (entry["sha256"], entry.get("channel"))
+        for modality, entry in record.inputs.items()
+    }
     facts = replace(
         facts,
         warnings=record.warnings + label_warnings(item, loader.task),
         shape=record.grid.shape,
         spacing_mm=tuple(round(float(size), 3) for size in spacing_mm(record.grid.affine)),
-        scans={
-            modality: (entry["sha256"], entry.get("channel"))
-            for modality, entry in record.inputs.items()
-        },
+        scans=scans,
     )
     return facts if label is None else _with_label(facts, label, loader.task)
 

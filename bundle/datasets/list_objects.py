@@ -100,9 +100,8 @@ def _object(value: Any, place: str, part: str | None, ignored: Counter[str], tas
         (column, content) for _, column, content in named if column and not _is_empty(content)
     ]
     fields = {CASE_ID: ""} if any(column == CASE_ID for _, column, _ in named) else {}
-    doubled = sorted(
-        column for column, count in Counter(column for column, _ in filled).items() if count > 1
-    )
+    counts = Counter(column for column, _ in filled)
+    doubled = sorted(column for column, count in counts.items() if count > 1)
     complaint = (
         f"every column must be given once; got {', '.join(doubled)} twice. Remove one."
         if doubled

@@ -221,10 +221,10 @@ def _values_of_regions(named: Mapping[str, Any], task: Task) -> dict[int, int] |
         if region is None or region in regions or not all(str(one).isdigit() for one in values):
             return None
         regions[region] = {int(one) for one in values}
-    labels = {
-        frozenset(one.name for one in task.regions if label.value in one.labels): label.value
-        for label in task.labels
-    }
+    labels: dict[frozenset[str], int] = {}
+    for label in task.labels:
+        own = frozenset(one.name for one in task.regions if label.value in one.labels)
+        labels[own] = label.value
     found: dict[int, int] = {}
     for disk in set().union(*regions.values()):
         here = labels.get(frozenset(name for name, values in regions.items() if disk in values))

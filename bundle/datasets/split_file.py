@@ -119,10 +119,9 @@ def assign_parts(cases: Sequence[Item], split: Split, name: str) -> dict[str, tu
     left_out = sorted(case["case_id"] for case in cases if case["case_id"] not in part_of)
     if left_out:
         LOGGER.warning("%s names no part for %s; left out", name, _some(left_out))
-    parts = {
-        part: tuple(case for case in cases if part_of.get(case["case_id"]) == part)
-        for part in split.parts
-    }
+    parts: dict[str, tuple[Item, ...]] = {}
+    for part in split.parts:
+        parts[part] = tuple(case for case in cases if part_of.get(case["case_id"]) == part)
     check_patients(parts, name)
     return parts
 

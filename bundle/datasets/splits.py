@@ -100,12 +100,12 @@ def _listed_parts(cases: Sequence[Item]) -> dict[str, tuple[Item, ...]]:
     """Sort cases by the parts and the folds that their list gives them; one with a fold is
     in both.
     """
-    names = [case.get("part") for case in cases] + [_fold_of(case) for case in cases]
-    return {
-        name: tuple(case for case in cases if name in (case.get("part"), _fold_of(case)))
-        for name in dict.fromkeys(names)
-        if name is not None
-    }
+    names = [case.get("part") for case in cases]
+    names += map(_fold_of, cases)
+    parts: dict[str, tuple[Item, ...]] = {}
+    for name in dict.fromkeys(filter(None, names)):
+        parts[name] = tuple(case for case in cases if name in (case.get("part"), _fold_of(case)))
+    return parts
 
 
 def _fold_of(case: Item) -> str | None:
@@ -115,10 +115,9 @@ def _fold_of(case: Item) -> str | None:
 def _divide_listed(
     cases: Sequence[Item], fold: int, validation_share: float, seed: int
 ) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
-    names = (TRAINING, VALIDATION, TEST)
-    parts = {
-        name: tuple(case for case in cases if case.get("part", TRAINING) == name) for name in names
-    }
+    parts: dict[str, tuple[Item, ...]] = {}
+    for name in (TRAINING, VALIDATION, TEST):
+        parts[name] = tuple(case for case in cases if case.get("part", TRAINING) == name)
     check_patients(parts, "The list of cases")
     if not parts[VALIDATION] and parts[TRAINING] and all(map(_fold_of, parts[TRAINING])):
         return _divide_by_fold(parts[TRAINING], fold)
@@ -133,10 +132,9 @@ def _divide_listed(
 
 def _divide_by_fold(cases: Sequence[Item], fold: int) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
     """Divide by the folds that a list gives to all of its training cases."""
-    folds = {
-        name: tuple(case for case in cases if _fold_of(case) == name)
-        for name in sorted(map(_fold_name, cases))
-    }
+    folds: dict[str, tuple[Item, ...]] = {}
+    for name in sorted(set(map(_fold_name, cases))):
+        folds[name] = tuple(case for case in cases if _fold_of(case) == name)
     check_patients(folds, "The list of cases")
     held_out = f"{FOLD}{fold}"
     if held_out not in folds or len(folds) < 2:
@@ -198,9 +196,8 @@ def draw_split(
     _check_share("validation", validation_share, may_be_zero=False)
     _check_share("test", test_share, may_be_zero=True)
     patients = _shuffled(cases, seed)
-    n_test, n_validation = (
-        _count(share, len(patients)) for share in (test_share, validation_share)
-    )
+    n_test = _count(test_share, len(patients))
+    n_validation = _count(validation_share, len(patients))
     if n_test + n_validation >= len(patients):
         raise UsageError(
             "E_SPLIT",
@@ -268,11 +265,10 @@ def _count(share: float, n_patients: int) -> int:
 def _case_ids(cases: Sequence[Item], patients: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
     part_of = {patient: part for part, members in patients.items() for patient in members}
     ids = sorted((case["case_id"], part_of[case_patient(case)]) for case in cases)
-    return {
-        part: tuple(case_id for case_id, own in ids if own == part)
-        for part in patients
-        if patients[part]
-    }
+    parts: dict[str, tuple[str, ...]] = {}
+    for part in filter(patients.get, patients):
+        parts[part] = tuple(case_id for case_id, own in ids if own == part)
+    return parts
 
 
 def _check_share(name: str, share: float, *, may_be_zero: bool) -> None:
