@@ -12,7 +12,7 @@ LAYERS = (
     ("errors", "plain_text"),
     ("tasks",),
     ("settings", "component_settings", "uncaught"),
-    ("files", "configuration", "devices"),
+    ("files", "configuration", "devices", "tensors"),
     ("processes",),
     ("mixture", "volumes", "names"),
     ("weights", "phantoms", "datasets"),

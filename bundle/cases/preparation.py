@@ -5,13 +5,13 @@ from typing import Any
 
 import torch
 from monai.config import KeysCollection
-from monai.data import MetaTensor
 from monai.transforms import InvertibleTransform, MapTransform, Spacing
 from torch import Tensor
 
 from bundle.errors import CaseError
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
+from bundle.tensors import plain_tensor
 
 
 class ResampleTo1mmd(MapTransform, InvertibleTransform):
@@ -85,13 +85,6 @@ class CheckPreparedd(MapTransform):
                         " intensities of its file.",
                     )
         return dict(data)
-
-
-def plain_tensor(image: Tensor) -> Tensor:
-    """Drop MONAI's metadata, whose bookkeeping costs time in every operation; the voxels are
-    shared.
-    """
-    return image.as_tensor() if isinstance(image, MetaTensor) else image
 
 
 def is_not_zero(image: Tensor) -> Tensor:

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bundle.cases.case_record import CaseRecord
-from bundle.cases.preparation import plain_tensor
 from bundle.evaluation.case_slices import CaseSlice, worst_slice
 from bundle.evaluation.metrics import DICE, PROBABILITY_METRICS, TRUE_VOLUME, weight_name
 from bundle.evaluation.probability_histogram import ProbabilityHistogram
@@ -23,6 +22,7 @@ from bundle.evaluation.score_table import Score
 from bundle.evaluation.task_names import TaskNames
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import THRESHOLD, Task
+from bundle.tensors import plain_tensor
 from bundle.volumes.geometry import spacing_mm
 
 Histograms = dict[tuple[str, str], ProbabilityHistogram]

@@ -12,11 +12,11 @@ from monai.utils import convert_to_dst_type
 from torch import Tensor
 
 from bundle.cases.case_record import CaseRecord
-from bundle.cases.preparation import plain_tensor
 from bundle.errors import CaseError
 from bundle.mixture.mixing import binary_entropy
 from bundle.tasks.modalities import MODALITIES
 from bundle.tasks.regions import LABEL_NAMES, REGIONS, THRESHOLD, regions_to_labels
+from bundle.tensors import plain_tensor
 
 Box = tuple[slice, ...]
 

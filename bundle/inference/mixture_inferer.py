@@ -9,9 +9,9 @@ from monai.inferers import SlidingWindowInferer
 from monai.utils import convert_to_dst_type
 from torch import Tensor
 
-from bundle.cases.preparation import plain_tensor
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.modality_network import ModalityNetwork
+from bundle.tensors import plain_tensor
 
 
 class MixtureInferer(SlidingWindowInferer):

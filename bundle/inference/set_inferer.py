@@ -11,9 +11,10 @@ from monai.utils import ensure_tuple_rep
 from torch import Tensor
 from torch.nn import functional
 
-from bundle.cases.preparation import is_not_zero, plain_tensor
+from bundle.cases.preparation import is_not_zero
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.modality_network import ModalityNetwork
+from bundle.tensors import plain_tensor
 
 Box = tuple[tuple[int, int], ...]
 Window = tuple[tuple[slice, ...], Tensor]

@@ -8,6 +8,8 @@ import ignite.distributed as idist
 import torch
 from torch import Tensor, nn
 
+from bundle.tensors import plain_tensor
+
 TaskLoss = Callable[[Tensor, Tensor], Tensor]
 
 
@@ -46,7 +48,7 @@ class ExpertsLoss(nn.Module):
             Without any such case it is a zero whose backward pass touches no parameter.
         """
         expert_logits, presence = pred
-        present, target = presence.cpu(), _plain_float(target)
+        present, target = presence.cpu(), plain_tensor(target).float()
         shares = _shares_of_cases(present)
         terms = {}
         for m, logits in enumerate(expert_logits.unbind(1)):
@@ -109,7 +111,7 @@ class MoFeLoss(nn.Module):
         Returns:
             A scalar, the mean over cases.
         """
-        target = _plain_float(target)
+        target = plain_tensor(target).float()  # once for all comparisons
         more, fewer = (self.task_loss(logits, target) for logits in pred)
         if not self.per_region:
             more, fewer = more.mean(dim=1), fewer.mean(dim=1)
@@ -117,13 +119,6 @@ class MoFeLoss(nn.Module):
         named = {"more": more, "fewer": fewer, "hinge": hinge}
         self.parts = {name: value.detach().mean() for name, value in named.items()}
         return (more + fewer + self.weight * hinge).mean()
-
-
-def _plain_float(target: Tensor) -> Tensor:
-    """Convert a label once for all comparisons, without MONAI's metadata, whose bookkeeping costs
-    time.
-    """
-    return target.as_subclass(Tensor).float()
 
 
 def _rows(batch: Tensor, cases: Tensor) -> Tensor:

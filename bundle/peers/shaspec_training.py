@@ -7,8 +7,8 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from bundle.cases.preparation import plain_tensor
 from bundle.peers.shaspec import ShaSpec
+from bundle.tensors import plain_tensor
 
 Prediction = tuple[Tensor, Tensor, Tensor, Tensor]
 

@@ -8,9 +8,9 @@ from monai.engines import PrepareBatch, default_prepare_batch
 from monai.inferers import Inferer
 from torch import Tensor
 
-from bundle.cases.preparation import plain_tensor
 from bundle.errors import SetupError
 from bundle.mixture.modality_network import ModalityNetwork
+from bundle.tensors import plain_tensor
 
 
 class PrepareBatchFlags(PrepareBatch):

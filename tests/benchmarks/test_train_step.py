@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from bundle.cases.preparation import plain_tensor
 from bundle.mixture.modality_pairs import is_proper_superset
+from bundle.tensors import plain_tensor
 from tests.benchmarks.train_step import (
     KINDS,
     build_trainer,

@@ -29,13 +29,13 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.flop_counter import FlopCounterMode
 
-from bundle.cases.preparation import plain_tensor
 from bundle.configuration import BundleConfig, load_config, parse_settings
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.modality_pairs import RandModalityPaird
 from bundle.phantoms.phantom_cases import SHAPE, draw_phantom
 from bundle.tasks.modalities import MODALITIES
 from bundle.tasks.regions import labels_to_regions
+from bundle.tensors import plain_tensor
 from bundle.training.gradients import GradientClip
 
 KINDS = ("reference", "float32", "default")

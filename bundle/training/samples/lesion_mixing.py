@@ -9,8 +9,8 @@ from monai.transforms import MapTransform, RandomizableTransform, distance_trans
 from torch import Tensor
 from torch.nn.functional import pad
 
-from bundle.cases.preparation import plain_tensor
 from bundle.tasks.regions import REGIONS
+from bundle.tensors import plain_tensor
 
 DONOR = "donor"
 """Key of the case that the tumour is taken from; ``CachedCases`` puts it there."""

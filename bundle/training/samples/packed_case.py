@@ -12,8 +12,8 @@ import torch
 from monai.data import MetaTensor
 from torch import Tensor
 
-from bundle.cases.preparation import plain_tensor
 from bundle.files.hashes import sha256_of
+from bundle.tensors import plain_tensor
 
 _DIGEST_BYTES = 32
 _WORDS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}

@@ -14,8 +14,8 @@ from monai.transforms import (
     SpatialPadd,
 )
 
-from bundle.cases.preparation import plain_tensor
 from bundle.configuration import load_config
+from bundle.tensors import plain_tensor
 from bundle.training.samples.training_set import CachedCases
 
 SHAPE, WINDOW = (30, 33, 36), (12, 14, 16)

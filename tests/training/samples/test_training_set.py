@@ -9,11 +9,11 @@ from monai.transforms import Compose, Identityd, Lambdad, RandGaussianNoised
 from torch.utils.data import DataLoader as TorchLoader
 
 from bundle.cases.case_loader import LoadCased
-from bundle.cases.preparation import plain_tensor
 from bundle.configuration import load_config
 from bundle.datasets.labelled_cases import labelled_cases
 from bundle.errors import UsageError, find_user_error
 from bundle.phantoms.phantom_cases import write_phantoms
+from bundle.tensors import plain_tensor
 from bundle.training.samples.case_cache import SUFFIX
 from bundle.training.samples.lesion_mixing import DONOR, RandLesionMixd
 from bundle.training.samples.training_set import CachedCases
