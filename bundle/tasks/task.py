@@ -128,6 +128,8 @@ class Task:
         anatomy: where the labels lie.
         shown_first: modalities in the order in which one is chosen to be drawn.
         opened_first: modalities in the order in which a viewer chooses its background.
+        outlined_first: values of labels in the order in which their outlines are drawn; where two
+            coincide, the later one is seen.
         phantom: how ``bundle.phantoms`` draws it.
 
     Raises:
@@ -150,6 +152,7 @@ class Task:
     anatomy: Code | None = None
     shown_first: tuple[str, ...] = ()
     opened_first: tuple[str, ...] = ()
+    outlined_first: tuple[int, ...] = ()
     phantom: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -196,14 +199,23 @@ class Task:
         ordered = sorted(self.regions, key=lambda region: -len(region.labels))
         return tuple(region.name for region in ordered)
 
-    @cached_property
+    @property
     def outer_labels_first(self) -> tuple[int, ...]:
-        """Values of labels, those of the fewest regions first: the order to draw outlines in."""
-        memberships = {label.value: 0 for label in self.labels}
-        for region in self.regions:
-            for value in region.labels:
-                memberships[value] += 1
-        return tuple(sorted(memberships, key=lambda value: memberships[value]))
+        """Values of labels, outer ones first: the order to draw their outlines in."""
+        return self.outlined_first or tuple(label.value for label in self.labels)
+
+    @cached_property
+    def label_colours(self) -> dict[int, str]:
+        """Values of labels to their colours, outer labels first."""
+        colours = {label.value: label.colour for label in self.labels}
+        return {value: colours[value] for value in self.outer_labels_first}
+
+    def is_inside(self, image: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where a raw image (...) is not outside of what was imaged; NaN is outside."""
+        if self.outside is None:
+            return np.isfinite(image)
+        inside = image != 0 if self.outside == "zero" else image >= float(self.outside)
+        return np.isfinite(image) & inside
 
     def modality(self, name: str) -> Modality:
         """Return the modality of a name."""
@@ -410,6 +422,10 @@ def _check_modalities(task: Task) -> None:
     for key, chosen in (("shown_first", task.shown_first), ("opened_first", task.opened_first)):
         if sorted(chosen) != sorted(names):
             raise _error(task, f"{key} must name every modality once", chosen)
+    values = sorted(label.value for label in task.labels)
+    if sorted(task.outer_labels_first) != values:
+        rule = "outlined_first must name the value of every label once"
+        raise _error(task, rule, task.outlined_first)
 
 
 def _check_distinct(task: Task, what: str, names: Sequence[str]) -> None:

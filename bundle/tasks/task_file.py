@@ -75,6 +75,7 @@ def _task(path: Path, content: Mapping[str, Any]) -> Task:
     parts["doubtful"] = _tuples(content.get("doubtful", {}))
     for key in ("shown_first", "opened_first"):
         parts[key] = tuple(content.get(key) or content["modalities"])
+    parts["outlined_first"] = tuple(content.get("outlined_first", ()))
     if content.get("anatomy") is not None:
         parts["anatomy"] = tuple(content["anatomy"])
     return Task(**parts)
