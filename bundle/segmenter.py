@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bundle.cases.case_record import CaseRecord
 from bundle.configuration import load_config
 from bundle.errors import find_user_error
-from bundle.outputs.map_files import collect_maps
+from bundle.outputs.case_result import CaseResult
+from bundle.outputs.map_files import EntropyFiles, LabelMapFile, Maps, WeightFiles
+from bundle.outputs.output_list import chosen_numbering
 
 Image = Path | str | NDArray[Any]
 
@@ -22,9 +23,8 @@ class SegmentedCase:
     """The maps of one case, on its own grid.
 
     Attributes:
-        maps: ``seg`` (H, W, D) uint8 with the values of ``regions.LABEL_NAMES``, ``entropy`` (H, W,
-            D) float32 in bits, and ``weight-MODALITY`` (H, W, D) float32 for every acquired
-            modality.
+        maps: ``seg`` (H, W, D) uint8 as the numbering has it, ``entropy`` (H, W, D) float32 in
+            bits, and ``weight-MODALITY`` (H, W, D) float32 for every acquired modality.
         affine: (4, 4), voxel to world, RAS+ mm.
         result: modalities, volumes in ml, mean weights, warnings; plain JSON.
     """
@@ -52,7 +52,13 @@ class Segmenter:
         self.preprocessing = parser.get_parsed_content("preprocessing")
         self.inferer = parser.get_parsed_content("inferer")
         self.postprocessing = parser.get_parsed_content("postprocessing")
-        self.label_convention = parser.get_parsed_content("label_convention")
+        task = parser.get_parsed_content("task")
+        numbering = chosen_numbering(task, parser.get_parsed_content("label_convention"))
+        self.outputs = (
+            LabelMapFile(numbering),
+            EntropyFiles(task, parser.get_parsed_content("entropy_per_region")),
+            WeightFiles(task, parser.get_parsed_content("weights_per_region")),
+        )
 
     def __call__(
         self,
@@ -76,11 +82,11 @@ class Segmenter:
         with torch.inference_mode():
             batch = case["image"][None].to(self.device)
             case["pred"] = self.inferer(batch, self.network, case["presence"][None])[0]
-        case = self.postprocessing(case)
-        record = CaseRecord.from_json(case["record"])
-        return SegmentedCase(
-            collect_maps(case, record, self.label_convention), record.grid.affine, case["result"]
-        )
+        result = CaseResult.of_case(self.postprocessing(case))
+        maps: Maps = {}
+        for output in self.outputs:
+            maps |= output.maps(result)
+        return SegmentedCase(maps, result.record.grid.affine, dict(result.facts))
 
     def _read(self, source: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -139,6 +139,7 @@ POSITIVE = number("a number greater than 0", 0, ends="(]")
 BELOW_ONE = number("a number from 0 to less than 1", 0, 1, ends="[)")
 
 SETTINGS: Mapping[str, Kind] = {
+    "task_name": PATH,
     "dataset_dir": PATH,
     "output_dir": PATH,
     "checkpoint": PATH,

@@ -56,6 +56,7 @@ ODD_VALUES = [
     *({1: 2}, datetime.date(2021, 1, 1), b"bytes", {1, 2}),
 ]
 WRONG = {
+    "task_name": [3, "", ["brain_tumours"]],
     "dataset_dir": [2021, 1.0e5, True, [], "", "a\0b"],
     "output_dir": [2021, None],
     "checkpoint": [3, ["a.pt"], {"a": "model.pt"}],

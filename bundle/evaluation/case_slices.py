@@ -69,7 +69,7 @@ def worst_slice(
     brain = plane_picture(grey != 0, "axial", index) | found.any(axis=0) | wanted.any(axis=0)
     rows = _widened(tight_span(brain.any(axis=1)), brain.shape[0])
     columns = _widened(tight_span(brain.any(axis=0)), brain.shape[1])
-    low, width = grey_window(grey)
+    low, width = grey_window(grey[grey != 0])
     cut = plane_picture(grey, "axial", index)[rows, columns]
     # Normalised intensities are also negative: 0, which is outside the brain, would be grey.
     picture = np.where(cut != 0, np.clip((cut - low) / width, 0, 1), 0).astype(np.float32)

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import slicer
 
-BACKGROUNDS = ("t1c", "t2f", "t2w", "t1n")  # the first one that could be opened is shown
 INFERNO = "vtkMRMLColorTableNodeFileInferno.txt"
 VIRIDIS = "vtkMRMLColorTableNodeFileViridis.txt"
 FAINTEST_BIT = 0.01  # entropy below is transparent: the background, and voxels without any doubt
@@ -38,7 +37,8 @@ def main(folder: Path) -> None:
     load_segmentation(folder / f"{case}.seg.nrrd", case)
     maps = load_maps(folder, case, facts["maps"])
     entropy = maps.get("entropy")
-    shown = next((modality for modality in BACKGROUNDS if modality in images), None)
+    order = facts["opened_first"]  # the first one that could be opened is shown
+    shown = next((modality for modality in order if modality in images), None)
     slicer.util.setSliceViewerLayers(
         background=images[shown] if shown else entropy,
         foreground=entropy if shown else None,  # which may have been left out, too
@@ -79,10 +79,8 @@ def load_images(folder: Path, case: str, inputs: dict[str, dict[str, Any]]) -> d
 
 def find_image(folder: Path, recorded: str) -> Path | None:
     """Return the recorded file if it is still there, or else its namesake among the results."""
-    path, beside = (
-        Path(recorded),
-        folder / PureWindowsPath(recorded).name,
-    )  # which splits at / and at \
+    path = Path(recorded)
+    beside = folder / PureWindowsPath(recorded).name  # which splits at / and at \
     if path.is_absolute() and path.is_file():
         return path
     return beside if beside.is_file() else None
@@ -156,7 +154,7 @@ def load_maps(folder: Path, case: str, names: list[str]) -> dict[str, Any]:
 
 
 def set_window(volume: Any, low: float, high: float) -> None:
-    """Return a volume a fixed window, so that Slicer does not choose one."""
+    """Give a volume a fixed window, so that Slicer does not choose one."""
     display = volume.GetDisplayNode()
     display.AutoWindowLevelOff()
     display.SetWindowLevelMinMax(low, high)

@@ -1,106 +1,150 @@
-"""The maps of a case and the files that they become: which there may be, and what they are
-called.
-"""
+"""The maps of a case and the files that they become: label map, entropy, weights."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
-from bundle.outputs.slicer_files import slicer_file_names
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import REGIONS, to_convention
+from bundle.outputs.case_output import CaseOutput
+from bundle.outputs.case_result import CaseResult
+from bundle.tasks.numberings import Numbering
+from bundle.tasks.task import Task
+from bundle.volumes.nifti_output import write_volume
 
 Maps = dict[str, NDArray[Any]]
-
-MAP_KINDS = ("seg", "entropy", "weight")
-"""Kinds of maps: what their names begin with."""
-
-_OPTIONAL_MAPS = (
-    *(f"entropy-{region}" for region in REGIONS),
-    *(f"weight-{modality}" for modality in MODALITIES),
-    *(f"weight-{modality}-{region}" for modality in MODALITIES for region in REGIONS),
-)
+"""Name, such as ``seg`` or ``weight-t1c``, to (H, W, D)."""
 
 
-def collect_maps(case: Mapping[str, Any], record: CaseRecord, label_convention: str) -> Maps:
-    """Name the maps of a case as their files are named: ``seg``, ``entropy``, ``weight-t1c`` and so
-    on.
+class MapOutput(CaseOutput, Protocol):
+    """An output of which the files are maps, ``CASE_NAME.nii.gz``."""
 
-    Args:
-        case: after post-processing, see ``maps.SplitMapsd``.
-        record: says which modalities were acquired; others get no weight map.
-        label_convention: numbering of ``seg``.
-
-    Returns:
-        Name to (H, W, D): ``seg`` uint8, the others float32.
-    """
-    entropy, weights = _array(case["entropy"]), _array(case["weights"])
-    maps: Maps = {
-        "seg": to_convention(label_map(case), label_convention),
-        "entropy": entropy[0].astype(np.float32),
-    }
-    for region, values in zip(REGIONS, entropy[1:], strict=False):
-        maps[f"entropy-{region}"] = values.astype(np.float32)
-    for name, modality, values in zip(
-        _weight_names(len(weights)), _repeated(len(weights)), weights, strict=True
-    ):
-        if modality in record.modalities:
-            maps[name] = values.astype(np.float32)
-    return maps
+    def maps(self, result: CaseResult) -> Maps:
+        """Return the maps of a case by their names."""
 
 
-def check_finite(maps: Mapping[str, NDArray[Any]], case_id: str) -> None:
-    """Refuse maps with voxels that are no numbers.
+@dataclass(frozen=True, eq=False)
+class LabelMapFile:
+    """The label map, uint8, as a numbering has it on disk."""
+
+    numbering: Numbering
+
+    def names(self, case: CaseRecord) -> tuple[str, ...]:
+        """Name the file."""
+        return self.possible_names(case.case_id)
+
+    def possible_names(self, case_id: str) -> tuple[str, ...]:
+        """Name the file."""
+        return map_names(case_id, ["seg"])
+
+    def maps(self, result: CaseResult) -> Maps:
+        """Return the label map as it stands on disk."""
+        return {"seg": self.numbering.write(result.label)}
+
+    def write(self, folder: Path, result: CaseResult) -> None:
+        """Write the file."""
+        write_maps(folder, self.maps(result), result.record)
+
+
+@dataclass(frozen=True, eq=False)
+class EntropyFiles:
+    """The largest entropy of the regions' decisions, and one map per region if asked for."""
+
+    task: Task
+    per_region: bool = False
+
+    def names(self, case: CaseRecord) -> tuple[str, ...]:
+        """Name the files."""
+        return map_names(case.case_id, self._kinds(per_region=self.per_region))
+
+    def possible_names(self, case_id: str) -> tuple[str, ...]:
+        """Name the files, those of the regions too."""
+        return map_names(case_id, self._kinds(per_region=True))
+
+    def maps(self, result: CaseResult) -> Maps:
+        """Return the maps, (H, W, D) float32, in bits."""
+        kinds = self._kinds(per_region=self.per_region)
+        return dict(zip(kinds, result.entropy, strict=True))
+
+    def write(self, folder: Path, result: CaseResult) -> None:
+        """Write the files.
+
+        Raises:
+            CaseError: E_NOT_FINITE.
+        """
+        write_maps(folder, self.maps(result), result.record)
+
+    def _kinds(self, *, per_region: bool) -> list[str]:
+        regions = self.task.region_names if per_region else ()
+        return ["entropy", *(f"entropy-{region}" for region in regions)]
+
+
+@dataclass(frozen=True, eq=False)
+class WeightFiles:
+    """The share of each acquired modality: means over the regions, or one map per region."""
+
+    task: Task
+    per_region: bool = False
+
+    def names(self, case: CaseRecord) -> tuple[str, ...]:
+        """Name the files."""
+        kinds = self._kinds(per_region=self.per_region)
+        chosen = [kind for kind, modality in kinds.items() if modality in case.modalities]
+        return map_names(case.case_id, chosen)
+
+    def possible_names(self, case_id: str) -> tuple[str, ...]:
+        """Name the files of all modalities, means and those of the regions."""
+        kinds = self._kinds(per_region=False) | self._kinds(per_region=True)
+        return map_names(case_id, kinds)
+
+    def maps(self, result: CaseResult) -> Maps:
+        """Return the maps, (H, W, D) float32 in [0, 1]."""
+        kinds = self._kinds(per_region=self.per_region)
+        acquired = result.record.modalities
+        maps = zip(kinds.items(), result.weights, strict=True)
+        return {kind: values for (kind, modality), values in maps if modality in acquired}
+
+    def write(self, folder: Path, result: CaseResult) -> None:
+        """Write the files.
+
+        Raises:
+            CaseError: E_NOT_FINITE.
+        """
+        write_maps(folder, self.maps(result), result.record)
+
+    def _kinds(self, *, per_region: bool) -> dict[str, str]:
+        """Return kinds of maps in the order of the channels, with the modality of each."""
+        kinds: dict[str, str] = {}
+        for modality in self.task.modality_names:
+            endings = [f"-{region}" for region in self.task.region_names] if per_region else [""]
+            kinds |= {f"weight-{modality}{ending}": modality for ending in endings}
+        return kinds
+
+
+def map_names(case_id: str, kinds: Iterable[str]) -> tuple[str, ...]:
+    """Name the files of maps."""
+    return tuple(f"{case_id}_{kind}.nii.gz" for kind in kinds)
+
+
+def write_maps(folder: Path, maps: Maps, record: CaseRecord) -> None:
+    """Write maps on the grid of a case.
 
     Raises:
-        CaseError: E_NOT_FINITE.
+        CaseError: E_NOT_FINITE, a voxel is no number.
+        OutputError: a file cannot be written.
     """
-    for name, values in maps.items():
+    for kind, values in maps.items():
         n_bad = values.size - int(np.isfinite(values).sum())
         if n_bad:
             raise CaseError(
                 "E_NOT_FINITE",
-                f"Case {case_id}: every voxel of the map {name} must be a number; got {n_bad} that"
-                " are not. Look at the intensities of the images; on a GPU try --device cpu.",
+                f"Case {record.case_id}: every voxel of the map {kind} must be a number; got"
+                f" {n_bad} that are not. Look at the intensities of the images; on a GPU try"
+                " --device cpu.",
             )
-
-
-def map_names(case_id: str, maps: Sequence[str]) -> list[str]:
-    """Name the files of maps."""
-    return [f"{case_id}_{name}.nii.gz" for name in maps]
-
-
-def possible_names(case_id: str) -> frozenset[str]:
-    """Name all files that a run may write or remove."""
-    companions = (preview_name(case_id), *slicer_file_names(case_id), f"{case_id}.json")
-    return frozenset((*companions, *map_names(case_id, ("seg", "entropy", *_OPTIONAL_MAPS))))
-
-
-def preview_name(case_id: str) -> str:
-    """Name the picture of a case."""
-    return f"{case_id}_preview.png"
-
-
-def label_map(case: Mapping[str, Any]) -> NDArray[np.uint8]:
-    """Return the label map (H, W, D) of a case after post-processing."""
-    return _array(case["pred"])[0].astype(np.uint8)
-
-
-def _weight_names(count: int) -> list[str]:
-    if count == len(MODALITIES):
-        return [f"weight-{modality}" for modality in MODALITIES]
-    return [f"weight-{modality}-{region}" for modality in MODALITIES for region in REGIONS]
-
-
-def _repeated(count: int) -> list[str]:
-    return [modality for modality in MODALITIES for _ in range(count // len(MODALITIES))]
-
-
-def _array(values: Tensor) -> NDArray[Any]:
-    return torch.as_tensor(values).numpy(force=True)
+        (name,) = map_names(record.case_id, [kind])
+        write_volume(folder / name, values, record.grid, description=kind)

@@ -13,13 +13,9 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from bundle.files.figures import printable, save_figure
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import LABEL_NAMES
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 from bundle.volumes.plane_views import Mask, PlaneView, Volume, plane_views
-
-# Near Okabe and Ito's yellow, sky blue and vermilion: told apart with every kind of colour
-# blindness, and on grey. Outer labels first: where two lines coincide, the inner label's is seen.
-LABEL_COLOURS = {2: "#f0e442", 3: "#56c4ff", 1: "#ff5a1f"}
 
 _LETTERS = {"axial": "RLAP", "coronal": "RLSI", "sagittal": "APSI"}  # left, right, top, bottom
 _PAPER, _PANEL, _ABSENT, _TEXT, _DIM = "#101114", "#000000", "#1b1d22", "#e8e8e8", "#9a9da5"
@@ -54,47 +50,55 @@ def draw_preview(
     affine: NDArray[Any],
     *,
     title: str,
+    task: Task = DEFAULT_TASK,
 ) -> None:
     """Write the picture of a case as PNG, 2112 pixels wide, whole or not at all.
 
     Args:
         path: of the PNG; a file of that name is replaced.
-        images: acquired modality to (H, W, D) raw intensities, 0 outside the brain.
-        maps: (H, W, D) each: ``seg`` with the values of ``regions.LABEL_NAMES``, ``entropy`` in
-            bits, ``weight-MODALITY`` in [0, 1]; ``truth``, if there is one, is drawn dashed.
+        images: acquired modality to (H, W, D) raw intensities.
+        maps: (H, W, D) each: ``seg`` with the task's values, ``entropy`` in bits,
+            ``weight-MODALITY`` in [0, 1]; ``truth``, if there is one, is drawn dashed.
         affine: (4, 4), voxel to world, RAS+ mm; any orientation.
         title: usually the case; the acquired modalities are added.
+        task: names and colours; what is outside of the images.
 
     Raises:
         OutputError: the file cannot be written.
     """
-    save_figure(preview_figure(images, maps, affine, title=title), path)
+    save_figure(preview_figure(images, maps, affine, title=title, task=task), path)
 
 
 def preview_figure(
-    images: Mapping[str, Volume], maps: Mapping[str, Volume], affine: NDArray[Any], *, title: str
+    images: Mapping[str, Volume],
+    maps: Mapping[str, Volume],
+    affine: NDArray[Any],
+    *,
+    title: str,
+    task: Task = DEFAULT_TASK,
 ) -> Figure:
     """Draw what ``draw_preview`` writes; every panel's label is ``PLANE COLUMN``, for example
     ``axial t1c``.
     """
-    views = plane_views(images, maps, affine)
-    page = _page(views, [f"weight-{m}" for m in MODALITIES if f"weight-{m}" in maps])
+    views = plane_views(images, maps, affine, task.is_inside)
+    modalities = task.modality_names
+    weights = [f"weight-{modality}" for modality in modalities if f"weight-{modality}" in maps]
+    page = _page(views, [list(modalities), ["entropy"], weights])
     figure = Figure(figsize=(_WIDTH, page.height), dpi=_DPI, facecolor=_PAPER)
     for plane, view in views.items():
         for column in page.columns:
-            _draw_panel(_panel(figure, page, plane, column), view, column, _LETTERS[plane])
-    _write_headings(
-        figure,
-        page,
-        f"{printable(title, _TITLE_LENGTH)}   {', '.join(m for m in MODALITIES if m in images)}",
-    )
-    _draw_keys(figure, page, with_truth="truth" in maps)
+            axes = _panel(figure, page, plane, column)
+            _draw_panel(axes, view, column, task)
+            _write_letters(axes, view, column, _LETTERS[plane])
+    acquired = ", ".join(modality for modality in modalities if modality in images)
+    _write_headings(figure, page, f"{printable(title, _TITLE_LENGTH)}   {acquired}")
+    _draw_keys(figure, page, task, with_truth="truth" in maps)
     return figure
 
 
-def _page(views: Mapping[str, PlaneView], weights: list[str]) -> _Page:
-    """Return all panels one scale: the largest at which they fit the width."""
-    groups = [group for group in (list(MODALITIES), ["entropy"], weights) if group]
+def _page(views: Mapping[str, PlaneView], columns_of_groups: list[list[str]]) -> _Page:
+    """Lay out panels of one scale: the largest at which they fit the width."""
+    groups = [group for group in columns_of_groups if group]
     n_columns = sum(map(len, groups))
     spare = _LEFT + _RIGHT + _GROUP_GAP * (len(groups) - 1) + _GAP * (n_columns - len(groups))
     width = (_WIDTH - spare) / n_columns
@@ -125,39 +129,47 @@ def _panel(figure: Figure, page: _Page, plane: str, column: str) -> Axes:
     return axes
 
 
-def _draw_panel(axes: Axes, view: PlaneView, column: str, letters: str) -> None:
+def _draw_panel(axes: Axes, view: PlaneView, column: str, task: Task) -> None:
     if column not in view.pictures:
         axes.set_facecolor(_ABSENT)
         axes.text(0, 0, "not acquired", ha="center", va="center", color=_DIM, size=6)
         return
-    colours = {**dict.fromkeys(MODALITIES, "gray"), "entropy": "inferno"}.get(column, "viridis")
+    is_image = column in task.modality_names
+    map_colours = "inferno" if column == "entropy" else "viridis"
     x, y = (length / 2 for length in view.size_mm)
-    shown = np.ma.masked_where(~view.brain, view.pictures[column])
     axes.imshow(
-        shown,
-        cmap=colours,
+        np.ma.masked_where(~view.inside, view.pictures[column]),
+        cmap="gray" if is_image else map_colours,
         vmin=0,
         vmax=1,
         extent=(-x, x, -y, y),
         aspect="auto",
         interpolation="nearest",
     )
-    if column in MODALITIES:
-        for name, style in (("seg", "solid"), ("truth", "dashed")):
-            for value, colour in LABEL_COLOURS.items():
-                _outline(
-                    axes, view, view.pictures.get(name, np.zeros((1, 1))) == value, colour, style
-                )
+    if is_image:
+        _outline_labels(axes, view, task)
     elif column == "entropy":
-        _outline(axes, view, view.brain, _DIM, "solid")
+        _outline(axes, view, view.inside, _DIM, "solid")
+
+
+def _outline_labels(axes: Axes, view: PlaneView, task: Task) -> None:
+    for name, style in (("seg", "solid"), ("truth", "dashed")):
+        label = view.pictures.get(name, np.zeros((1, 1)))
+        for value, colour in task.label_colours.items():
+            _outline(axes, view, label == value, colour, style)
+
+
+def _write_letters(axes: Axes, view: PlaneView, column: str, letters: str) -> None:
+    """Write at the left, right, top and bottom of a picture what of the patient lies there."""
+    if column not in view.pictures:
+        return
     places = (
         (0.02, 0.5, "left", "center"),
         (0.98, 0.5, "right", "center"),
         (0.5, 0.985, "center", "top"),
+        (0.5, 0.015, "center", "bottom"),
     )
-    for letter, (across, up, ha, va) in zip(
-        letters, (*places, (0.5, 0.015, "center", "bottom")), strict=True
-    ):
+    for letter, (across, up, ha, va) in zip(letters, places, strict=True):
         axes.text(across, up, letter, transform=axes.transAxes, ha=ha, va=va, color=_DIM, size=4.5)
 
 
@@ -193,12 +205,12 @@ def _write_headings(figure: Figure, page: _Page, title: str) -> None:
         write(_LEFT / 2, top + height / 2, plane, rotation=90)
 
 
-def _draw_keys(figure: Figure, page: _Page, *, with_truth: bool) -> None:
+def _draw_keys(figure: Figure, page: _Page, task: Task, *, with_truth: bool) -> None:
     """Explain colours and lines below the columns where they occur."""
     top = page.height - _BOTTOM + 0.08
     keys = [
-        Line2D([], [], color=colour, label=LABEL_NAMES[value])
-        for value, colour in LABEL_COLOURS.items()
+        Line2D([], [], color=colour, label=task.label_names[value])
+        for value, colour in task.label_colours.items()
     ]
     if with_truth:  # a legend fills its columns downwards
         keys.insert(1, Line2D([], [], color=_TEXT, label="segmentation"))

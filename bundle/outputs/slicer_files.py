@@ -3,6 +3,7 @@ table, a script.
 """
 
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,104 +12,98 @@ import slicerio
 from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
+from bundle.cases.case_record import CaseRecord
 from bundle.files.atomic_file import appearing_at_once
-from bundle.outputs.preview import LABEL_COLOURS
-from bundle.tasks.regions import LABEL_NAMES, written_values
+from bundle.outputs.case_result import CaseResult
+from bundle.tasks.numberings import Numbering
+from bundle.tasks.task import Label, Task
 from bundle.volumes.geometry import Affine, Grid, spacing_mm
 
 SCRIPT = "load_in_slicer.py"
 
-Code = tuple[str, str, str]
-
 # SNOMED CT, worded as in Slicer's own lists: SegmentationCategoryTypeModifier-DICOM-Master.json and
 # AnatomicRegionAndModifier-DICOM-Master.json in Modules/Loadable/Terminologies/Resources of
-# github.com/Slicer/Slicer. There is no code for enhancing tumour; Slicer's BraTS models use the one
-# for a primary neoplasm, too.
-TYPE_LIST, REGION_LIST = (
-    "Segmentation category and type - DICOM master list",
-    "Anatomic codes - DICOM master list",
-)
-CATEGORY: Code = ("SCT", "49755003", "Morphologically Altered Structure")
-BRAIN: Code = ("SCT", "12738006", "Brain")
-TYPES: dict[int, Code] = {
-    1: ("SCT", "6574001", "Necrosis"),
-    2: ("SCT", "79654002", "Edema"),
-    3: ("SCT", "86049000", "Neoplasm, Primary"),
-}
+# github.com/Slicer/Slicer.
+TYPE_LIST = "Segmentation category and type - DICOM master list"
+REGION_LIST = "Anatomic codes - DICOM master list"
+CODES = "SCT"
+CATEGORY = (CODES, "49755003", "Morphologically Altered Structure")
 
-_COMPRESSION = (
-    6  # level 1 makes label maps twice as large, level 9 takes twice as long for little more
-)
+# Level 1 makes label maps twice as large, level 9 takes twice as long for little more.
+_COMPRESSION = 6
 _DATE = b"# on "
 
 
+@dataclass(frozen=True, eq=False)
+class SlicerFiles:
+    """``CASE.seg.nrrd``, ``CASE_seg.ctbl`` and a script; the same case gives the same bytes.
+
+    The segmentation keeps the task's values, because its segments carry their names with them.
+
+    Attributes:
+        task: of the network.
+        numbering: of the NIfTI label map, which the colour table explains.
+    """
+
+    task: Task
+    numbering: Numbering
+
+    def names(self, case: CaseRecord) -> tuple[str, ...]:
+        """Name the files."""
+        return self.possible_names(case.case_id)
+
+    def possible_names(self, case_id: str) -> tuple[str, ...]:
+        """Name the files."""
+        return slicer_file_names(case_id)
+
+    def write(self, folder: Path, result: CaseResult) -> None:
+        """Write the files.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        segmentation, colours, script = self.names(result.record)
+        with appearing_at_once(folder / segmentation) as file:
+            file.write(_segmentation_bytes(result.label, result.record.grid, self.task))
+        with appearing_at_once(folder / colours) as file:
+            file.write(colour_table(self.numbering, self.task).encode())
+        with appearing_at_once(folder / script) as file:
+            file.write(Path(__file__).with_name(SCRIPT).read_bytes())
+
+
 def slicer_file_names(case_id: str) -> tuple[str, str, str]:
-    """Name the files that `write_slicer_files` writes for a case."""
+    """Name the files for 3D Slicer of a case."""
     return f"{case_id}.seg.nrrd", f"{case_id}_seg.ctbl", SCRIPT
 
 
-def write_slicer_files(
-    folder: Path, label: NDArray[np.uint8], grid: Grid, *, case_id: str, convention: str
-) -> None:
-    """Write the three files of a case; the same arguments give the same bytes.
-
-    Args:
-        folder: exists.
-        label: (H, W, D), the values of ``regions.LABEL_NAMES``; the ``.seg.nrrd`` keeps them,
-            because its segments carry their names with them.
-        grid: of the case.
-        case_id: for the files' names.
-        convention: numbering of the NIfTI label map, which the colour table explains.
-
-    Raises:
-        OutputError: a file cannot be written.
-    """
-    segmentation, colours, script = slicer_file_names(case_id)
-    with appearing_at_once(folder / segmentation) as file:
-        file.write(_segmentation_bytes(label, grid))
-    with appearing_at_once(folder / colours) as file:
-        file.write(colour_table(convention).encode())
-    with appearing_at_once(folder / script) as file:
-        file.write(Path(__file__).with_name(SCRIPT).read_bytes())
-
-
-def colour_table(convention: str) -> str:
-    """Return Slicer's classic colour table (``.ctbl``) for label maps numbered by a convention."""
-    values = written_values(convention)
+def colour_table(numbering: Numbering, task: Task) -> str:
+    """Return Slicer's classic colour table (``.ctbl``) for label maps of a numbering."""
     lines = [
-        f"# Color table file for label maps numbered as {convention}",
-        f"# {len(values)} values",
+        f"# Color table file for label maps numbered as {numbering.name}",
+        f"# {len(numbering.written)} values",
     ]
-    for disk, here in values.items():
-        red, green, blue = (round(255 * part) for part in _rgb(here))
-        lines.append(
-            f"{disk} {LABEL_NAMES[here].replace(' ', '_')} {red} {green} {blue}"
-            f" {255 if here else 0}"
-        )
+    for disk, here in numbering.written.items():
+        name = task.label_names[here].replace(" ", "_")
+        rgb = to_rgb(task.label_colours.get(here, "black"))
+        red, green, blue = (round(255 * part) for part in rgb)
+        lines.append(f"{disk} {name} {red} {green} {blue} {255 if here else 0}")
     return "\n".join(lines) + "\n"
 
 
-def _rgb(value: int) -> tuple[float, float, float]:
-    return to_rgb(LABEL_COLOURS.get(value, "black"))
-
-
-def _segmentation_bytes(label: NDArray[np.uint8], grid: Grid) -> bytes:
+def _segmentation_bytes(label: NDArray[np.uint8], grid: Grid, task: Task) -> bytes:
     """Encode a ``.seg.nrrd`` in memory, from where the date can be taken out of its header."""
-    stream = io.BytesIO()
-    slicerio.write_segmentation(stream, _segmentation(label, grid), compression_level=_COMPRESSION)
-    header, voxels = stream.getvalue().split(b"\n\n", 1)
-    lines = [line for line in header.split(b"\n") if not line.startswith(_DATE)]
-    return b"\n".join(lines) + b"\n\n" + voxels
-
-
-def _segmentation(label: NDArray[np.uint8], grid: Grid) -> dict[str, Any]:
-    return {
+    segmentation = {
         "voxels": label,
         "ijkToLPS": _lps_affine(grid),
         "encoding": "gzip",
         "containedRepresentationNames": ["Binary labelmap"],
-        "segments": [_segment(value) for value in sorted(TYPES)],
+        "segments": [_segment(one, task) for one in task.labels],
     }
+    stream = io.BytesIO()
+    slicerio.write_segmentation(stream, segmentation, compression_level=_COMPRESSION)
+    header, voxels = stream.getvalue().split(b"\n\n", 1)
+    lines = [line for line in header.split(b"\n") if not line.startswith(_DATE)]
+    return b"\n".join(lines) + b"\n\n" + voxels
 
 
 def _lps_affine(grid: Grid) -> Affine:
@@ -123,20 +118,29 @@ def _lps_affine(grid: Grid) -> Affine:
     return np.diag([-1.0, -1.0, 1.0, 1.0]) @ grid.affine
 
 
-def _segment(value: int) -> dict[str, Any]:
-    return {
-        "id": f"Segment_{value}",
-        "labelValue": value,
+def _segment(label: Label, task: Task) -> dict[str, Any]:
+    segment = {
+        "id": f"Segment_{label.value}",
+        "labelValue": label.value,
         "layer": 0,
-        "name": LABEL_NAMES[value],
+        "name": label.name,
         "nameAutoGenerated": False,
-        "color": [round(part, 6) for part in _rgb(value)],
+        "color": [round(part, 6) for part in to_rgb(label.colour)],
         "colorAutoGenerated": False,
-        "terminology": {
-            "contextName": TYPE_LIST,
-            "category": CATEGORY,
-            "type": TYPES[value],
-            "anatomicContextName": REGION_LIST,
-            "anatomicRegion": BRAIN,
-        },
+    }
+    terms = _terms(label, task)
+    return {**segment, "terminology": terms} if terms else segment
+
+
+def _terms(label: Label, task: Task) -> dict[str, Any]:
+    """Return what a segment is and where it lies, in SNOMED's terms, as far as the task says so."""
+    if label.code is None:
+        return {}
+    terms = {"contextName": TYPE_LIST, "category": CATEGORY, "type": (CODES, *label.code)}
+    if task.anatomy is None:
+        return terms
+    return {
+        **terms,
+        "anatomicContextName": REGION_LIST,
+        "anatomicRegion": (CODES, *task.anatomy),
     }

@@ -2,7 +2,7 @@
 answered.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,26 +15,21 @@ from monai.utils import convert_to_dst_type
 from bundle.datasets.listing import check_case_id
 from bundle.errors import CaseError, SetupError
 from bundle.names.case_ids import is_case_id
+from bundle.outputs.facts_file import label_facts
 from bundle.outputs.map_writer import MapWriter
-from bundle.tasks.regions import CONVENTIONS, LABEL_NAMES, to_convention
+from bundle.outputs.output_list import case_outputs
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 from bundle.weights.checkpoints import file_sha256, verified_sha256
 
 OVERLAP, NUMBERING, MAPS = "overlap", "label_numbering", "maps"
-MODEL, WEIGHTS, DEVICE, VOXELS, TAG = (
-    "model",
-    "model_filename",
-    "device",
-    "result_dtype",
-    "label_tag",
-)
+MODEL, WEIGHTS = "model", "model_filename"
+DEVICE, VOXELS, TAG = "device", "result_dtype", "label_tag"
 """What MONAI Label itself reads from a request; it names the model in every one."""
 
-MAP_SETS: Mapping[str, tuple[str, ...]] = {
-    "none": (),
-    "entropy": ("seg", "entropy"),
-    "all": ("seg", "entropy", "weight"),
-}
-"""What ``maps`` may be, and the kinds of files that each keeps on the server."""
+NO_MAPS, ALL_MAPS = "none", "all"
+MAP_SETS = (NO_MAPS, "entropy", ALL_MAPS)
+"""What ``maps`` may be: the server keeps nothing, label map and entropy, or weights too."""
 
 MAX_OVERLAP = 0.9
 """The number of windows grows with the cube of 1 / (1 - overlap); a request must not keep a server
@@ -46,20 +41,22 @@ class TakeRequestd(Transform):
     """Check a MONAI Label request; cases from elsewhere pass unchanged.
 
     MONAI Label hands a request's values to the transforms as entries of the case. They are read
-    here and nowhere
-    else: the config names no option, because MONAI's parser runs text that it finds in one
-    (docs/decisions/0004-options.md). ``overlap`` goes into the image's metadata, the only thing
-    that an inferer is given.
+    here and nowhere else: the config names no option, because MONAI's parser runs text that it
+    finds in one (docs/decisions/0004-options.md). ``overlap`` goes into the image's metadata, the
+    only thing that an inferer is given.
 
     Args:
         checkpoint: the bundle's weights, which MONAI Label loads without a look at their checksum.
         default_maps: what a request means that does not say ``maps``; 3D Slicer's do not.
+        task: of the network.
 
     Raises:
         SetupError: E_OPTION, no such maps.
     """
 
-    def __init__(self, checkpoint: Path | str, default_maps: str = "none") -> None:
+    def __init__(
+        self, checkpoint: Path | str, default_maps: str = NO_MAPS, task: Task = DEFAULT_TASK
+    ) -> None:
         if default_maps not in MAP_SETS:
             raise SetupError(
                 "E_OPTION",
@@ -67,7 +64,8 @@ class TakeRequestd(Transform):
                 " one of them.",
             )
         self.checkpoint = Path(checkpoint)
-        self.defaults = {NUMBERING: next(iter(CONVENTIONS)), MAPS: default_maps}
+        self.numberings = tuple(task.numberings)
+        self.defaults = {NUMBERING: task.default_numbering.name, MAPS: default_maps}
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Check ``overlap``, ``label_numbering``, ``maps`` and what MONAI Label reads itself,
@@ -91,9 +89,9 @@ class TakeRequestd(Transform):
             image: MetaTensor = case["image"]
             image.meta[OVERLAP] = case[OVERLAP]
         if case.keys() & {MODEL, MAPS, NUMBERING}:
-            for option, choices in ((NUMBERING, CONVENTIONS), (MAPS, MAP_SETS)):
+            for option, choices in ((NUMBERING, self.numberings), (MAPS, MAP_SETS)):
                 case[option] = _choice(option, case.get(option, self.defaults[option]), choices)
-            if MAP_SETS[case[MAPS]]:
+            if case[MAPS] != NO_MAPS:
                 check_case_id(case["case_id"])
         return case
 
@@ -112,7 +110,7 @@ class TakeRequestd(Transform):
 
 
 class AnswerRequestd(Transform):
-    """Return the label map the numbering that a request asks for, and keep its maps in a folder of
+    """Give the label map the numbering that a request asks for, and keep its maps in a folder of
     the server.
 
     MONAI Label returns one image and JSON; entropy and weight maps cannot travel with them. Without
@@ -123,6 +121,9 @@ class AnswerRequestd(Transform):
         maps_dir: where requested maps are kept, ``MAPS_DIR/CASE/``; None keeps none and says so in
             the result.
         settings: what should stand in the JSON beside the maps.
+        entropy_per_region: as given to ``maps.SplitMapsd``.
+        weights_per_region: as given to ``maps.ActivateMixtured``.
+        task: of the network.
     """
 
     def __init__(
@@ -130,10 +131,19 @@ class AnswerRequestd(Transform):
         checkpoint: Path | str,
         maps_dir: Path | str | None = None,
         settings: Mapping[str, Any] | None = None,
+        *,
+        entropy_per_region: bool = False,
+        weights_per_region: bool = False,
+        task: Task = DEFAULT_TASK,
     ) -> None:
         self.checkpoint = Path(checkpoint)
         self.maps_dir = maps_dir
         self.settings = dict(settings or {})
+        self.per_region = {
+            "entropy_per_region": entropy_per_region,
+            "weights_per_region": weights_per_region,
+        }
+        self.task = task
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Answer one request.
@@ -146,20 +156,21 @@ class AnswerRequestd(Transform):
         """
         case = dict(data)
         if NUMBERING in case:
+            numbering = self.task.numbering(case[NUMBERING])
             case["result"] = {
                 **case["result"],
                 **self._keep_maps(case),
-                "labels": _values(case[NUMBERING]),
+                "labels": label_facts(self.task, numbering),
             }
-            label = to_convention(case["pred"].numpy(force=True), case[NUMBERING])
+            label = numbering.write(case["pred"].numpy(force=True))
             case["pred"] = convert_to_dst_type(
                 torch.from_numpy(label), case["pred"], dtype=torch.uint8
             )[0]
         return case
 
     def _keep_maps(self, case: Mapping[Hashable, Any]) -> dict[str, Any]:
-        kinds = MAP_SETS[case.get(MAPS, "none")]
-        if not kinds:
+        maps = case.get(MAPS, NO_MAPS)
+        if maps == NO_MAPS:
             return {}
         if self.maps_dir is None:
             text = (
@@ -168,18 +179,19 @@ class AnswerRequestd(Transform):
             )
             return {"warnings": [*case["result"]["warnings"], text]}
         settings = {**self.settings, **({OVERLAP: case[OVERLAP]} if OVERLAP in case else {})}
-        writer = MapWriter(
-            self.maps_dir, file_sha256(self.checkpoint), case[NUMBERING], settings, slicer=True
+        outputs = case_outputs(
+            file_sha256(self.checkpoint),
+            case[NUMBERING],
+            settings=settings,
+            weights=maps == ALL_MAPS,
+            slicer=True,
+            task=self.task,
+            **self.per_region,
         )
-        folder = writer.write({str(key): value for key, value in case.items()}, kinds=kinds)
+        folder = MapWriter(self.maps_dir, outputs).write(
+            {str(key): value for key, value in case.items()}
+        )
         return {"maps": sorted(str(path) for path in folder.iterdir())}
-
-
-def _values(numbering: str) -> dict[str, Any]:
-    return {
-        "convention": numbering,
-        "values": {str(disk): LABEL_NAMES[here] for disk, here in CONVENTIONS[numbering].items()},
-    }
 
 
 def _overlap(value: Any) -> float:
@@ -232,7 +244,7 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, str) and is_case_id(value)
 
 
-def _choice(option: str, value: Any, choices: Mapping[str, Any]) -> str:
+def _choice(option: str, value: Any, choices: Sequence[str]) -> str:
     chosen = value[0] if isinstance(value, list | tuple) and value else value
     if not isinstance(chosen, str) or chosen not in choices:
         raise CaseError(

@@ -2,7 +2,7 @@
 orientation.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,51 +21,56 @@ PLANES = {"axial": 2, "coronal": 1, "sagittal": 0}
 
 @dataclass(frozen=True)
 class PlaneView:
-    """What one row of the figure shows, cut to the brain and the tumour.
+    """What one row of the figure shows, cut to what was imaged and what was found there.
 
     Attributes:
         pictures: (rows, columns) by the names of images and maps; images have greys in [0, 1].
-        brain: (rows, columns), True where any image is not 0.
+        inside: (rows, columns), True where any image is not outside of what was imaged.
         size_mm: width and height.
     """
 
     pictures: dict[str, Volume]
-    brain: Mask
+    inside: Mask
     size_mm: tuple[float, float]
 
 
 def plane_views(
-    images: Mapping[str, Volume], maps: Mapping[str, Volume], affine: NDArray[Any]
+    images: Mapping[str, Volume],
+    maps: Mapping[str, Volume],
+    affine: NDArray[Any],
+    is_inside: Callable[[Volume], Mask],
 ) -> dict[str, PlaneView]:
-    """Cut the slice with most tumour in each of ``PLANES``; without tumour, the middle of the
-    brain.
+    """Cut the slice with most findings in each of ``PLANES``; without any, the middle one.
+
+    Args:
+        images: (H, W, D) raw intensities by name.
+        maps: (H, W, D) by name; what is found is where ``seg``, or else ``truth``, is not 0.
+        affine: (4, 4), voxel to world, RAS+ mm; any orientation.
+        is_inside: tells of an image where it is not outside of what was imaged.
     """
     greys = {name: to_patient_axes(image, affine) for name, image in images.items()}
     volumes = {name: to_patient_axes(values, affine) for name, values in maps.items()}
-    brain = np.any([np.isfinite(image) & (image != 0) for image in greys.values()], axis=0)
-    tumour = next(
+    insides = {name: is_inside(image) for name, image in greys.items()}
+    inside = np.any(list(insides.values()), axis=0)
+    found = next(
         (volumes[name] > 0 for name in ("seg", "truth") if np.any(volumes.get(name, 0))),
-        brain & False,
+        inside & False,
     )
     spacing = patient_spacing_mm(affine)
-    windows = {name: grey_window(image) for name, image in greys.items()}
+    windows = {name: grey_window(image[insides[name]]) for name, image in greys.items()}
     views = {}
     for plane, axis in PLANES.items():
-        index = _slice_index(tumour, brain, axis)
-        shown = plane_picture(brain | tumour, plane, index)
+        index = _slice_index(found, inside, axis)
+        shown = plane_picture(inside | found, plane, index)
         box = tuple(tight_span(shown.any(axis=other)) for other in (1, 0))
-        pictures = {
-            name: plane_picture(values, plane, index)[box]
-            for name, values in (greys | volumes).items()
-        }
-        pictures |= {
-            name: np.clip((pictures[name] - low) / width, 0, 1)
-            for name, (low, width) in windows.items()
-        }
+        pictures = {}
+        for name, values in (greys | volumes).items():
+            pictures[name] = plane_picture(values, plane, index)[box]
+        for name, (low, width) in windows.items():
+            pictures[name] = np.clip((pictures[name] - low) / width, 0, 1)
         width_mm, height_mm = np.multiply(shown[box].shape[::-1], np.delete(spacing, axis)).tolist()
-        views[plane] = PlaneView(
-            pictures, plane_picture(brain, plane, index)[box], (width_mm, height_mm)
-        )
+        cut = plane_picture(inside, plane, index)[box]
+        views[plane] = PlaneView(pictures, cut, (width_mm, height_mm))
     return views
 
 
@@ -101,11 +106,11 @@ def _orientation(affine: NDArray[Any]) -> NDArray[np.float64]:
     return nib.orientations.io_orientation(affine)  # type: ignore[no-untyped-call]
 
 
-def _slice_index(tumour: Mask, brain: Mask, axis: int) -> int:
+def _slice_index(found: Mask, inside: Mask, axis: int) -> int:
     others = tuple({0, 1, 2} - {axis})
-    if tumour.any():
-        return int(tumour.sum(axis=others).argmax())
-    span = tight_span(brain.any(axis=others))
+    if found.any():
+        return int(found.sum(axis=others).argmax())
+    span = tight_span(inside.any(axis=others))
     return (span.start + span.stop) // 2
 
 
@@ -115,8 +120,12 @@ def tight_span(hits: NDArray[Any] | np.bool_) -> slice:
     return slice(int(places[0]), int(places[-1]) + 1)
 
 
-def grey_window(image: Volume) -> tuple[float, float]:
-    """Return the intensity drawn black, and the range from there to white."""
-    seen = image[np.isfinite(image) & (image != 0)]
+def grey_window(voxels: Volume) -> tuple[float, float]:
+    """Return the intensity drawn black, and the range from there to white.
+
+    Args:
+        voxels: (N,), those of an image that are not outside of what was imaged.
+    """
+    seen = voxels[np.isfinite(voxels)]
     low, high = np.percentile(seen, (1, 99.5)).tolist() if seen.size else (0.0, 1.0)
     return low, max(high - low, 1e-6)

@@ -9,9 +9,8 @@ import pytest
 from bundle.errors import CaseError, OutputError
 from bundle.outputs import publication as publishing
 from bundle.outputs.earlier_results import is_same_input, read_result, set_aside
-from bundle.outputs.map_writer import MapWriter
-from bundle.tasks.modalities import MODALITIES
-from tests.outputs.test_map_writer import make_case, names
+from bundle.tasks.default import DEFAULT_TASK
+from tests.outputs.test_map_writer import make_case, names, writer
 
 NOTE = ".simmlm.unfinished"
 OTHER = {"file": "/data/other.nii.gz", "sha256": "ef" * 32}
@@ -27,7 +26,7 @@ def with_inputs(inputs, *, case_id="case7"):
 
 
 def write(folder, inputs, **options):
-    return MapWriter(folder, "cd" * 32, **options).write(with_inputs(inputs))
+    return writer(folder, **options).write(with_inputs(inputs))
 
 
 def contents(folder):
@@ -212,7 +211,7 @@ def fail(folder, image, error=None):
 
 
 def test_a_result_whose_case_fails_moves_as_a_whole_and_nothing_else_does(tmp_path):
-    folder = write(tmp_path, dict.fromkeys(MODALITIES, SAME), slicer=True)
+    folder = write(tmp_path, dict.fromkeys(DEFAULT_TASK.modality_names, SAME), slicer=True)
     before = contents(folder)
     (folder / "notes.txt").write_bytes(b"mine")
     fail(tmp_path, {"t1c": Path("/data/t1c.nii.gz")})
@@ -303,10 +302,10 @@ def test_a_name_leaves_room_for_the_names_of_its_files_or_is_refused_with_nothin
     limit = os.pathconf(tmp_path, "PC_NAME_MAX")
     case = with_inputs({"t1c": SAME}, case_id="c" * n_bytes)
     if n_bytes + len("_weight-t1c.nii.gz") <= limit:
-        assert MapWriter(tmp_path / "out", "").write(case).is_dir()
+        assert writer(tmp_path / "out").write(case).is_dir()
         return
     with pytest.raises(CaseError, match=f"{n_bytes} bytes") as caught:
-        MapWriter(tmp_path / "out", "").write(case)
+        writer(tmp_path / "out").write(case)
     assert caught.value.code == "E_CASE_ID"
     assert not (tmp_path / "out").exists()
 

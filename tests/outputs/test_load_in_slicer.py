@@ -16,11 +16,12 @@ import pytest
 from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.datasets.decathlon import Channel
 from bundle.outputs import slicer_files
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from tests.datasets.sample_datasets import write_case
 from tests.outputs.slicer_stand_in import INFERNO, VIRIDIS, Slicer
 from tests.test_bad_input import call, options, write_good
 
+MODALITIES = DEFAULT_TASK.modality_names
 SOURCE = Path(slicer_files.__file__).with_name("load_in_slicer.py")
 
 

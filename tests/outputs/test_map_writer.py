@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -9,15 +10,20 @@ from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError, OutputError, SetupError
 from bundle.files.atomic_file import check_writable
 from bundle.inference.maps import SplitMapsd
-from bundle.outputs import map_writer as writing
+from bundle.outputs import map_files, preview_file
+from bundle.outputs.case_output import CaseOutputs
 from bundle.outputs.map_writer import MapWriter
-from bundle.tasks.modalities import MODALITIES, modality_sets
-from bundle.tasks.regions import REGIONS
+from bundle.outputs.output_list import case_outputs
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.numberings import Numbering
+from bundle.tasks.task import Label, Region
 from bundle.volumes.geometry import grid_from_affine
 from bundle.volumes.image_volume import read_volume
 from tests.volumes.nifti_samples import save, scan
 
+MODALITIES, REGIONS = DEFAULT_TASK.modality_names, DEFAULT_TASK.region_names
 M, R, SHAPE = 4, 3, (5, 6, 7)
+PER_REGION = {"entropy_per_region": True, "weights_per_region": True}
 AFFINE = np.array([[0, -1, 0, 9.5], [2, 0, 0, -8], [0, 0, 3, 1.25], [0, 0, 0, 1]])
 
 
@@ -40,10 +46,12 @@ def make_case(modalities=MODALITIES, *, case_id="case7", per_region=False):
     return SplitMapsd(entropy_per_region=per_region)(case)
 
 
+def writer(folder, *, overwrite=False, **options):
+    return MapWriter(folder, case_outputs("cd" * 32, **options), overwrite=overwrite)
+
+
 def write(folder, case=None, **options):
-    return MapWriter(folder, "cd" * 32, **options).write(
-        make_case() if case is None else case, computed_s=1.5
-    )
+    return writer(folder, **options).write(make_case() if case is None else case, computed_s=1.5)
 
 
 def names(folder):
@@ -54,7 +62,7 @@ def load(folder, name):
     return np.asarray(nib.load(folder / name).dataobj)
 
 
-@pytest.mark.parametrize("modalities", modality_sets(), ids=" ".join)
+@pytest.mark.parametrize("modalities", DEFAULT_TASK.modality_sets(), ids=" ".join)
 def test_a_case_is_a_label_map_an_entropy_map_a_json_and_a_weight_map_per_acquired_modality(
     tmp_path, modalities
 ):
@@ -102,7 +110,7 @@ def test_the_label_map_has_the_numbering_asked_for_and_the_json_explains_it(
 
 
 def test_per_region_maps_are_named_by_modality_and_region(tmp_path):
-    folder = write(tmp_path, make_case(("t1c", "t2f"), per_region=True))
+    folder = write(tmp_path, make_case(("t1c", "t2f"), per_region=True), **PER_REGION)
     weights = [
         f"case7_weight-{modality}-{region}.nii.gz"
         for modality in ("t1c", "t2f")
@@ -155,7 +163,7 @@ def test_the_json_appears_last_and_that_of_an_earlier_run_goes_first(tmp_path, m
 
 
 def test_a_rerun_with_fewer_modalities_removes_the_maps_of_the_others_and_nothing_else(tmp_path):
-    folder = write(tmp_path, make_case(per_region=True))
+    folder = write(tmp_path, make_case(per_region=True), **PER_REGION)
     write(tmp_path)
     images = [f"case7-{modality}.nii.gz" for modality in MODALITIES]
     foreign = [
@@ -187,9 +195,12 @@ def test_the_picture_is_drawn_from_the_projects_own_numbering_whatever_stands_on
     tmp_path, monkeypatch, convention
 ):
     drawn = []
-    monkeypatch.setattr(
-        writing, "_draw", lambda path, maps, record: drawn.append(maps["seg"][:, 0, 0].tolist())
-    )
+
+    def draw(path, images, maps, affine, **options):
+        drawn.append(maps["seg"][:, 0, 0].tolist())
+
+    monkeypatch.setattr(preview_file, "draw_preview", draw)
+    monkeypatch.setattr(preview_file, "_read_again", lambda record, modality: None)
     write(tmp_path, preview=True, label_convention=convention)
     assert drawn == [[3, 3, 1, 2, 0]]
 
@@ -213,8 +224,8 @@ def test_a_failure_midway_leaves_no_file_at_all(tmp_path, monkeypatch, failure):
             raise failure
         original(path, *args, **kwargs)
 
-    original = writing.write_volume
-    monkeypatch.setattr(writing, "write_volume", write_volume)
+    original = map_files.write_volume
+    monkeypatch.setattr(map_files, "write_volume", write_volume)
     with pytest.raises(
         KeyboardInterrupt if isinstance(failure, KeyboardInterrupt) else OutputError
     ):
@@ -228,7 +239,9 @@ def test_a_failure_midway_leaves_an_earlier_result_whole(tmp_path, monkeypatch):
     folder = write(tmp_path)
     before = {name: (folder / name).read_bytes() for name in names(folder)}
     monkeypatch.setattr(
-        writing, "write_volume", lambda *args, **kwargs: (_ for _ in ()).throw(OSError(28, "full"))
+        map_files,
+        "write_volume",
+        lambda *args, **kwargs: (_ for _ in ()).throw(OSError(28, "full")),
     )
     with pytest.raises(OutputError, match="full"):
         write(tmp_path, make_case(("t1c",)))
@@ -281,7 +294,7 @@ def test_a_fact_that_is_no_number_is_refused_because_json_has_none(tmp_path, fac
     with pytest.raises(CaseError, match="every fact") as caught:
         write(tmp_path / "out", case)
     assert caught.value.code == "E_NOT_FINITE"
-    assert not (tmp_path / "out").exists()
+    assert not any((tmp_path / "out").iterdir())
 
 
 def test_a_file_name_that_is_no_text_stands_in_the_json_as_it_is(tmp_path):
@@ -297,7 +310,7 @@ def test_a_numbering_that_nobody_knows_is_refused_before_anything_is_computed(tm
     with pytest.raises(
         SetupError, match=r"label_convention must be one of .*; got 'auto'"
     ) as caught:
-        MapWriter(tmp_path, "", label_convention="auto")
+        writer(tmp_path, label_convention="auto")
     assert caught.value.code == "E_SETTING"
 
 
@@ -318,3 +331,92 @@ def test_a_picture_is_drawn_of_the_bytes_that_were_segmented_or_not_at_all(tmp_p
         write(tmp_path / "new", case, preview=True)
     assert caught.value.code == "E_CHANGED"
     assert not (tmp_path / "new" / "case7").exists()
+
+
+class TextFile:
+    """An output as a later one may be: of no map, of its own class, known to nothing else."""
+
+    def names(self, case):
+        return self.possible_names(case.case_id)
+
+    def possible_names(self, case_id):
+        return (f"{case_id}_report.txt",)
+
+    def write(self, folder, result):
+        (name,) = self.names(result.record)
+        (folder / name).write_text(f"{result.facts['volumes_ml']}", encoding="utf-8")
+
+
+def writer_with_text(folder, *, is_on):
+    """Return a writer that has one more output."""
+    usual = case_outputs("cd" * 32)
+    *maps, facts = usual.written
+    chosen = (*maps, TextFile()) if is_on else tuple(maps)
+    listed = (*chosen, replace(facts, others=chosen))
+    return MapWriter(folder, CaseOutputs(listed, usual.off if is_on else (*usual.off, TextFile())))
+
+
+def test_an_output_is_one_class_whose_names_say_what_is_listed_replaced_and_removed(tmp_path):
+    folder = writer_with_text(tmp_path, is_on=True).write(make_case())
+    assert "necrotic core" in (folder / "case7_report.txt").read_text(encoding="utf-8")
+    facts = json.loads((folder / "case7.json").read_text(encoding="utf-8"))
+    assert facts["companions"] == ["case7_report.txt"]
+    assert "case7_report.txt" not in facts["maps"]
+    writer_with_text(tmp_path, is_on=False).write(make_case())
+    assert "case7_report.txt" not in names(folder)
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_a_file_of_somebody_else_with_the_name_of_an_output_is_never_replaced(tmp_path, is_on):
+    (tmp_path / "case7").mkdir()
+    (tmp_path / "case7" / "case7_report.txt").write_text("of an expert")
+    with pytest.raises(CaseError, match=r"case7_report\.txt must be a result of this program"):
+        writer_with_text(tmp_path, is_on=is_on).write(make_case())
+    assert (tmp_path / "case7" / "case7_report.txt").read_text() == "of an expert"
+
+
+LESIONS = replace(
+    DEFAULT_TASK,
+    modalities=DEFAULT_TASK.modalities[2:],
+    labels=(Label(1, "lesion", "#ff0000"),),
+    regions=(Region("LES", "lesion", (1,), "#ff0000"),),
+    numberings={"plain": Numbering("plain", {7: 1})},
+    collections=(),
+    outlined_first=(),
+    anatomy=None,
+    shown_first=("t2w", "t2f"),
+    opened_first=("t2f", "t2w"),
+)
+
+
+def test_the_files_of_another_task_are_named_by_its_modalities_regions_and_labels(tmp_path):
+    inputs = {"t2f": {"file": str(save(tmp_path / "t2f.nii.gz", data=scan(SHAPE), affine=AFFINE))}}
+    read = read_volume(tmp_path / "t2f.nii.gz", case_id="case7", modality="t2f")
+    inputs["t2f"]["sha256"] = read.sha256
+    label = np.zeros(SHAPE, np.uint8)
+    label[2] = 1
+    case = {
+        "pred": torch.from_numpy(label)[None],
+        "entropy": torch.zeros(2, *SHAPE),
+        "weights": torch.ones(2, *SHAPE),
+        "record": CaseRecord("case7", inputs, (), read.grid).to_json(),
+        "result": {"volumes_ml": {"lesion": 0.1}},
+    }
+    options = {"entropy_per_region": True, "preview": True, "slicer": True}
+    folder = write(tmp_path / "out", case, task=LESIONS, **options)
+    maps = ["entropy-LES", "entropy", "seg", "weight-t2f"]
+    companions = ["case7.seg.nrrd", "case7_preview.png", "case7_seg.ctbl", "load_in_slicer.py"]
+    assert names(folder) == sorted(
+        ["case7.json", *companions, *(f"case7_{name}.nii.gz" for name in maps)]
+    )
+    assert load(folder, "case7_seg.nii.gz").max() == 7
+    facts = json.loads((folder / "case7.json").read_text(encoding="utf-8"))
+    assert facts["labels"] == {
+        "convention": "plain",
+        "values": {"0": "background", "7": "lesion"},
+    }
+    assert facts["opened_first"] == ["t2f", "t2w"]
+    assert (folder / "case7_seg.ctbl").read_text().splitlines()[2:] == [
+        "0 background 0 0 0 0",
+        "7 lesion 255 0 0 255",
+    ]

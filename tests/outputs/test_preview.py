@@ -1,4 +1,5 @@
 import errno
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,9 +11,10 @@ from scipy.spatial.transform import Rotation
 
 from bundle.errors import OutputError
 from bundle.outputs.preview import draw_preview, preview_figure
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.volumes.plane_views import PLANES, plane_picture, plane_views, to_patient_axes
 
+MODALITIES, INSIDE = DEFAULT_TASK.modality_names, DEFAULT_TASK.is_inside
 SHAPE = (22, 26, 30)  # to the right, front, top
 SPACING_MM = np.array([2, 1, 1.5])
 BRAIN = (slice(2, 20), slice(3, 23), slice(4, 26))
@@ -113,11 +115,11 @@ def test_the_voxel_furthest_right_front_and_top_is_in_the_upper_left_corner(plan
 @pytest.mark.parametrize("codes", ORIENTATIONS)
 def test_every_orientation_gives_the_same_views(codes):
     images, maps = case()
-    expected = plane_views(images, maps, ras_affine())
+    expected = plane_views(images, maps, ras_affine(), INSIDE)
     turned, affine = stored({**images, **maps}, codes, ras_affine())
-    views = plane_views(
-        {m: turned[m] for m in images}, {name: turned[name] for name in maps}, affine
-    )
+    turned_images = {name: turned[name] for name in images}
+    turned_maps = {name: turned[name] for name in maps}
+    views = plane_views(turned_images, turned_maps, affine, INSIDE)
     for plane in PLANES:
         assert views[plane].size_mm == pytest.approx(expected[plane].size_mm)
         assert all(
@@ -150,7 +152,7 @@ def test_panels_name_the_sides_that_radiologists_expect():
 
 
 def test_views_have_the_true_size_of_the_brain():
-    views = plane_views(*case(), ras_affine(20))
+    views = plane_views(*case(), ras_affine(20), INSIDE)
     x_mm, y_mm, z_mm = (18, 20, 22) * SPACING_MM
     assert views["axial"].size_mm == pytest.approx((x_mm, y_mm))
     assert views["coronal"].size_mm == pytest.approx((x_mm, z_mm))
@@ -162,7 +164,7 @@ def test_each_plane_goes_through_the_slice_with_most_tumour():
     maps["seg"][5:8, 6:9, 7:10] = 2
     maps["seg"][6, 4:12, 8] = 2
     maps["entropy"] = np.broadcast_to(np.arange(30, dtype=np.float32), SHAPE)
-    views = plane_views(images, maps, ras_affine())
+    views = plane_views(images, maps, ras_affine(), INSIDE)
     assert np.unique(views["axial"].pictures["entropy"]).tolist() == [8]
     assert np.count_nonzero(views["sagittal"].pictures["seg"]) == 14
 
@@ -170,7 +172,7 @@ def test_each_plane_goes_through_the_slice_with_most_tumour():
 def test_without_tumour_the_middle_of_the_brain_is_shown():
     images, maps = case(lesion=None)
     maps["entropy"] = np.broadcast_to(np.arange(30, dtype=np.float32), SHAPE)
-    views = plane_views(images, maps, ras_affine())
+    views = plane_views(images, maps, ras_affine(), INSIDE)
     assert np.unique(views["axial"].pictures["entropy"]).tolist() == [15]
 
 
@@ -191,8 +193,18 @@ def test_intensities_that_are_not_finite_are_no_brain():
     images, maps = case(("t1c",))
     image = images["t1c"].astype(np.float32)
     image[0], image[-1] = np.nan, np.inf
-    views = plane_views({"t1c": image}, maps, ras_affine())
-    assert views["axial"].brain.shape == (20, 18)
+    views = plane_views({"t1c": image}, maps, ras_affine(), INSIDE)
+    assert views["axial"].inside.shape == (20, 18)
+
+
+def test_what_a_task_calls_outside_is_not_drawn():
+    images, maps = case(("t1c",), lesion=None)
+    shifted = {"t1c": images["t1c"] - 5}
+    views = plane_views(shifted, maps, ras_affine(), replace(DEFAULT_TASK, outside=0.5).is_inside)
+    expected = plane_views(images, maps, ras_affine(), INSIDE)
+    for plane in PLANES:
+        assert np.array_equal(views[plane].inside, expected[plane].inside)
+        assert np.allclose(views[plane].pictures["t1c"], expected[plane].pictures["t1c"])
 
 
 def test_a_modality_that_was_not_acquired_has_dark_panels_that_say_so():

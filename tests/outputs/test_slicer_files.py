@@ -16,18 +16,16 @@ from nibabel.affines import apply_affine
 
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import OutputError
-from bundle.outputs import map_writer as writing
-from bundle.outputs.map_writer import MapWriter
-from bundle.outputs.preview import LABEL_COLOURS
-from bundle.outputs.slicer_files import colour_table, slicer_file_names
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import CONVENTIONS, LABEL_NAMES, from_convention
+from bundle.outputs.slicer_files import SlicerFiles, colour_table, slicer_file_names
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.volumes.geometry import grid_from_affine
 from bundle.volumes.image_volume import read_volume
 from tests.outputs.test_geometry import GEOMETRIES, Geometry
 from tests.outputs.test_geometry import write as write_image
+from tests.outputs.test_map_writer import writer
 
 NOWHERE = Geometry("PIR", spacing_mm=(1, 1.25, 2), codes=(0, 0))
+MODALITIES, NUMBERINGS = DEFAULT_TASK.modality_names, tuple(DEFAULT_TASK.numberings)
 SHAPE = (5, 6, 7)
 GRID = grid_from_affine(
     SHAPE, np.array([[0, -1, 0, 9.5], [2, 0, 0, -8], [0, 0, 3, 1.25], [0, 0, 0, 1]])
@@ -56,11 +54,10 @@ def make_case(label, grid=GRID, *, case_id="case7", modalities=MODALITIES, image
     }
 
 
-def write(folder, label=None, *, slicer=True, convention="brats2023", **options):
+def write(folder, label=None, *, slicer=True, numbering="brats2023", task=DEFAULT_TASK, **options):
     case = make_case(blocks(SHAPE) if label is None else label, **options)
-    return MapWriter(folder, "cd" * 32, label_convention=convention, slicer=slicer).write(
-        case, computed_s=1.5
-    )
+    outputs = {"label_convention": numbering, "slicer": slicer, "task": task}
+    return writer(folder, **outputs).write(case, computed_s=1.5)
 
 
 def read(folder, case_id="case7"):
@@ -104,7 +101,7 @@ def test_the_segments_have_the_names_colours_and_terms_that_the_documentation_li
     }
     assert list(found) == [1, 2, 3]
     for value, (identifier, name, terms) in found.items():
-        assert (identifier, name) == (f"Segment_{value}", LABEL_NAMES[value])
+        assert (identifier, name) == (f"Segment_{value}", DEFAULT_TASK.label_names[value])
         assert terms == {
             "contextName": "Segmentation category and type - DICOM master list",
             "category": ["SCT", "49755003", "Morphologically Altered Structure"],
@@ -119,25 +116,25 @@ def test_segments_colour_table_and_preview_show_a_label_in_one_colour(tmp_path):
     rows = table_rows((folder / NAMES[1]).read_text(encoding="ascii"))
     for segment in read(folder)["segments"]:
         value = segment["labelValue"]
-        wanted = [round(255 * part) for part in to_rgb(LABEL_COLOURS[value])]
+        wanted = [round(255 * part) for part in to_rgb(DEFAULT_TASK.label_colours[value])]
         assert [round(255 * part) for part in segment["color"]] == wanted
         assert list(rows[value][1:4]) == wanted
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("numbering", NUMBERINGS)
 def test_the_voxels_are_those_of_the_nifti_label_map_in_the_projects_own_numbering(
-    tmp_path, convention
+    tmp_path, numbering
 ):
-    folder = write(tmp_path, convention=convention)
+    folder = write(tmp_path, numbering=numbering)
     label = np.asarray(nib.load(folder / "case7_seg.nii.gz").dataobj)
-    assert np.array_equal(read(folder)["voxels"], from_convention(label, convention))
+    assert np.array_equal(read(folder)["voxels"], DEFAULT_TASK.numbering(numbering).read(label))
 
 
-@pytest.mark.parametrize("convention", CONVENTIONS)
+@pytest.mark.parametrize("numbering", NUMBERINGS)
 def test_the_colour_table_names_every_value_of_the_nifti_label_map_as_the_json_does(
-    tmp_path, convention
+    tmp_path, numbering
 ):
-    folder = write(tmp_path, convention=convention)
+    folder = write(tmp_path, numbering=numbering)
     text = (folder / NAMES[1]).read_text(encoding="ascii")
     values = json.loads((folder / "case7.json").read_text(encoding="utf-8"))["labels"]["values"]
     assert text.startswith("# Color table file")
@@ -152,7 +149,7 @@ def test_the_colour_table_names_every_value_of_the_nifti_label_map_as_the_json_d
 
 
 def test_in_a_table_for_brats_2021_enhancing_tumour_is_4():
-    assert colour_table("brats2021").splitlines()[2:] == [
+    assert colour_table(DEFAULT_TASK.numbering("brats2021"), DEFAULT_TASK).splitlines()[2:] == [
         "0 background 0 0 0 0",
         "1 necrotic_core 255 90 31 255",
         "2 oedema 240 228 66 255",
@@ -186,6 +183,23 @@ def test_the_centre_of_each_segment_is_that_of_its_label_in_world_millimetres(pl
             affine_mm @ image.affine, np.argwhere(label == segment["labelValue"]).mean(axis=0)
         )
         assert found_lps * [-1, -1, 1] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("anatomy", "code", "keys"),
+    [
+        (None, ("79654002", "Edema"), {"contextName", "category", "type"}),
+        (("12738006", "Brain"), None, None),
+    ],
+    ids=["no place", "no code"],
+)
+def test_terms_that_a_task_does_not_declare_are_left_out(tmp_path, anatomy, code, keys):
+    labels = tuple(replace(label, code=code) for label in DEFAULT_TASK.labels)
+    task = replace(DEFAULT_TASK, labels=labels, anatomy=anatomy)
+    for segment in read(write(tmp_path, task=task))["segments"]:
+        terms = segment.get("terminology")
+        filled = terms and {key for key, value in terms.items() if any(value)}
+        assert filled == keys
 
 
 def test_slicerio_extracts_a_segment_by_its_terms(tmp_path):
@@ -281,11 +295,11 @@ def test_a_failure_while_they_are_written_leaves_an_earlier_result_whole(tmp_pat
     folder = write(tmp_path)
     before = {name: (folder / name).read_bytes() for name in names(folder)}
 
-    def fail(stage, *args, **kwargs):
+    def fail(self, stage, result):
         (stage / "case7.seg.nrrd").write_text("half")
         raise OSError(28, "full")
 
-    monkeypatch.setattr(writing, "write_slicer_files", fail)
+    monkeypatch.setattr(SlicerFiles, "write", fail)
     with pytest.raises(OutputError, match="full"):
         write(tmp_path, np.zeros(SHAPE, np.uint8))
     assert {name: (folder / name).read_bytes() for name in names(folder)} == before

@@ -12,7 +12,7 @@ from bundle.configuration import load_config
 from bundle.errors import CaseError, SetupError, UserError
 from bundle.names.file_names import find_images
 from bundle.serving.requests import MAP_SETS, AnswerRequestd, TakeRequestd
-from bundle.tasks.regions import to_convention
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.weights.checkpoints import file_sha256, sidecar
 from tests.outputs.test_map_writer import AFFINE, make_case
 
@@ -199,12 +199,15 @@ def test_a_chosen_overlap_acts_as_if_it_stood_in_the_config(tiny_settings, phant
 def test_the_label_map_has_the_numbering_that_was_asked_for_and_its_place(checkpoint, numbering):
     case = answered(checkpoint, label_numbering=numbering)
     assert np.array_equal(
-        case["pred"].numpy(), to_convention(make_case()["pred"].numpy(), numbering)
+        case["pred"].numpy(), DEFAULT_TASK.numbering(numbering).write(make_case()["pred"].numpy())
     )
     assert case["pred"].dtype == torch.uint8
     assert np.allclose(case["pred"].affine, AFFINE)
     assert case["result"]["labels"]["convention"] == numbering
     assert "enhancing tumour" in case["result"]["labels"]["values"].values()
+
+
+KINDS = {"none": set(), "entropy": {"seg", "entropy"}, "all": {"seg", "entropy", "weight"}}
 
 
 @pytest.mark.parametrize("maps", MAP_SETS)
@@ -214,7 +217,7 @@ def test_the_maps_that_were_asked_for_are_kept_and_named(checkpoint, tmp_path, m
     )
     kept = {path.name for path in (tmp_path / "maps").rglob("*.nii.gz")}
     kinds = {name.split("_")[1].split("-")[0].split(".")[0] for name in kept}
-    assert kinds == set(MAP_SETS[maps])
+    assert kinds == KINDS[maps]
     assert {path.rpartition("/")[2] for path in case["result"].get("maps", [])} >= kept
     if maps == "none":
         assert not (tmp_path / "maps").exists()

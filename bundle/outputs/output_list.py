@@ -1,0 +1,80 @@
+"""Makes the list of a case's outputs from the settings of a config: here a new one is entered."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bundle.errors import SetupError
+from bundle.outputs.case_output import CaseOutput, CaseOutputs
+from bundle.outputs.facts_file import FactsFile
+from bundle.outputs.map_files import EntropyFiles, LabelMapFile, MapOutput, WeightFiles
+from bundle.outputs.preview_file import PreviewFile
+from bundle.outputs.slicer_files import SlicerFiles
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.numberings import Numbering
+from bundle.tasks.task import Task
+
+
+def case_outputs(
+    weights_sha256: str,
+    label_convention: str | None = None,
+    *,
+    settings: Mapping[str, Any] | None = None,
+    entropy: bool = True,
+    weights: bool = True,
+    entropy_per_region: bool = False,
+    weights_per_region: bool = False,
+    preview: bool = False,
+    slicer: bool = False,
+    task: Task = DEFAULT_TASK,
+) -> CaseOutputs:
+    """List what is written for each case, the JSON last.
+
+    Args:
+        weights_sha256: of the network's weights, for the record.
+        label_convention: numbering of the label map on disk; that of the task if left out.
+        settings: what else should stand in the JSON, for example window and overlap.
+        entropy: write the entropy map.
+        weights: write the weight maps.
+        entropy_per_region: as given to ``maps.SplitMapsd``: also one entropy map per region.
+        weights_per_region: as given to ``maps.ActivateMixtured``: one weight map per modality and
+            region instead of their mean.
+        preview: also draw ``CASE_preview.png``.
+        slicer: also write what 3D Slicer opens with names and colours.
+        task: of the network.
+
+    Raises:
+        SetupError: E_SETTING, an unknown numbering.
+    """
+    numbering = chosen_numbering(task, label_convention)
+    label_map = LabelMapFile(numbering)
+    entropies = EntropyFiles(task, entropy_per_region)
+    shares = WeightFiles(task, weights_per_region)
+    maps: tuple[MapOutput, ...] = (label_map, entropies, shares)
+    chosen: list[tuple[CaseOutput, bool]] = [
+        (label_map, True),
+        (entropies, entropy),
+        (shares, weights),
+        (PreviewFile(task, maps), preview),
+        (SlicerFiles(task, numbering), slicer),
+    ]
+    written = tuple(output for output, is_on in chosen if is_on)
+    facts = FactsFile(task, numbering, written, weights_sha256, dict(settings or {}))
+    off = tuple(output for output, is_on in chosen if not is_on)
+    return CaseOutputs((*written, facts), off)
+
+
+def chosen_numbering(task: Task, label_convention: str | None) -> Numbering:
+    """Return the numbering of a name, or that of the task.
+
+    Raises:
+        SetupError: E_SETTING, the task has none of that name.
+    """
+    if label_convention is None:
+        return task.default_numbering
+    if label_convention not in task.numberings:
+        raise SetupError(
+            "E_SETTING",
+            f"label_convention must be one of {', '.join(task.numberings)}; got"
+            f" {label_convention!r}. Choose one.",
+        )
+    return task.numberings[label_convention]

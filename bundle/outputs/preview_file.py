@@ -1,0 +1,73 @@
+"""The picture of a case beside its maps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bundle.cases.case_record import CaseRecord
+from bundle.errors import CaseError
+from bundle.outputs.case_result import CaseResult
+from bundle.outputs.map_files import MapOutput, Maps
+from bundle.outputs.preview import draw_preview
+from bundle.tasks.task import Task
+from bundle.volumes.common_grid import read_input
+
+
+@dataclass(frozen=True, eq=False)
+class PreviewFile:
+    """``CASE_preview.png``, drawn on the intensities of the case's files.
+
+    Those in memory are normalised and cropped by then.
+
+    Attributes:
+        task: of the network.
+        shown: outputs of which the maps are drawn.
+    """
+
+    task: Task
+    shown: Sequence[MapOutput]
+
+    def names(self, case: CaseRecord) -> tuple[str, ...]:
+        """Name the picture."""
+        return self.possible_names(case.case_id)
+
+    def possible_names(self, case_id: str) -> tuple[str, ...]:
+        """Name the picture."""
+        return (f"{case_id}_preview.png",)
+
+    def write(self, folder: Path, result: CaseResult) -> None:
+        """Draw the picture.
+
+        Raises:
+            CaseError: E_CHANGED, a file is not what was read.
+        """
+        record = result.record
+        maps: Maps = {}
+        for output in self.shown:
+            maps |= output.maps(result)
+        images = {modality: _read_again(record, modality) for modality in record.modalities}
+        (name,) = self.names(record)
+        draw_preview(
+            folder / name,
+            images,
+            {**maps, "seg": result.label},
+            record.grid.affine,
+            title=record.case_id,
+            task=self.task,
+        )
+
+
+def _read_again(record: CaseRecord, modality: str) -> NDArray[np.float32]:
+    """Read what was segmented, and nothing else: somebody may have replaced the file meanwhile."""
+    entry = record.inputs[modality]
+    volume = read_input(entry, record.grid, case_id=record.case_id, modality=modality)
+    if volume.sha256 != entry["sha256"]:
+        raise CaseError(
+            "E_CHANGED",
+            f"{record.case_id}, {modality}, {entry['file']}: the file must stay as it is until the"
+            " case is done; it was changed meanwhile. Run the case again.",
+        )
+    return volume.data
