@@ -431,6 +431,10 @@ class UserError(Exception):
         super().__init__(message)
         self.code = ErrorCode(code)  # type: ignore[call-arg]  # looks a member up
 
+    def __reduce__(self) -> tuple[type["UserError"], tuple[str, str]]:
+        """Let another process have the error."""
+        return type(self), (self.code, str(self))
+
 
 class CaseError(UserError):
     """One case cannot be used as it is; other cases go on."""

@@ -108,9 +108,9 @@ def segment_case(
 ) -> SegmentedCase:
     """Segment one case from files, arrays or a case folder; see ``Segmenter`` to do so for many.
 
-    Example:
-        >>> files = {"t1c": "case-t1c.nii.gz", "t2f": "case-t2f.nii.gz"}
-        >>> case = segment_case(files)  # doctest: +SKIP
-        >>> case.maps["seg"], case.result["volumes_ml"]  # doctest: +SKIP
+    Example::
+
+        case = segment_case({"t1c": "case-t1c.nii.gz", "t2f": "case-t2f.nii.gz"})
+        case.maps["seg"], case.result["volumes_ml"]
     """
     return Segmenter(**settings)(images, affine=affine, case_id=case_id)

@@ -8,7 +8,14 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bundle.cli.options import ERRORS
-from bundle.cohorts.runner import OK, TABLE, CaseOutcome, describe, describe_warnings, log_outcome
+from bundle.cohorts.case_outcome import (
+    OK,
+    CaseOutcome,
+    describe,
+    describe_warnings,
+    log_outcome,
+)
+from bundle.cohorts.workers import TABLE
 from bundle.plain_text import printable
 
 

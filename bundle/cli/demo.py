@@ -3,7 +3,7 @@ with the truth.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import nibabel as nib
@@ -18,21 +18,22 @@ from bundle.files.atomic_file import cause_of
 from bundle.files.json_file import parse_json
 from bundle.names.file_names import find_label
 from bundle.phantoms.phantom_cases import write_phantoms
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import REGIONS, labels_to_regions
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 
 SEED, SHAPE = 6, (144, 176, 144)
-HIDDEN = ("t1n", "t2w")
+N_SHOWN = 2
 CASES, RESULTS = "cases", "results"
 DRAWING, WHOLE, PARTIAL = "drawing", "all-four", "two-missing"
 
 
-def run_demo(out: Path, echo: Callable[[str], None]) -> None:
+def run_demo(out: Path, echo: Callable[[str], None], *, task: Task = DEFAULT_TASK) -> None:
     """Make ``OUT/cases`` and ``OUT/results`` and print what came out.
 
     Args:
         out: must not exist yet, or hold an earlier demo.
         echo: prints a line.
+        task: of the shipped weights.
 
     Raises:
         UsageError: ``out`` holds something else.
@@ -43,17 +44,25 @@ def run_demo(out: Path, echo: Callable[[str], None]) -> None:
             "E_OUTPUT",
             f"The demo folder must be new or an earlier demo; got {out}. Choose another.",
         )
-    cases = _draw_cases(out / CASES)
-    echo(f"Drew one case and hid {' and '.join(HIDDEN)} in a copy: {cases}")
+    hidden = hidden_modalities(task)
+    cases = _draw_cases(out / CASES, hidden)
+    echo(f"Drew one case and hid {' and '.join(hidden)} in a copy: {cases}")
     outcomes = segment_cases(list_cases(cases), out / RESULTS, settings={"preview": True})
     failed = [outcome.reason for outcome in outcomes if outcome.result is None]
     if failed:
         raise UsageError("E_DEMO", f"The demo must segment its own cases; got {failed[0]}")
-    for line in _table([_row(cases, out / RESULTS, outcome.case_id) for outcome in outcomes]):
+    rows = [_row(cases, out / RESULTS, outcome.case_id, task) for outcome in outcomes]
+    for line in _table(rows, task):
         echo(line)
     echo("Dice compares with the drawn truth; weights are means over brain and regions.")
     for outcome in outcomes:
         echo(f"Picture: {out / 'results' / outcome.case_id / outcome.case_id}_preview.png")
+
+
+def hidden_modalities(task: Task) -> tuple[str, ...]:
+    """Name the modalities that the second case lacks: all but those that show most."""
+    shown = task.shown_first[:N_SHOWN]
+    return tuple(modality for modality in task.modality_names if modality not in shown)
 
 
 def _is_free(out: Path) -> bool:
@@ -63,20 +72,17 @@ def _is_free(out: Path) -> bool:
     names = {path.name for path in out.iterdir()} if out.is_dir() else {out.name}
     if not (out / CASES).is_dir():
         return not names
-    return names <= {CASES, RESULTS} and {path.name for path in (out / CASES).iterdir()} <= {
-        DRAWING,
-        WHOLE,
-        PARTIAL,
-    }
+    drawn = {path.name for path in (out / CASES).iterdir()}
+    return names <= {CASES, RESULTS} and drawn <= {DRAWING, WHOLE, PARTIAL}
 
 
-def _draw_cases(folder: Path) -> Path:
+def _draw_cases(folder: Path, hidden: Sequence[str]) -> Path:
     shutil.rmtree(folder, ignore_errors=True)
     (drawn,) = write_phantoms(folder / DRAWING, n_cases=1, seed=SEED, shape=SHAPE)
     try:
         shutil.copytree(drawn, folder / WHOLE)
         shutil.copytree(drawn, folder / PARTIAL)
-        for modality in HIDDEN:
+        for modality in hidden:
             (folder / PARTIAL / f"{drawn.name}-{modality}.nii.gz").unlink()
         shutil.rmtree(folder / DRAWING)
     except OSError as error:
@@ -87,36 +93,35 @@ def _draw_cases(folder: Path) -> Path:
     return folder
 
 
-def _row(cases: Path, results: Path, case_id: str) -> list[str]:
+def _row(cases: Path, results: Path, case_id: str, task: Task) -> list[str]:
     facts = parse_json((results / case_id / f"{case_id}.json").read_bytes())
     label = find_label(cases / case_id, case_id)
     assert label is not None
-    segmentation, truth = (
-        _regions(path) for path in (results / case_id / f"{case_id}_seg.nii.gz", label)
-    )
-    metrics = region_metrics(segmentation, truth, spacing_mm=(1, 1, 1))
-    weights = {
-        name: np.mean(list(regions.values())) for name, regions in facts["mean_weights"].items()
-    }
-    return [
-        case_id,
-        *(f"{metrics[region]['dice']:.2f}" for region in REGIONS),
-        *(f"{volume:.1f}" for volume in facts["volumes_ml"].values()),
-        *(f"{weights[modality]:.2f}" if modality in weights else "-" for modality in MODALITIES),
-    ]
+    segmentation = _regions(results / case_id / f"{case_id}_seg.nii.gz", task)
+    metrics = region_metrics(segmentation, _regions(label, task), spacing_mm=(1, 1, 1))
+    dice = [f"{metrics[region]['dice']:.2f}" for region in task.region_names]
+    volumes = [f"{volume:.1f}" for volume in facts["volumes_ml"].values()]
+    weights = []
+    for modality in task.modality_names:
+        means = facts["mean_weights"].get(modality)
+        weights.append(f"{np.mean(list(means.values())):.2f}" if means else "-")
+    return [case_id, *dice, *volumes, *weights]
 
 
-def _regions(path: Path) -> NDArray[np.bool_]:
+def _regions(path: Path, task: Task) -> NDArray[np.bool_]:
     """Read regions (R, H, W, D) from a label map."""
-    return labels_to_regions(np.asarray(nib.load(path).dataobj)).astype(bool)  # type: ignore[attr-defined]
+    label = np.asarray(nib.load(path).dataobj)  # type: ignore[attr-defined]
+    return task.labels_to_regions(label).astype(bool)
 
 
-def _table(rows: list[list[str]]) -> list[str]:
-    dice = [f"Dice {region}" for region in REGIONS]
-    volumes = ["core ml", "oedema ml", "enhancing ml"]
-    header = ["case", *dice, *volumes, *(f"w {modality}" for modality in MODALITIES)]
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        for row in [header, *rows]
-    ]
+def _table(rows: list[list[str]], task: Task) -> list[str]:
+    dice = [f"Dice {region}" for region in task.region_names]
+    volumes = [f"{label.name} ml" for label in task.labels]
+    weights = [f"w {modality}" for modality in task.modality_names]
+    lines = [["case", *dice, *volumes, *weights], *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = []
+    for line in lines:
+        cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        padded.append("  ".join(cells))
+    return padded

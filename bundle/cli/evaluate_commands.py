@@ -23,8 +23,8 @@ from bundle.cli.options import (
     expanded,
     given_source,
 )
+from bundle.cohorts.case_outcome import OK, CaseOutcome
 from bundle.cohorts.cohort_evaluation import evaluate_network, evaluate_predictions, judged_cases
-from bundle.cohorts.runner import OK, CaseOutcome
 from bundle.datasets.labelled_cases import cases_to_judge
 from bundle.datasets.splits import chosen_cases
 from bundle.errors import UsageError

@@ -6,7 +6,8 @@ from typing import Any
 
 from bundle.cases.case_loader import LoadCased
 from bundle.cases.case_record import CaseRecord
-from bundle.cohorts.runner import OK, CaseOutcome, CaseRunner, exit_if_failed, judged_columns
+from bundle.cohorts.case_outcome import OK, CaseOutcome, judged_columns
+from bundle.cohorts.runner import CaseRunner, exit_if_failed
 from bundle.configuration import find_overlay, load_config
 from bundle.datasets.labelled_cases import cases_to_judge
 from bundle.errors import UsageError
@@ -103,7 +104,8 @@ def evaluate_predictions(
         judged.add(judgement)
         return result
 
-    return _run(CaseRunner(judge, cases, out, report, judged_columns()), judged)
+    runner = CaseRunner(lambda: judge, cases, out, report=report, columns=judged_columns())
+    return _run(runner, judged)
 
 
 def judged_cases(

@@ -4,9 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.cohorts.runner import CaseOutcome, CaseRunner
+from bundle.cohorts.case_outcome import CaseOutcome
+from bundle.cohorts.engines import CohortEngine
+from bundle.cohorts.runner import CaseRunner
+from bundle.cohorts.workers import ConfigRun
 from bundle.configuration import load_config
 from bundle.files.atomic_file import check_writable
+
+CONFIG = "inference.yaml"
 
 Report = Callable[[CaseOutcome], None]
 
@@ -17,25 +22,29 @@ def segment_cases(
     *,
     settings: Mapping[str, Any] | None = None,
     report: Report | None = None,
+    engine: CohortEngine | None = None,
 ) -> list[CaseOutcome]:
     """Segment cases with one loaded network, writing ``OUT/CASE/...`` and ``OUT/cases.csv``.
 
     Args:
-        cases: from ``data.cases``, or dictionaries with ``case_id`` and ``image`` (modality to
+        cases: from ``list_cases``, or dictionaries with ``case_id`` and ``image`` (modality to
             file).
         out: made if it is not there.
         settings: settings of ``configs/inference.yaml`` to replace.
         report: called with every outcome as soon as it is known.
+        engine: runs the cases; that of the config if left out.
 
     Raises:
         SetupError: weights or settings are unusable; no case was started.
         OutputError: ``out`` cannot be written; no case was started.
     """
     check_writable(out)
-    parser = load_config(
-        "inference.yaml", {**(settings or {}), "cases": tuple(cases), "output_dir": out}
-    )
-    runner: CaseRunner = parser.get_parsed_content("case_runner")
+    values = {**(settings or {}), "output_dir": out}
+    # The network is loaded where cases are run, which need not be in this process.
+    parts = {"make_run": ConfigRun(CONFIG, values), "cases": tuple(cases)}
+    runner: CaseRunner = load_config(CONFIG, {**values, **parts}).get_parsed_content("case_runner")
+    if engine is not None:
+        runner.engine = engine
     if report is not None:
         runner.report = report
     return runner.run()

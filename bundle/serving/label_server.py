@@ -5,18 +5,20 @@ cases.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from bundle.cohorts.runner import CaseOutcome, CaseRunner
-from bundle.datasets.decathlon import Channel
+from bundle.cohorts.case_outcome import CaseOutcome
+from bundle.cohorts.runner import CaseRunner
 from bundle.datasets.listing import case_files
 from bundle.errors import CaseError, SetupError, UsageError
-from bundle.files.hashes import sha256_of
 from bundle.outputs.earlier_results import set_aside
+from bundle.outputs.facts_file import label_facts
 from bundle.plain_text import printable
+from bundle.serving.case_uploads import case_uploads, input_facts
 from bundle.serving.exchange_watch import ServerError
 from bundle.serving.returned_label import (
     case_grid,
@@ -34,15 +36,16 @@ from bundle.serving.server_answers import (
     split_answer,
 )
 from bundle.serving.server_connection import SLOWEST, Answer, ServerConnection, shown
-from bundle.tasks.regions import CONVENTIONS
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.numberings import Numbering
+from bundle.tasks.task import Task
 from bundle.volumes.nifti_rules import MAX_VOXELS
 
 MAX_ANSWER_BYTES = MAX_VOXELS + MAX_JSON_BYTES
 """No label map that is accepted is larger, at one byte per voxel."""
 
-NUMBERING, DEFAULT_NUMBERING = "label_numbering", "brats2023"
+NUMBERING = "label_numbering"
 
-_ENDINGS = (".nii.gz", ".nii", ".nrrd", ".mha", ".mgz", ".mgh")
 _PARAMS = {"result_extension": ".nii.gz", "result_dtype": "uint8"}
 _SHORT_S = 60.0
 _SHOWN_MODELS = 10
@@ -57,6 +60,7 @@ class LabelServer:
         options: of every request, see docs/monai_label.md.
         token: for a server with authentication.
         timeout_s: for one segmentation, to the last byte of its answer.
+        task: of the model.
 
     Raises:
         SetupError: nobody answers there, or has no such model.
@@ -71,10 +75,12 @@ class LabelServer:
         options: Mapping[str, Any] | None = None,
         token: str | None = None,
         timeout_s: float = 3600,
+        task: Task = DEFAULT_TASK,
     ) -> None:
         self.model = model
+        self.task = task
         self.options = _checked_options(options or {})
-        self.numbering = str(self.options.get(NUMBERING, DEFAULT_NUMBERING))
+        self.numbering = self._chosen_numbering()
         self.timeout_s = timeout_s
         self._connection = ServerConnection(url, token)
         self.url = self._connection.url
@@ -94,14 +100,14 @@ class LabelServer:
         Raises:
             CaseError: E_SERVER, the server could not do it, or answered something else.
         """
-        uploads, declared = _uploads(files, case_id)
+        uploads, declared = case_uploads(files, case_id)
         params = {**_PARAMS, **self.options, **declared, "case_id": case_id}
         left: list[str] = []
         try:
             with self._uploaded(uploads, left) as session:
                 image, facts = split_answer(self._infer(session, params))
-            check_facts(facts, files.keys())
-            check_numbering(facts, self.numbering)
+            check_facts(facts, files.keys(), [label.name for label in self.task.labels])
+            check_numbering(facts, self.numbering.name)
         except ServerError as fault:
             text = (
                 f"Case {case_id}: the server must answer with a label map and facts; got {fault}."
@@ -144,6 +150,16 @@ class LabelServer:
                     f" gave {fault}."
                 )
 
+    def _chosen_numbering(self) -> Numbering:
+        name = self.options.get(NUMBERING, self.task.default_numbering.name)
+        if name not in tuple(self.task.numberings):
+            raise UsageError(
+                "E_OPTION",
+                f"{NUMBERING} must be one of {', '.join(self.task.numberings)}; got {name!r}."
+                " Choose one of them.",
+            )
+        return self.task.numberings[name]
+
     def _check_model(self) -> None:
         try:
             models = model_names(
@@ -179,47 +195,47 @@ def ask_server(
     Raises:
         OutputError: ``out`` cannot be written; no case was started.
     """
+    return CaseRunner(
+        partial(_Asked, server, out),
+        cases,
+        out,
+        report=report,
+        on_failure=partial(set_aside, output_dir=out),
+        task=server.task,
+    ).run()
 
-    def ask(case: dict[str, Any]) -> dict[str, Any]:
-        case_id = str(case["case_id"])
+
+@dataclass(frozen=True)
+class _Asked:
+    """Lets a server segment one case and saves its answer."""
+
+    server: LabelServer
+    out: Path
+
+    def __call__(self, case: dict[str, Any]) -> dict[str, Any]:
+        case_id, task = str(case["case_id"]), self.server.task
         files = case_files(case)
-        inputs = {modality: _input(value, case_id) for modality, value in files.items()}
-        check_answer_free(out / case_id, case_id, inputs)
-        content, facts = server.segment(files, case_id)
+        inputs = {modality: input_facts(value, case_id) for modality, value in files.items()}
+        check_answer_free(self.out / case_id, case_id, inputs)
+        content, facts = self.server.segment(files, case_id)
         grid = case_grid(*next(iter(files.items())), case_id)
-        label = checked_label(content, server.numbering, grid, case_id)
+        label = checked_label(content, self.server.numbering, grid, case_id)
         warnings = [
             *facts.get("warnings", []),
             *label.warnings,
-            *differing_volumes(label, facts["volumes_ml"]),
+            *differing_volumes(label, facts["volumes_ml"], task),
+            *_unused(files, facts["modalities"]),
         ]
-        warnings += _unused(files, facts["modalities"])
         facts = {
             **facts,
+            "labels": label_facts(task, self.server.numbering),
             "warnings": [printable(text) for text in warnings],
-            "server": server.url,
+            "server": self.server.url,
             "inputs": inputs,
         }
-        written = save_answer(out / case_id, case_id, label, grid, facts)
+        on_disk = self.server.numbering.write(label.values)
+        written = save_answer(self.out / case_id, case_id, on_disk, grid, facts)
         return {key: written[key] for key in ("modalities", "volumes_ml", "warnings")}
-
-    set_older_aside = partial(set_aside, output_dir=out)
-    return CaseRunner(ask, cases, out, report, on_failure=set_older_aside).run()
-
-
-def _input(value: Any, case_id: str) -> dict[str, Any]:
-    """Describe an image as a case's record does."""
-    file = value.file if isinstance(value, Channel) else Path(value)
-    channel = (
-        {"channel": value.position, "n_channels": value.n_volumes}
-        if isinstance(value, Channel)
-        else {}
-    )
-    return {
-        "file": str(file),
-        "sha256": sha256_of(_content(file, case_id)),
-        **channel,
-    }
 
 
 def _unused(sent: Iterable[str], used: Sequence[str]) -> list[str]:
@@ -240,12 +256,6 @@ def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError(
                 "E_OPTION", f"The option {option} must be left to this command. Leave it out."
             )
-    if options.get(NUMBERING, DEFAULT_NUMBERING) not in tuple(CONVENTIONS):
-        raise UsageError(
-            "E_OPTION",
-            f"{NUMBERING} must be one of {', '.join(CONVENTIONS)}; got {options[NUMBERING]!r}."
-            " Choose one of them.",
-        )
     try:
         json.dumps(options, allow_nan=False)
     except (TypeError, ValueError) as error:
@@ -253,42 +263,3 @@ def _checked_options(options: Mapping[str, Any]) -> dict[str, Any]:
             "E_OPTION", f"Options must be plain finite data; got: {error}. Correct --set."
         ) from None
     return dict(options)
-
-
-def _uploads(files: Mapping[str, Any], case_id: str) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Return what is sent: name that the server knows it by to content, and options that declare
-    it.
-    """
-    channels = {modality: value for modality, value in files.items() if isinstance(value, Channel)}
-    if channels:
-        file = next(iter(channels.values())).file
-        order = sorted(channels, key=lambda modality: channels[modality].position)
-        return {f"{case_id}{_ending(file)}": _content(file, case_id)}, {
-            "modalities": ",".join(order)
-        }
-    paths = {modality: Path(value) for modality, value in files.items()}
-    return {
-        f"{case_id}-{name}{_ending(path)}": _content(path, case_id) for name, path in paths.items()
-    }, {}
-
-
-def _content(file: Path, case_id: str) -> bytes:
-    if not file.is_file():
-        raise CaseError(
-            "E_MISSING",
-            f"Case {case_id}: {printable(str(file))} must be a file; got none. Check the path.",
-        )
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise CaseError(
-            "E_UNREADABLE",
-            f"Case {case_id}: {printable(str(file))} must be readable; got {error.strerror}. Check"
-            " its permissions.",
-        ) from None
-
-
-def _ending(file: Path) -> str:
-    name = file.name.lower()
-    known = next((ending for ending in _ENDINGS if name.endswith(ending)), None)
-    return known or (".nii.gz" if name.endswith(".gz") else ".nii")

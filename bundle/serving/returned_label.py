@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bundle.cases.label_map import LabelMap, read_label_map
 from bundle.datasets.decathlon import Channel
@@ -15,7 +16,8 @@ from bundle.files.atomic_file import check_writable
 from bundle.files.json_file import write_json
 from bundle.files.staged_folder import temporary_folder
 from bundle.outputs.earlier_results import check_free, mark_finished, mark_unfinished, read_result
-from bundle.tasks.regions import CONVENTIONS, LABEL_NAMES, to_convention
+from bundle.tasks.numberings import Numbering
+from bundle.tasks.task import Task
 from bundle.volumes.geometry import Grid, corner_shift_voxels
 from bundle.volumes.gzip_file import GzipReader, is_gzip, read_up_to
 from bundle.volumes.image_volume import read_channels, read_volume
@@ -42,12 +44,12 @@ def case_grid(modality: str, image: Any, case_id: str) -> Grid:
     return read_volume(Path(image), case_id=case_id, modality=modality).grid
 
 
-def checked_label(content: bytes, numbering: str, grid: Grid, case_id: str) -> LabelMap:
+def checked_label(content: bytes, numbering: Numbering, grid: Grid, case_id: str) -> LabelMap:
     """Read a label map that must lie on a grid.
 
     Args:
         content: what should be a ``.nii.gz``.
-        numbering: that its values must have, a key of ``regions.CONVENTIONS``.
+        numbering: that its values must have.
         grid: of the case.
         case_id: for messages.
 
@@ -59,22 +61,24 @@ def checked_label(content: bytes, numbering: str, grid: Grid, case_id: str) -> L
         with temporary_folder() as folder:
             path = folder / "answer.nii.gz"
             path.write_bytes(content)
-            label = _read(path, numbering, case_id)
+            label = _read(path, numbering.name, case_id)
     except CaseError as error:
         raise CaseError(
             "E_SERVER",
-            f"Case {case_id}: the answer must be a .nii.gz image of labels in {numbering}"
-            f" numbering; got: {error} See the server's log.",
+            f"Case {case_id}: the answer must be a .nii.gz image of labels in"
+            f" {numbering.name} numbering; got: {error} See the server's log.",
         ) from None
     _check_place(label.grid, grid, case_id)
     return label
 
 
-def differing_volumes(label: LabelMap, volumes_ml: Mapping[str, float]) -> Iterator[str]:
-    """Name the tissues of which the label map holds another volume than the server says."""
+def differing_volumes(
+    label: LabelMap, volumes_ml: Mapping[str, float], task: Task
+) -> Iterator[str]:
+    """Name the labels of which the label map holds another volume than the server says."""
     voxel_ml = abs(float(np.linalg.det(label.grid.affine[:3, :3]))) / 1000
-    counts = np.bincount(label.values.ravel(), minlength=len(LABEL_NAMES))
-    for value, name in LABEL_NAMES.items():
+    counts = np.bincount(label.values.ravel(), minlength=len(task.label_names))
+    for value, name in task.label_names.items():
         found, said = float(counts[value] * voxel_ml), volumes_ml.get(name)
         if said is not None and abs(found - said) > _TOLERANCE_ML + _TOLERANCE * said:
             yield f"the label map holds {found:.2f} ml of {name}, but the server says {said:.2f} ml"
@@ -108,17 +112,17 @@ def _names(case_id: str) -> tuple[str, str]:
 
 
 def save_answer(
-    folder: Path, case_id: str, label: LabelMap, grid: Grid, facts: Mapping[str, Any]
+    folder: Path, case_id: str, label: NDArray[np.uint8], grid: Grid, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Write ``CASE_seg.nii.gz`` with the header of the case, and last ``CASE.json``.
 
     Args:
         folder: of the case.
         case_id: begins the names.
-        label: its ``convention`` is the numbering of the file.
+        label: (H, W, D), as it stands on disk.
         grid: of the case.
-        facts: of the server, with ``inputs`` as `check_answer_free` takes them; the numbering is
-            added.
+        facts: of the server, with ``labels`` of the label map and ``inputs`` as
+            `check_answer_free` takes them.
 
     Returns:
         The facts as they were written.
@@ -127,13 +131,11 @@ def save_answer(
         OutputError: the files cannot be written.
     """
     check_writable(folder)
-    numbering = label.numbering
-    values = {str(disk): LABEL_NAMES[here] for disk, here in CONVENTIONS[numbering].items()}
     image, done = _names(case_id)
-    written = {**facts, "labels": {"convention": numbering, "values": values}, "maps": [image]}
+    written = {**facts, "maps": [image]}
     mark_unfinished(folder, case_id, [image, done], [image, done])
     (folder / done).unlink(missing_ok=True)  # it says that the label map beside it is complete
-    write_volume(folder / image, to_convention(label.values, numbering), grid, description="seg")
+    write_volume(folder / image, label, grid, description="seg")
     write_json(folder / done, written)
     mark_finished(folder, case_id, facts["inputs"])
     return written

@@ -11,13 +11,11 @@ from requests_toolbelt.multipart.decoder import ImproperBodyPartContentException
 from bundle.files.json_file import parse_json
 from bundle.serving.exchange_watch import ServerError
 from bundle.serving.server_connection import Answer, shown
-from bundle.tasks.regions import LABEL_NAMES
 
 MAX_JSON_BYTES = 2**24
 MAX_DEPTH = 20
 MAX_WARNINGS = 50
 _MAX_PARTS = 10
-_TISSUES = tuple(name for value, name in LABEL_NAMES.items() if value)
 _SESSION_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}")
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")
 _NO_PARTS = (ImproperBodyPartContentException, LookupError, ValueError)
@@ -66,28 +64,28 @@ def split_answer(answer: Answer) -> tuple[bytes, dict[str, Any]]:
     return content["image"], facts
 
 
-def check_facts(facts: Mapping[str, Any], sent: Collection[str]) -> None:
+def check_facts(facts: Mapping[str, Any], sent: Collection[str], labels: Collection[str]) -> None:
     """Check what is used of the facts; everything else in them is kept as it came.
 
     Args:
         facts: ``modalities`` and ``volumes_ml``; ``warnings`` if there are any.
         sent: the modalities that the server got.
+        labels: names that volumes may be of.
 
     Raises:
         ServerError: one of these is not what it must be.
     """
-    modalities, volumes, warnings = (
-        facts.get(key) for key in ("modalities", "volumes_ml", "warnings")
-    )
+    modalities, warnings = facts.get("modalities"), facts.get("warnings")
+    volumes = facts.get("volumes_ml")
     if not _are_texts(modalities) or not modalities or set(modalities) - set(sent):
         raise ServerError(
             f"modalities {shown(repr(modalities), 80)}, which must be among {', '.join(sent)}"
         )
     if not isinstance(volumes, dict) or not all(
-        name in _TISSUES and _is_volume(value) for name, value in volumes.items()
+        name in labels and _is_volume(value) for name, value in volumes.items()
     ):
         raise ServerError(
-            f"volumes {shown(repr(volumes), 120)}, which must be ml of {', '.join(_TISSUES)}"
+            f"volumes {shown(repr(volumes), 120)}, which must be ml of {', '.join(labels)}"
         )
     if warnings is not None and not _are_texts(warnings):
         raise ServerError(

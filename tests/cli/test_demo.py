@@ -4,12 +4,13 @@ import pytest
 
 import bundle
 from bundle.cli import demo
-from bundle.cli.demo import HIDDEN, SEED, run_demo
+from bundle.cli.demo import SEED, hidden_modalities, run_demo
 from bundle.datasets.listing import list_cases
 from bundle.errors import UsageError
 from bundle.names.file_names import find_label
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 
+MODALITIES, HIDDEN = DEFAULT_TASK.modality_names, hidden_modalities(DEFAULT_TASK)
 WEIGHTS = Path(bundle.__file__).resolve().parents[1] / "models" / "model.pt"
 
 
@@ -19,7 +20,7 @@ class StoppedError(Exception):
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory) -> Path:
-    return demo._draw_cases(tmp_path_factory.mktemp("demo") / "cases")
+    return demo._draw_cases(tmp_path_factory.mktemp("demo") / "cases", HIDDEN)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -31,6 +32,10 @@ def test_the_two_cases_are_one_with_and_without_the_hidden_modalities(drawn):
     assert set(whole) == {f"{name}.nii.gz" for name in (*MODALITIES, "seg")}
     assert set(whole) - set(partial) == {f"{modality}.nii.gz" for modality in HIDDEN}
     assert partial == {name: whole[name] for name in partial}
+
+
+def test_the_two_modalities_that_show_most_are_kept():
+    assert HIDDEN == ("t1n", "t2w")
 
 
 def test_both_cases_are_cases_with_a_label(drawn):
@@ -51,7 +56,7 @@ def test_drawing_again_replaces_the_cases(tmp_path, monkeypatch):
     old = tmp_path / "cases" / "all-four"
     old.mkdir(parents=True)
     (old / "P-0-t1n.nii.gz").write_text("old")
-    demo._draw_cases(tmp_path / "cases")
+    demo._draw_cases(tmp_path / "cases", HIDDEN)
     assert set(contents(old).values()) == {str(SEED).encode()}
 
 
@@ -60,8 +65,9 @@ def test_the_columns_of_the_table_line_up():
         ["all-four", "0.91", "0.90", "nan", "1.0", "22.2", "333.3", "0.25", "0.25", "0.25", "0.25"],
         ["two-missing", "0.91", "0.90", "0.80", "1.0", "2.2", "3.3", "-", "0.50", "-", "0.50"],
     ]
-    header, *lines = demo._table(rows)
-    titles = ["case", "Dice TC", "Dice WT", "Dice ET", "core ml", "oedema ml", "enhancing ml"]
+    header, *lines = demo._table(rows, DEFAULT_TASK)
+    titles = ["case", "Dice TC", "Dice WT", "Dice ET"]
+    titles += ["necrotic core ml", "oedema ml", "enhancing tumour ml"]
     titles += [f"w {modality}" for modality in MODALITIES]
     starts = [header.index(title) for title in titles]
     assert starts == sorted(starts)
@@ -108,7 +114,7 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path):
     ids=str,
 )
 def test_a_new_folder_or_an_earlier_demo_is_taken(names, tmp_path, monkeypatch):
-    def stop(folder: Path) -> Path:
+    def stop(folder: Path, hidden: tuple[str, ...]) -> Path:
         raise StoppedError(folder)
 
     monkeypatch.setattr(demo, "_draw_cases", stop)

@@ -8,21 +8,11 @@ from pathlib import Path
 import pytest
 
 import bundle
+from bundle.cohorts.case_outcome import FAILED, OK, CaseOutcome
 from bundle.cohorts.cohort_segmentation import segment_cases
-from bundle.cohorts.runner import (
-    COLUMNS,
-    FAILED,
-    OK,
-    CaseOutcome,
-    CaseRunner,
-    describe,
-    describe_warnings,
-    exit_if_failed,
-    log_outcome,
-)
+from bundle.cohorts.runner import CaseRunner, exit_if_failed
 from bundle.datasets.listing import list_cases
 from bundle.errors import CaseError, OutputError, SetupError
-from bundle.files.atomic_file import write_csv
 from bundle.files.folder_owner import sole_owner
 from bundle.inference.mixture_inferer import MixtureInferer
 from tests.volumes.nifti_samples import save, scan
@@ -135,25 +125,6 @@ def test_a_case_whose_results_would_go_among_its_images_stops_the_run(
     assert [path.name for path in folder.iterdir()] == ["a-t2w.nii.gz"]
 
 
-def test_the_table_has_the_documented_columns_and_a_failed_case_has_no_volumes(tmp_path):
-    good = CaseOutcome("a", OK, result=RESULT)
-    bad = CaseOutcome("b", FAILED, 'E_CRC: "x", y\nz')
-    write_csv(tmp_path / "cases.csv", COLUMNS, [good.row(), bad.row()])
-    with (tmp_path / "cases.csv").open(newline="", encoding="utf-8") as file:
-        table = list(csv.reader(file))
-    assert tuple(table[0]) == COLUMNS
-    assert table[1:] == [
-        ["a", "ok", "", "t1c t2f", "2", "1.0", "2.5", "0.25"],
-        ["b", "failed", 'E_CRC: "x", y\nz', "", "", "", "", ""],
-    ]
-    assert [path.name for path in tmp_path.iterdir()] == ["cases.csv"]
-
-
-def test_a_case_is_described_in_one_line():
-    assert describe(CaseOutcome("a", OK, result=RESULT)) == "a: ok, t1c t2f, tumour 3.8 ml"
-    assert describe(CaseOutcome("b", FAILED, "E_CRC: damaged")) == "b: failed: E_CRC: damaged"
-
-
 def test_only_a_failed_case_ends_the_program():
     exit_if_failed([CaseOutcome("a", OK)])
     with pytest.raises(SystemExit) as caught:
@@ -163,7 +134,7 @@ def test_only_a_failed_case_ends_the_program():
 
 def run(tmp_path, case_ids, run_case, **options):
     cases = [{"case_id": case_id, "image": {}} for case_id in case_ids]
-    return CaseRunner(run_case, cases, tmp_path / "out", **options).run()
+    return CaseRunner(lambda: run_case, cases, tmp_path / "out", **options).run()
 
 
 def table(tmp_path):
@@ -284,24 +255,6 @@ def test_nobody_who_listens_is_no_reason_to_stop(tmp_path):
     assert [
         outcome.status for outcome in run(tmp_path, "ab", lambda case: RESULT, report=broken)
     ] == [OK, OK]
-
-
-def test_control_characters_reach_neither_terminal_nor_table(tmp_path, caplog):
-    outcome = CaseOutcome("\x1b[2Ja", FAILED, "E_X: \x1b]0;pwn\x07 \ud800\u202e")
-    assert describe(outcome) == r"\x1b[2Ja: failed: E_X: \x1b]0;pwn\x07 \ud800\u202e"
-    with caplog.at_level("INFO", logger="simmlm"):
-        log_outcome(outcome)
-        log_outcome(CaseOutcome("b", OK, result=RESULT))
-    assert caplog.messages[1:] == [describe(CaseOutcome("b", OK, result=RESULT)), *WARNINGS]
-    assert "\x1b" not in caplog.text
-
-
-WARNINGS = ["b: warning: t1c: odd", r"b: warning: t2f: odd\x1b[2J"]
-
-
-def test_each_warning_is_one_line_after_the_case():
-    assert describe_warnings(CaseOutcome("b", OK, result=RESULT)) == WARNINGS
-    assert describe_warnings(CaseOutcome("b", FAILED, "E_CRC: damaged")) == []
 
 
 def result_of(tmp_path, name="a"):

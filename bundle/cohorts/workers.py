@@ -1,0 +1,155 @@
+"""Makes what runs a case, where the case is run; whatever a case raises becomes its outcome."""
+
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from monai.data import DataLoader, Dataset
+from monai.engines import Evaluator
+
+from bundle.cohorts.case_outcome import FAILED, OK, CaseOutcome
+from bundle.cohorts.engines import Case, Worker
+from bundle.configuration import load_config
+from bundle.errors import CaseError, explain
+from bundle.files.atomic_file import cause_of
+from bundle.names.case_ids import id_problem, is_case_id
+from bundle.plain_text import printable
+
+LOGGER = logging.getLogger("simmlm")
+
+TABLE = "cases.csv"
+"""Lists the outcomes in the output folder, so that no case can have a folder of this name."""
+
+RunCase = Callable[[Case], dict[str, Any]]
+"""Does the work for a case and returns its plain JSON facts; raises what goes wrong."""
+
+
+class EvaluatorRun:
+    """Runs an evaluator on one case after the other, and forgets one before the next.
+
+    Args:
+        evaluator: a MONAI evaluator whose post-processing leaves ``result``; its handlers keep or
+            write the rest.
+        preprocessing: reads and prepares a case.
+    """
+
+    def __init__(self, evaluator: Evaluator, preprocessing: Callable[[Any], Any]) -> None:
+        self.evaluator = evaluator
+        self.preprocessing = preprocessing
+
+    def __call__(self, case: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the ``result`` of a case."""
+        self.evaluator.data_loader = DataLoader(
+            Dataset([case], self.preprocessing), batch_size=1, num_workers=0
+        )
+        self.evaluator.state.epoch_length = 1
+        # A run that does nothing must not pass off the last case's result.
+        self.evaluator.state.output = None
+        # The outcome says it; ignite would print a traceback first.
+        self.evaluator.logger.setLevel(logging.CRITICAL)
+        # Else ignite resumes the failed run instead of starting the next one: it does nothing and
+        # says so nowhere.
+        self.evaluator.interrupt_resume_enabled = False
+        self.evaluator.run()
+        result: dict[str, Any] = self.evaluator.state.output[0]["result"]
+        return result
+
+
+@dataclass(frozen=True)
+class ConfigRun:
+    """Makes what runs a case from a config of the bundle, in whichever process calls it.
+
+    Attributes:
+        name: file in ``configs``, of which ``make_run`` is used.
+        settings: settings to replace.
+        overlays: configs that are merged over it.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    overlays: tuple[Path, ...] = ()
+
+    def __call__(self) -> RunCase:
+        """Load the network.
+
+        Raises:
+            SetupError: weights or settings are unusable.
+        """
+        config = load_config(self.name, {**self.settings, "cases": ()}, self.overlays)
+        run: RunCase = config.get_parsed_content("make_run")()
+        return run
+
+
+@dataclass(frozen=True)
+class WorkerMaker:
+    """Makes workers, which turn whatever a case raises into its outcome.
+
+    Attributes:
+        make_run: makes what runs a case.
+        on_failure: called with a case that failed and its error.
+    """
+
+    make_run: Callable[[], RunCase]
+    on_failure: Callable[[Case, BaseException], None] | None = None
+
+    def __call__(self) -> Worker:
+        """Make a worker."""
+        return partial(_outcome, self.make_run(), self.on_failure)
+
+
+def _outcome(
+    run_case: RunCase, on_failure: Callable[[Case, BaseException], None] | None, case: Case
+) -> CaseOutcome:
+    case_id = str(case["case_id"])
+    try:
+        _check_item(case)
+        return CaseOutcome(case_id, OK, result=run_case(case))
+    except Exception as error:
+        if on_failure is not None:
+            on_failure(case, error)
+        return CaseOutcome(case_id, FAILED, _reason(error, case_id))
+
+
+def _check_item(case: Mapping[str, Any]) -> None:
+    """Refuse a case that its listing found unusable, or whose name cannot be that of a folder for
+    its results.
+
+    Raises:
+        CaseError: the listing's problem, or E_CASE_ID.
+    """
+    if case.get("problem") is not None:
+        raise case["problem"]
+    case_id = str(case["case_id"])
+    if not is_case_id(case_id):
+        raise id_problem(case_id, "the list of cases")
+    if case_id.casefold() == TABLE:
+        raise CaseError(
+            "E_CASE_ID", f"Case {case_id}: a case name must not be {TABLE}; it is. Rename it."
+        )
+
+
+def _reason(error: BaseException, case_id: str) -> str:
+    known, refused = explain(error), _refused_by_system(error)
+    if known is not None:
+        return f"{known.code}: {known}"
+    if refused is not None:
+        file = f", {refused.filename}" if refused.filename else ""
+        found = f"{cause_of(refused)}{file}"
+        return (
+            f"E_IO: Case {case_id}: its files must be readable and writable; got: {found}. Mend"
+            " that."
+        )
+    trace = printable("".join(traceback.format_exception(error)), keep_lines=True)
+    LOGGER.error("%s: unexpected error\n%s", printable(case_id), trace)
+    return f"E_UNEXPECTED: {type(error).__name__}: {error}"
+
+
+def _refused_by_system(error: BaseException | None) -> OSError | None:
+    """Find what the operating system refused under the exceptions that MONAI wraps around it."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__cause__
+    return error
