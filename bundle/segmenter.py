@@ -81,7 +81,8 @@ class Segmenter:
         case = self._read({"image": images, "affine": affine, "case_id": case_id})
         with torch.inference_mode():
             batch = case["image"][None].to(self.device)
-            case["pred"] = self.inferer(batch, self.network, case["presence"][None])[0]
+            mixture = self.inferer(batch, self.network, case["presence"][None])
+            case["pred"] = {name: part[0] for name, part in mixture.items()}
         result = CaseResult.of_case(self.postprocessing(case))
         maps: Maps = {}
         for output in self.outputs:

@@ -2,25 +2,26 @@
 grid.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from monai.transforms import Transform
 from monai.utils import convert_to_dst_type
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.mixture.mixing import binary_entropy
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import LABEL_NAMES, REGIONS, THRESHOLD, regions_to_labels
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import THRESHOLD, Task
 from bundle.tensors import plain_tensor
 
 Box = tuple[slice, ...]
 
-_COVERED = 0.5  # blended weights sum to 1 where a window was, and to 0 outside the brain's box
+_COVERED = 0.5  # blended weights sum to 1 where a window was, and to 0 outside the image's box
 
 
 class ActivateMixtured(Transform):
@@ -31,46 +32,63 @@ class ActivateMixtured(Transform):
 
     Args:
         weights_per_region: keep one weight map per modality and region instead of their mean.
+        task: says whether anything lies outside.
     """
 
-    def __init__(self, weights_per_region: bool = False) -> None:
+    def __init__(self, weights_per_region: bool = False, task: Task = DEFAULT_TASK) -> None:
         self.weights_per_region = weights_per_region
+        self.task = task
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Change ``pred`` from (R + M * R, ...) to (R + M, ...) or (R + M * R, ...); add
-        ``mean_weights`` (M, R).
+        """Replace ``pred`` by maps that can be brought to another grid.
+
+        Args:
+            data: ``pred``, what ``MixtureInferer`` gives, for one case: ``logits`` (R, H, W, D) and
+                ``weights`` (M, R, H, W, D); ``image`` (M, H, W, D), preprocessed.
+
+        Returns:
+            ``probabilities`` (R, H, W, D); ``weights`` (M, H, W, D), or (M * R, H, W, D) with
+            modalities outermost; both keep their metadata, by which they find the way back.
+            ``mean_weights`` (M, R), over what is not outside.
         """
         case = dict(data)
-        pred: Tensor = case["pred"]  # keeps its metadata, by which it finds the way back
-        n_regions = len(REGIONS)
-        probabilities = torch.sigmoid(pred[:n_regions])
-        weights = pred[n_regions:].reshape(len(MODALITIES), n_regions, *pred.shape[1:])
-        brain = (plain_tensor(case["image"]) != 0).any(dim=0)
-        case["mean_weights"] = _mean_over(plain_tensor(weights), brain)
-        maps = weights.flatten(0, 1) if self.weights_per_region else weights.mean(dim=1)
-        case["pred"] = torch.cat([probabilities, maps])
+        pred = case.pop("pred")
+        weights: Tensor = pred["weights"]
+        case["mean_weights"] = self._mean_weights(plain_tensor(weights), case["image"])
+        case["probabilities"] = torch.sigmoid(pred["logits"])
+        case["weights"] = weights.flatten(0, 1) if self.weights_per_region else weights.mean(dim=1)
         return case
+
+    def _mean_weights(self, weights: Tensor, image: Tensor) -> Tensor:
+        """Average weights (M, R, H, W, D) over what is not outside, as (M, R)."""
+        flat = weights.flatten(2)
+        inside = (plain_tensor(image) != 0).any(dim=0).flatten()
+        if self.task.outside is None or not inside.any():
+            return flat.mean(dim=2)
+        return flat[..., inside].mean(dim=2)
 
 
 class SplitMapsd(Transform):
     """Make label map, entropy and weight maps of the probabilities that are back on the patient's
     grid.
 
-    ``pred`` becomes the label map, the one output that MONAI Label and viewers take; ``entropy``,
-    ``weights`` and ``result`` are added.
+    ``pred`` is the label map, the one output that MONAI Label and viewers take.
 
     Args:
         entropy_per_region: also keep one entropy map per region.
+        task: its regions make up the labels.
     """
 
-    def __init__(self, entropy_per_region: bool = False) -> None:
+    def __init__(self, entropy_per_region: bool = False, task: Task = DEFAULT_TASK) -> None:
         self.entropy_per_region = entropy_per_region
+        self.task = task
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Split the maps of one case.
 
         Args:
-            data: ``pred`` (R + M, H, W, D) or (R + M * R, H, W, D), ``mean_weights``, ``record``.
+            data: ``probabilities``, ``weights`` and ``mean_weights`` of ``ActivateMixtured``;
+                ``record``.
 
         Returns:
             ``pred`` (1, H, W, D) uint8; ``entropy`` (1, H, W, D) or (1 + R, H, W, D) float32, bits,
@@ -82,44 +100,74 @@ class SplitMapsd(Transform):
         """
         case = dict(data)
         record = CaseRecord.from_json(case["record"])
-        maps = plain_tensor(case["pred"])
+        grid = case.pop("probabilities")
+        maps, weights = plain_tensor(grid), plain_tensor(case["weights"])
         mean_weights = plain_tensor(case.pop("mean_weights"))
-        _check_finite(maps, mean_weights, record.case_id)
-        box = _covered_box(maps[len(REGIONS) :])
-        probabilities = maps[: len(REGIONS)][box].clamp(0.0, 1.0)
-        label = _embed(_label(probabilities), maps.shape[1:], box)
-        case["weights"] = _complete(maps[len(REGIONS) :], mean_weights, box)
+        _check_finite((maps, weights, mean_weights), record.case_id)
+        box = _covered_box(weights)
+        probabilities = maps[box].clamp(0.0, 1.0)
+        label = _embed(self._label(probabilities), maps.shape[1:], box)
+        case["weights"] = _complete(weights, mean_weights, box)
         case["entropy"] = _embed(self._entropy(probabilities), maps.shape[1:], box)
-        case["pred"] = convert_to_dst_type(label, case["pred"], dtype=torch.uint8)[0]
-        case["result"] = _result(
+        case["pred"] = convert_to_dst_type(label, grid, dtype=torch.uint8)[0]
+        case["result"] = self._result(
             record, label[0].numpy(force=True), mean_weights, case["entropy"][0]
         )
         return case
+
+    def _label(self, probabilities: Tensor) -> Tensor:
+        """Merge regions (R, H, W, D) into labels (1, H, W, D)."""
+        inside = (probabilities > THRESHOLD).numpy(force=True)
+        return torch.from_numpy(self.task.regions_to_labels(inside))[None]
 
     def _entropy(self, probabilities: Tensor) -> Tensor:
         regions = binary_entropy(probabilities)
         largest = regions.amax(dim=0, keepdim=True)
         return torch.cat([largest, regions]) if self.entropy_per_region else largest
 
+    def _result(
+        self, record: CaseRecord, label: NDArray[Any], mean_weights: Tensor, entropy: Tensor
+    ) -> dict[str, Any]:
+        found = torch.from_numpy(label > 0)
+        return {
+            "case_id": record.case_id,
+            "modalities": list(record.modalities),
+            "missing": list(record.missing),
+            "volumes_ml": self._volumes_ml(record, label),
+            "mean_weights": self._named_weights(record, mean_weights),
+            "mean_entropy_in_tumour": (
+                round(float(entropy[found].mean()), 4) if found.any() else None
+            ),
+            "warnings": list(record.warnings),
+        }
 
-def _check_finite(maps: Tensor, mean_weights: Tensor, case_id: str) -> None:
+    def _volumes_ml(self, record: CaseRecord, label: NDArray[Any]) -> dict[str, float]:
+        voxel_ml = abs(float(np.linalg.det(record.grid.affine[:3, :3]))) / 1000
+        counts = np.bincount(label.ravel(), minlength=len(self.task.label_names))
+        return {one.name: round(float(counts[one.value] * voxel_ml), 3) for one in self.task.labels}
+
+    def _named_weights(
+        self, record: CaseRecord, mean_weights: Tensor
+    ) -> dict[str, dict[str, float]]:
+        """Name the mean weights (M, R) of the acquired modalities."""
+        named: dict[str, dict[str, float]] = {}
+        for modality, of_regions in zip(
+            self.task.modality_names, mean_weights.tolist(), strict=True
+        ):
+            if modality in record.modalities:
+                rounded = [round(weight, 4) for weight in of_regions]
+                named[modality] = dict(zip(self.task.region_names, rounded, strict=True))
+        return named
+
+
+def _check_finite(parts: Sequence[Tensor], case_id: str) -> None:
     """Refuse NaN here, where it is seen: below it would become background, with an entropy of 0."""
-    if not (torch.isfinite(maps).all() and torch.isfinite(mean_weights).all()):
+    if not all(torch.isfinite(part).all() for part in parts):
         raise CaseError(
             "E_NOT_FINITE",
             f"Case {case_id}: the network must give a number for every voxel; it did not. Look at"
             " the intensities of the images; with amp=true try amp=false, on a GPU --device cpu.",
         )
-
-
-def _label(probabilities: Tensor) -> Tensor:
-    return torch.from_numpy(regions_to_labels((probabilities > THRESHOLD).numpy(force=True)))[None]
-
-
-def _mean_over(weights: Tensor, brain: Tensor) -> Tensor:
-    """Average weights (M, R, H, W, D) over the brain, as (M, R)."""
-    flat, inside = weights.flatten(2), brain.flatten()
-    return flat[..., inside].mean(dim=2) if inside.any() else flat.mean(dim=2)
 
 
 def _covered_box(weights: Tensor) -> Box:
@@ -143,39 +191,15 @@ def _embed(part: Tensor, shape: torch.Size, box: Box) -> Tensor:
 
 def _complete(weights: Tensor, mean_weights: Tensor, box: Box) -> Tensor:
     """Make weights sum to 1 in every voxel; voxels that no window covered get the case's mean."""
-    per_region = len(weights) == mean_weights.numel()
-    means = (mean_weights if per_region else mean_weights.mean(dim=1, keepdim=True)).to(weights)
+    # One map of each modality, or R.
+    of_modalities = weights.reshape(len(mean_weights), -1, *weights.shape[1:])
+    if of_modalities.shape[1] == 1:
+        mean_weights = mean_weights.mean(dim=1, keepdim=True)
+    means = mean_weights.to(weights)
     fallback = means[..., None, None, None]
-    groups = weights[box].reshape(*means.shape, *weights[box].shape[1:]).clamp(min=0.0)
+    groups = of_modalities[(slice(None), *box)].clamp(min=0.0)
     total = groups.sum(dim=0, keepdim=True)
     inside = torch.where(total > _COVERED, groups / total.clamp(min=_COVERED), fallback)
     whole = fallback.expand(*means.shape, *weights.shape[1:]).flatten(0, 1).clone()
     whole[box] = inside.flatten(0, 1)
     return whole
-
-
-def _result(
-    record: CaseRecord, label: np.ndarray, mean_weights: Tensor, entropy: Tensor
-) -> dict[str, Any]:
-    voxel_ml = abs(float(np.linalg.det(record.grid.affine[:3, :3]))) / 1000
-    counts = np.bincount(label.ravel(), minlength=len(LABEL_NAMES))
-    volumes = {
-        name: round(float(counts[value] * voxel_ml), 3)
-        for value, name in LABEL_NAMES.items()
-        if value
-    }
-    means = {
-        modality: {region: round(float(mean_weights[m, r]), 4) for r, region in enumerate(REGIONS)}
-        for m, modality in enumerate(MODALITIES)
-        if modality in record.modalities
-    }
-    tumour = torch.from_numpy(label > 0)
-    return {
-        "case_id": record.case_id,
-        "modalities": list(record.modalities),
-        "missing": list(record.missing),
-        "volumes_ml": volumes,
-        "mean_weights": means,
-        "mean_entropy_in_tumour": round(float(entropy[tumour].mean()), 4) if tumour.any() else None,
-        "warnings": list(record.warnings),
-    }

@@ -21,23 +21,30 @@ Window = tuple[tuple[slice, ...], Tensor]
 
 
 class SetInferer(SlidingWindowInferer):
-    """Evaluation: all modality sets of a case at the cost of the experts once.
-
-    Each set gives what ``MixtureInferer`` gives on a case that has only these files, also where
-    these alone would be cropped to another box: sets with different boxes are run apart, one after
-    the other.
+    """All modality sets of a case at the cost of the experts once, for validation and evaluation.
 
     Args:
         modality_sets: sets as presence flags.
         amp: compute in bfloat16 where that is safe.
+        own_boxes: each set gives what ``MixtureInferer`` gives on a case that has only these files,
+            also where these alone would be cropped to another box: sets with different boxes are
+            run apart, one after the other. Else all sets see the whole image.
         options: as MONAI's ``SlidingWindowInferer``: ``roi_size``, ``overlap``, ``sw_batch_size``,
             ``mode``.
     """
 
-    def __init__(self, modality_sets: list[list[bool]], amp: bool = False, **options: Any) -> None:
+    def __init__(
+        self,
+        modality_sets: list[list[bool]],
+        amp: bool = False,
+        *,
+        own_boxes: bool = True,
+        **options: Any,
+    ) -> None:
         super().__init__(with_coord=True, **options)
         self.sets = torch.tensor(modality_sets, dtype=torch.bool)
         self.amp = amp
+        self.own_boxes = own_boxes
 
     def __call__(  # type: ignore[override]
         self, inputs: Tensor, network: ModalityNetwork, presence: Tensor | None = None
@@ -51,25 +58,24 @@ class SetInferer(SlidingWindowInferer):
 
         Returns:
             ``sets`` (1, S, M) bool, those wanted that the case has; ``logits`` (1, S, R, H, W, D),
-            -inf where the set has no brain; ``weights`` (1, S, M, R), the gate's mean over the
-            set's brain.
+            -inf outside the set's box; ``weights`` (1, S, M, R), the gate's mean over the set's
+            brain. Without any such set, S and R are 0.
         """
         image = plain_tensor(inputs)
         if len(image) != 1:
             raise ValueError(f"inputs must hold one case; got {len(image)}.")
         acquired = (derive_presence(image) if presence is None else presence.bool().cpu())[0]
         sets = self.sets[~(self.sets & ~acquired).any(dim=1)]
-        boxes = _boxes(image[0], sets)
-        parts = {
-            box: [i for i, other in enumerate(boxes) if other == box]
-            for box in dict.fromkeys(boxes)
-        }
+        boxes = _boxes(image[0], sets) if self.own_boxes else [_whole(image)] * len(sets)
+        places_of: dict[Box, list[int]] = {}
+        for place, box in enumerate(boxes):
+            places_of.setdefault(box, []).append(place)
         outputs = [
             (places, box, *self._predict(image, box, sets[places], network))
-            for box, places in parts.items()
+            for box, places in places_of.items()
         ]
-        logits, weights = _join(outputs, len(sets), image.shape[2:])
-        return {"sets": sets[None], "logits": logits[None], "weights": weights[None]}
+        mixture = _join(outputs, image, len(sets))
+        return {"sets": sets[None], **{name: part[None] for name, part in mixture.items()}}
 
     def _predict(
         self, image: Tensor, box: Box, sets: Tensor, network: ModalityNetwork
@@ -80,25 +86,23 @@ class SetInferer(SlidingWindowInferer):
 
         def predict(window: Tensor, places: list[list[slice]]) -> Tensor:
             with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=self.amp):
-                expert_logits = network.expert_logits(window, present.expand(len(window), -1))
+                encoded = network.encode(window, present.expand(len(window), -1))
                 mixed = [
-                    network.mix(expert_logits, window, chosen.expand(len(window), -1))
-                    for chosen in sets
+                    network.mix(encoded, window, chosen.expand(len(window), -1)) for chosen in sets
                 ]
-            weights = torch.stack([weight for _, weight in mixed], dim=1).float()
+            weights = torch.stack([mixture.weights for mixture in mixed], dim=1).float()
             windows.extend(
                 (tuple(place[2:]), weight) for place, weight in zip(places, weights, strict=True)
             )
-            return torch.stack([logits.float() for logits, _ in mixed], dim=1).flatten(1, 2)
+            return torch.stack([mixture.logits.float() for mixture in mixed], dim=1).flatten(1, 2)
 
         rows, columns, planes = _slices(box)
         part = image[..., rows, columns, planes]
         blended = super().__call__(part, predict)
         assert isinstance(blended, Tensor)
         brains = torch.stack([is_not_zero(part[0, chosen]).any(dim=0) for chosen in sets])
-        return blended[0].reshape(len(sets), -1, *blended.shape[2:]), self._mean_weights(
-            windows, brains
-        )
+        logits = blended[0].reshape(len(sets), -1, *blended.shape[2:])
+        return logits, self._mean_weights(windows, brains)
 
     def _mean_weights(self, windows: Sequence[Window], brains: Tensor) -> Tensor:
         """Average the gate's weights over brains (S, h, w, d) as blending would, without a map per
@@ -115,15 +119,14 @@ class SetInferer(SlidingWindowInferer):
         total = torch.zeros_like(windows[0][1])
         for place, weights in windows:
             share = importance / count[place]
-            total += (brains[(slice(None), *place)] * share).sum(dim=(1, 2, 3))[
-                :, None, None
-            ] * weights
+            seen = (brains[(slice(None), *place)] * share).sum(dim=(1, 2, 3))
+            total += seen[:, None, None] * weights
         return total / brains.sum(dim=(1, 2, 3)).clamp(min=1)[:, None, None]
 
 
 def _boxes(image: Tensor, sets: Tensor) -> list[Box]:
-    """Give, for every set, the box of the voxels that are not zero in one of its modalities (M, H,
-    W, D).
+    """Return, for every set, the box of the voxels that are not zero in one of its modalities (M,
+    H, W, D).
     """
     ends = [_ends(image[m : m + 1]) for m in range(len(image))]
     boxes = []
@@ -140,17 +143,25 @@ def _ends(channel: Tensor) -> tuple[list[int], list[int]]:
     return [int(start) for start in low], [int(stop) for stop in high]
 
 
+def _whole(image: Tensor) -> Box:
+    return tuple((0, size) for size in image.shape[2:])
+
+
 def _slices(box: Box) -> list[slice]:
     return [slice(*span) for span in box]
 
 
 def _join(
-    outputs: Sequence[tuple[list[int], Box, Tensor, Tensor]], n_sets: int, shape: Sequence[int]
-) -> tuple[Tensor, Tensor]:
+    outputs: Sequence[tuple[list[int], Box, Tensor, Tensor]], image: Tensor, n_sets: int
+) -> dict[str, Tensor]:
     """Put the parts of all boxes together: logits (S, R, H, W, D) and weights (S, M, R)."""
+    n_modalities, *shape = image.shape[1:]
+    if not outputs:
+        nothing = image.new_zeros((0, 0, *shape))
+        return {"logits": nothing, "weights": image.new_zeros((0, n_modalities, 0))}
     _, _, first, first_weights = outputs[0]
-    if len(outputs) == 1 and first.shape[2:] == tuple(shape):
-        return first, first_weights
+    if len(outputs) == 1 and list(first.shape[2:]) == shape:
+        return {"logits": first, "weights": first_weights}
     logits = first.new_full((n_sets, first.shape[1], *shape), -torch.inf)
     weights = first_weights.new_zeros((n_sets, *first_weights.shape[1:]))
     for places, box, part, part_weights in outputs:
@@ -158,7 +169,7 @@ def _join(
             rows, columns, planes = _slices(box)
             logits[place, :, rows, columns, planes] = one
         weights[places] = part_weights
-    return logits, weights
+    return {"logits": logits, "weights": weights}
 
 
 def _padding(shape: Sequence[int], roi_size: Sequence[int]) -> list[int]:

@@ -31,7 +31,7 @@ class FeatureHead(nn.Module):
     layer.
 
     Not linear on purpose: a linear layer gives the same whether features are mixed before it or
-    logits after it, and the comparison of the two would compare nothing.
+    logits after it, and the ablation would be vacuous.
 
     Args:
         n_features: F, channels of the feature maps; ``filters[0]`` of the experts.

@@ -16,12 +16,15 @@ def derive_presence(image: Tensor) -> Tensor:
     of an acquired modality is zero too.
 
     Args:
-        image: (B, M, H, W, D), absent modalities are 0.
+        image: (B, M, ...), absent modalities are 0.
 
     Returns:
         (B, M) bool on the CPU, where it steers which experts run without a device sync per window.
     """
-    return (image != 0).flatten(2).any(dim=2).cpu()
+    filled = image != 0
+    if filled.dim() > 2:
+        filled = filled.flatten(2).any(dim=2)
+    return filled.cpu()
 
 
 def refuse_empty(presence: Tensor) -> None:
@@ -69,33 +72,48 @@ def weighted_sum(maps: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
     of the same maps, as the two of a training step, hold them in memory once.
 
     Args:
-        maps: (B, M, R, H, W, D), of any floating type.
+        maps: (B, M, R, ...), of any floating type: class scores as well as maps of voxels.
         weights: (B, M, R), or (B, M, 1) to weigh all channels of a modality alike.
         presence: (B, M) bool; on the CPU it costs no device sync.
 
     Returns:
-        (B, R, H, W, D) float32; 0 for a case without any modality.
+        (B, R, ...) float32; 0 for a case without any modality.
     """
-    weights = weights.to(maps.device, torch.float32)[..., None, None, None]
+    weights = with_axes_of(weights.to(maps.device, torch.float32), maps)
     if torch.jit.is_scripting() or records_graph():
-        flags = on_device(presence, maps)[:, :, None, None, None, None]
+        flags = with_axes_of(on_device(presence, maps), maps)
         return torch.where(flags, weights * maps, 0.0).sum(dim=1)
     n_modalities = maps.shape[1]
     factors = [row.unbind() for row in weights.unbind()]
-    parts = maps.flatten(
-        0, 1
-    ).unbind()  # at one level: the gradient of ``maps`` is put together once
+    # At one level: the gradient of ``maps`` is put together once.
+    parts = maps.flatten(0, 1).unbind()
     rows = [parts[start : start + n_modalities] for start in range(0, len(parts), n_modalities)]
-    return torch.stack(
-        [_sum_of_case(*case) for case in zip(rows, factors, presence.tolist(), strict=True)]
-    )
+    cases = zip(rows, factors, presence.tolist(), strict=True)
+    return torch.stack([_sum_of_case(*case) for case in cases])
 
 
 def hide_absent(image: Tensor, presence: Tensor) -> Tensor:
-    """Set the channels of absent modalities to 0, whatever they hold: (B, M, H, W, D) to the same
-    shape.
+    """Set the channels of absent modalities to 0, whatever they hold: (B, M, ...) to the same shape
+    and type.
     """
-    return torch.where(on_device(presence, image)[:, :, None, None, None], image, 0.0)
+    flags = with_axes_of(on_device(presence, image), image)
+    return torch.where(flags, image, image.new_zeros(()))
+
+
+def with_axes_of(values: Tensor, like: Tensor) -> Tensor:
+    """Append axes of one element until there are as many as another tensor has: (B, M) beside
+    (B, M, R, H) becomes (B, M, 1, 1).
+    """
+    while values.dim() < like.dim():
+        values = values.unsqueeze(-1)
+    return values
+
+
+def chosen_cases(batch: Tensor, cases: Tensor) -> Tensor:
+    """Take some cases of a batch by their positions; all of them are not copied."""
+    if len(cases) == len(batch):
+        return batch
+    return batch.index_select(0, on_device(cases, batch))
 
 
 def stack_present(outputs: Mapping[tuple[int, int], Tensor], shape: Sequence[int]) -> Tensor:
@@ -122,17 +140,15 @@ def records_graph() -> bool:
     presence.
 
     True under ``torch.jit.trace``, ``torch.export`` and ``torch.onnx.export``. TorchScript cannot
-    call it, only skip
-    it: write ``if torch.jit.is_scripting() or records_graph()``, in this order.
+    call it, only skip it: write ``if torch.jit.is_scripting() or records_graph()``, in this order.
     """
-    exporting = (
-        torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling()
-    )  # not torch.compile
+    # Not torch.compile, which can choose.
+    exporting = torch.compiler.is_compiling() and not torch.compiler.is_dynamo_compiling()
     return exporting or bool(torch.jit.is_tracing())  # type: ignore[no-untyped-call]
 
 
 def on_device(flags: Tensor, like: Tensor) -> Tensor:
-    """Bring presence flags to where another tensor lies, without waiting for that device."""
+    """Bring flags, or weights, to where another tensor lies, without waiting for that device."""
     return flags.to(like.device, non_blocking=True)
 
 
@@ -145,7 +161,7 @@ def binary_entropy(probabilities: Tensor) -> Tensor:
 def _sum_of_case(
     maps: Sequence[Tensor], weights: Sequence[Tensor], present: Sequence[bool]
 ) -> Tensor:
-    """Sum M maps (R, H, W, D) with weights (R, 1, 1, 1) over the present modalities."""
+    """Sum M maps (R, ...) with weights (R, 1, ...) over the present modalities."""
     total = torch.zeros_like(maps[0], dtype=torch.float32)
     for part, weight, flag in zip(maps, weights, present, strict=True):
         total = total + weight * part if flag else total

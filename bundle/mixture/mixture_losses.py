@@ -1,6 +1,4 @@
-"""Losses of the two training stages, built on a task loss that gives one value per case and
-region.
-"""
+"""Losses of the two training stages, built on a task loss of each case and region."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,6 +6,7 @@ import ignite.distributed as idist
 import torch
 from torch import Tensor, nn
 
+from bundle.mixture.mixing import chosen_cases
 from bundle.tensors import plain_tensor
 
 TaskLoss = Callable[[Tensor, Tensor], Tensor]
@@ -22,7 +21,7 @@ class ExpertsLoss(nn.Module):
     of them must call.
 
     Args:
-        task_loss: (logits, target) to (B, R).
+        task_loss: (logits, target) to one value per case, (B,) or (B, R).
         names: of the experts, for ``parts``; left out, they are called ``expert_0`` and so on.
 
     Attributes:
@@ -39,9 +38,9 @@ class ExpertsLoss(nn.Module):
         """Add up the losses of the experts whose modality is present.
 
         Args:
-            pred: expert logits (B, M, R, H, W, D) and presence (B, M) bool; on the CPU it costs no
+            pred: expert logits (B, M, R, ...) and presence (B, M) bool; on the CPU it costs no
                 device sync.
-            target: (B, R, H, W, D), 0 or 1.
+            target: (B, ...), as the task loss takes it.
 
         Returns:
             A scalar; each expert contributes the mean over the cases that have its modality.
@@ -54,7 +53,8 @@ class ExpertsLoss(nn.Module):
         for m, logits in enumerate(expert_logits.unbind(1)):
             cases = present[:, m].nonzero().flatten()
             if len(cases):
-                loss = self.task_loss(_rows(logits, cases), _rows(target, cases)).mean()
+                own, truth = chosen_cases(logits, cases), chosen_cases(target, cases)
+                loss = self.task_loss(own, truth).mean()
                 terms[self._name(m)] = loss if shares is None else loss * shares[m]
         self.parts = {name: term.detach() for name, term in terms.items()}
         if not terms:
@@ -72,7 +72,7 @@ class MoFeLoss(nn.Module):
     Both predictions must come from the same crop of the same case, or the hinge compares crops.
 
     Args:
-        task_loss: (logits, target) to (B, R).
+        task_loss: (logits, target) to (B, R), or to (B,) where regions have no loss of their own.
         weight: lambda, the weight of the hinge.
         per_region: take the hinge per case and region, then average; else per case, on the mean
             over regions.
@@ -105,34 +105,30 @@ class MoFeLoss(nn.Module):
         """Compute the loss of a batch.
 
         Args:
-            pred: logits of the larger and of the smaller modality set, each (B, R, H, W, D).
-            target: (B, R, H, W, D), 0 or 1.
+            pred: logits of the larger and of the smaller modality set, each (B, R, ...).
+            target: (B, ...), as the task loss takes it.
 
         Returns:
             A scalar, the mean over cases.
         """
         target = plain_tensor(target).float()  # once for all comparisons
-        more, fewer = (self.task_loss(logits, target) for logits in pred)
+        more, fewer = self.task_loss(pred[0], target), self.task_loss(pred[1], target)
         if not self.per_region:
-            more, fewer = more.mean(dim=1), fewer.mean(dim=1)
+            more, fewer = _mean_of_case(more), _mean_of_case(fewer)
         hinge = torch.relu(more - (fewer.detach() if self.stop_fewer_gradient else fewer))
         named = {"more": more, "fewer": fewer, "hinge": hinge}
         self.parts = {name: value.detach().mean() for name, value in named.items()}
         return (more + fewer + self.weight * hinge).mean()
 
 
-def _rows(batch: Tensor, cases: Tensor) -> Tensor:
-    """Take some cases of a batch; all of them are not copied."""
-    return (
-        batch
-        if len(cases) == len(batch)
-        else batch.index_select(0, cases.to(batch.device, non_blocking=True))
-    )
+def _mean_of_case(loss: Tensor) -> Tensor:
+    """Average a loss over regions, (B, R) to (B,); one that has none stays as it is."""
+    return loss if loss.dim() == 1 else loss.mean(dim=1)
 
 
 def _shares_of_cases(present: Tensor) -> Tensor | None:
-    """Give, per expert, W x own cases / cases of all W processes, as (M,); None where there is one
-    process.
+    """Return, per expert, W x own cases / cases of all W processes, as (M,); None where there is
+    one process.
     """
     n_processes = idist.get_world_size()
     if n_processes == 1:

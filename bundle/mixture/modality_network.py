@@ -3,17 +3,23 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
+from bundle.mixture.images import presence_in
 from bundle.mixture.mixing import derive_presence
+from bundle.mixture.mixture import Mixture
 
 
 class ModalityNetwork(nn.Module, ABC):
-    """Predicts regions from whatever modalities a case has, in two steps.
+    """Predicts from whatever modalities a case has, in two steps.
 
-    ``expert_logits`` does once what serves every subset of a modality set; ``mix`` does the rest
-    for one set. Two sets of one crop, or all sets of one case, cost the first step once. Nothing
-    that the channel of an absent modality holds, NaN included, reaches a result.
+    ``encode`` does once what serves every subset of a modality set; ``mix`` does the rest for one
+    set. Two sets of one crop, or all sets of one case, cost the first step once. Nothing that an
+    absent modality holds, NaN included, reaches a result.
+
+    An image is one tensor (B, M, ...) with the modalities as channels, or a mapping of modality to
+    tensor (B, ...), of shapes of their own. A network that was exported takes one tensor.
     """
 
     __jit_unused_properties__ = ("modalities",)  # TorchScript would try to compile it
@@ -24,11 +30,11 @@ class ModalityNetwork(nn.Module, ABC):
         """Names of the image's channels, in their order."""
 
     @abstractmethod
-    def expert_logits(self, image: Tensor, presence: Tensor) -> Any:
+    def encode(self, image: Any, presence: Tensor) -> Any:
         """Compute what all subsets of ``presence`` have in common.
 
         Args:
-            image: (B, M, H, W, D), z-scored per modality.
+            image: (B, M, ...), or modality to (B, ...); normalised per modality.
             presence: (B, M) bool; on the CPU it costs no device sync.
 
         Returns:
@@ -36,30 +42,35 @@ class ModalityNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
-    def mix(self, expert_logits: Any, image: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:
+    def mix(self, encoded: Any, image: Any, presence: Tensor) -> Mixture:
         """Predict from one modality set.
 
         Args:
-            expert_logits: from ``expert_logits`` for this set or a superset of it.
-            image: (B, M, H, W, D); channels outside the set are ignored.
+            encoded: from ``encode`` for this set or a superset of it.
+            image: as for ``encode``; modalities outside the set are ignored.
             presence: (B, M) bool, the set; on the CPU it costs no device sync.
 
         Returns:
-            Logits (B, R, H, W, D) and the modalities' weights (B, M, R), which sum to 1 over M;
+            Logits (B, R, ...) and the modalities' weights (B, M, R), which sum to 1 over M;
             float32.
         """
 
     def forward(self, image: Tensor, presence: Tensor | None = None) -> Tensor:
-        """Predict one window or volume.
+        """Predict one window, volume, or whatever else a case is.
 
         Args:
-            image: (B, M, H, W, D), z-scored per modality.
+            image: (B, M, ...), or modality to (B, ...); normalised per modality. The annotation
+                names the one kind that TorchScript takes.
             presence: (B, M) bool, True = acquired. Left out, it is read off the image, which is
                 right for whole volumes only.
 
         Returns:
-            (B, R, H, W, D) logits of overlapping regions.
+            (B, R, ...) logits of overlapping regions, or of classes.
         """
-        presence = derive_presence(image) if presence is None else presence.cpu()
-        logits, _ = self.mix(self.expert_logits(image, presence), image, presence)
-        return logits
+        if presence is not None:
+            present = presence.cpu()
+        elif torch.jit.is_scripting() or isinstance(image, Tensor):
+            present = derive_presence(image)
+        else:
+            present = presence_in(image, self.modalities)
+        return self.mix(self.encode(image, present), image, present).logits

@@ -47,24 +47,21 @@ class DiceBCELoss(nn.Module):
         """Compare a prediction with the truth.
 
         Args:
-            logits: (B, R, H, W, D), before the sigmoid.
-            target: (B, R, H, W, D), 0 or 1.
+            logits: (B, R, ...), before the sigmoid; at least one axis of pixels or voxels.
+            target: (B, R, ...), 0 or 1.
 
         Returns:
             (B, R), at least 0.
         """
         logits, target = logits.float(), target.float()
-        cross_entropy = (
-            binary_cross_entropy_with_logits(logits, target, reduction="none")
-            .flatten(2)
-            .mean(dim=2)
-        )
+        of_voxels = binary_cross_entropy_with_logits(logits, target, reduction="none")
+        cross_entropy = of_voxels.flatten(2).mean(dim=2)
         dice = self.dice(logits, target).reshape(-1, logits.shape[1])
-        return cross_entropy + (
-            dice if self.empty_regions == "one" else dice * self._filled(target)
-        )
+        if self.empty_regions != "one":
+            dice = dice * self._filled(target)
+        return cross_entropy + dice
 
     def _filled(self, target: Tensor) -> Tensor:
-        """Tell where soft Dice has something to find: (B, R), or (1, R) for the whole batch."""
+        """Return where soft Dice has something to find: (B, R), or (1, R) for the whole batch."""
         filled = target.flatten(2).any(dim=2)
         return filled.any(dim=0, keepdim=True) if self.empty_regions == "batch" else filled

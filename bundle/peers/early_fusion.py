@@ -1,53 +1,59 @@
 """The simplest competitor of the mixture: one network that sees all modalities at once."""
 
-from collections.abc import Sequence
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from bundle.mixture.mixing import hide_absent, refuse_empty, uniform_weights
+from bundle.mixture.images import show_present
+from bundle.mixture.mixing import hide_absent, on_device, refuse_empty, uniform_weights
+from bundle.mixture.mixture import Mixture
 from bundle.mixture.modality_network import ModalityNetwork
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 
 
 class EarlyFusion(ModalityNetwork):
-    """One U-Net on the whole image, absent modalities zeroed.
+    """One network on the whole image, absent modalities zeroed.
 
     Trained on drawn modality sets this is modality dropout. Two sets share no computation: each
     prediction runs the whole network. The weights are equal over the present modalities and mean
     nothing.
 
     Args:
-        unet: (B, M, H, W, D) to (B, R, H, W, D) logits.
-        modalities: names of the image's channels.
+        unet: image to (B, R, ...) logits.
+        task: its modalities are the image's channels.
     """
 
-    def __init__(self, unet: nn.Module, modalities: Sequence[str] = MODALITIES) -> None:
+    def __init__(self, unet: nn.Module, task: Task = DEFAULT_TASK) -> None:
         super().__init__()
         self.unet = unet
-        self._modalities = tuple(modalities)
+        self._modalities = task.modality_names
 
     @property
     def modalities(self) -> tuple[str, ...]:
         """Names of the image's channels, in their order."""
         return self._modalities
 
-    def expert_logits(self, image: Tensor, presence: Tensor) -> Tensor:
+    def encode(self, image: Any, presence: Tensor) -> Tensor:  # noqa: ARG002
         """Return (B, M, 0): there are no experts, so two sets have nothing in common."""
         refuse_empty(presence)
-        return image.new_empty([presence.shape[0], presence.shape[1], 0])
+        return torch.empty([presence.shape[0], presence.shape[1], 0])
 
-    def mix(self, expert_logits: Tensor, image: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+    def mix(self, encoded: Tensor, image: Tensor, presence: Tensor) -> Mixture:  # noqa: ARG002
         """Run the network on one modality set.
 
         Args:
-            expert_logits: not read.
-            image: (B, M, H, W, D); channels outside the set are ignored.
+            encoded: not read.
+            image: (B, M, ...), or modality to (B, ...); modalities outside the set are ignored.
             presence: (B, M) bool, the set.
 
         Returns:
-            Logits (B, R, H, W, D) and equal weights (B, M, R), float32.
+            Logits (B, R, ...) and equal weights (B, M, R), float32.
         """
-        logits = self.unet(hide_absent(image, presence)).float()
-        return logits, uniform_weights(presence, logits.shape[1]).to(
-            logits.device, non_blocking=True
-        )
+        if torch.jit.is_scripting() or isinstance(image, Tensor):
+            logits = self.unet(hide_absent(image, presence)).float()
+        else:
+            logits = self.unet(show_present(image, presence, self.modalities)).float()
+        weights = uniform_weights(presence, logits.shape[1])
+        return Mixture(logits, on_device(weights, logits))

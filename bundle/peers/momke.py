@@ -7,8 +7,17 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from bundle.mixture.mixing import on_device, refuse_empty, stack_present, uniform_weights
+from bundle.mixture.images import of_each_modality
+from bundle.mixture.mixing import (
+    hide_absent,
+    on_device,
+    refuse_empty,
+    stack_present,
+    uniform_weights,
+)
+from bundle.mixture.mixture import Mixture
 from bundle.mixture.modality_network import ModalityNetwork
+from bundle.tensors import Image
 
 
 class MoMKE(ModalityNetwork):
@@ -24,11 +33,11 @@ class MoMKE(ModalityNetwork):
     ones.
 
     Args:
-        experts: one network per modality, (B, 1, H, W, D) to feature maps (B, F, H, W, D); cases
-            must not influence each other. The order of the mapping is the channel order of the
-            image.
-        routers: one network per modality, (B, 1, H, W, D) to scores (B, 1, K) of the K experts.
-        head: (B, M * F, H, W, D) to logits (B, R, H, W, D).
+        experts: one network per modality, (B, 1, ...) to features (B, F, ...); every one reads all
+            modalities, which must have one shape. Cases must not influence each other. The order
+            of the mapping is the channel order of the image.
+        routers: one network per modality, (B, 1, ...) to scores (B, 1, K) of the K experts.
+        head: (B, M * F, ...) to logits (B, R, ...).
 
     Source: Xu, Jiang, Liang: Leveraging Knowledge of Modality Experts for Incomplete Multimodal
         Learning, ACM Multimedia 2024.
@@ -49,48 +58,45 @@ class MoMKE(ModalityNetwork):
         """Names of the experts, in channel order."""
         return tuple(self.experts)
 
-    def expert_logits(self, image: Tensor, presence: Tensor) -> Tensor:
+    def encode(self, image: Image, presence: Tensor) -> Tensor:
         """Return every acquired modality's joint features.
 
         Args:
-            image: (B, M, H, W, D).
+            image: (B, M, ...), or modality to (B, ...).
             presence: (B, M) bool; on the CPU it costs no device sync.
 
         Returns:
-            (B, M, F, H, W, D); entries of absent modalities are 0.
+            (B, M, F, ...); entries of absent modalities are 0.
         """
         present = presence.cpu()
         refuse_empty(present)
+        parts = of_each_modality(image, self.modalities)
         routers = list(self.routers.values())
-        places = present.nonzero().tolist()
-        joint = {
-            (b, m): self._joint_features(image[b : b + 1, m : m + 1], routers[m]) for b, m in places
-        }
+        joint: dict[tuple[int, int], Tensor] = {}
+        for b, m in present.nonzero().tolist():
+            joint[b, m] = self._joint_features(parts[m][b : b + 1], routers[m])
         return stack_present(joint, present.shape)
 
-    def mix(self, expert_logits: Tensor, image: Tensor, presence: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002
+    def mix(self, encoded: Tensor, image: Image, presence: Tensor) -> Mixture:  # noqa: ARG002
         """Predict from the joint features of one modality set.
 
         Args:
-            expert_logits: (B, M, F, H, W, D) from ``expert_logits`` for this set or a superset of
-                it.
+            encoded: (B, M, F, ...) from ``encode`` for this set or a superset of it.
             image: not read.
             presence: (B, M) bool, the set.
 
         Returns:
-            Logits (B, R, H, W, D) and equal weights (B, M, R), float32.
+            Logits (B, R, ...) and equal weights (B, M, R), float32.
         """
-        flags = on_device(presence, expert_logits)[:, :, None, None, None, None]
-        logits = self.head(torch.where(flags, expert_logits, 0.0).flatten(1, 2)).float()
-        return logits, uniform_weights(presence, logits.shape[1]).to(
-            logits.device, non_blocking=True
-        )
+        logits = self.head(hide_absent(encoded, presence).flatten(1, 2)).float()
+        weights = uniform_weights(presence, logits.shape[1])
+        return Mixture(logits, on_device(weights, logits))
 
-    def _joint_features(self, channel: Tensor, router: nn.Module) -> Tensor:
-        """Weigh what all experts say of one case's modality: (1, 1, H, W, D) to (F, H, W, D)."""
-        shares = torch.softmax(router(channel).float().flatten(), dim=0)
+    def _joint_features(self, values: Tensor, router: nn.Module) -> Tensor:
+        """Weigh what all experts say of one case's modality: (1, 1, ...) to (F, ...)."""
+        shares = torch.softmax(router(values).float().flatten(), dim=0)
         said = [
-            share * expert(channel)[0]
+            share * expert(values)[0]
             for share, expert in zip(shares, self.experts.values(), strict=True)
         ]
         return torch.stack(said).sum(dim=0)

@@ -11,9 +11,18 @@ from monai.networks.nets import DynUNet
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from bundle.mixture.mixing import on_device, refuse_empty, stack_present, uniform_weights
+from bundle.mixture.images import of_each_modality
+from bundle.mixture.mixing import (
+    on_device,
+    refuse_empty,
+    stack_present,
+    uniform_weights,
+    with_axes_of,
+)
+from bundle.mixture.mixture import Mixture
 from bundle.mixture.modality_network import ModalityNetwork
 from bundle.mixture.unet_halves import UNetDecoder, UNetEncoder
+from bundle.tensors import Image
 
 
 @dataclass(frozen=True)
@@ -67,52 +76,49 @@ class ShaSpec(ModalityNetwork):
         """Names of the specific encoders, in channel order."""
         return tuple(self.specific)
 
-    def expert_logits(self, image: Tensor, presence: Tensor) -> SharedSpecific:
+    def encode(self, image: Image, presence: Tensor) -> SharedSpecific:
         """Return shared and specific features of the acquired modalities.
 
         Args:
-            image: (B, M, H, W, D).
+            image: (B, M, H, W, D), or modality to (B, 1, H, W, D), all of one shape.
             presence: (B, M) bool; on the CPU it costs no device sync.
         """
         present = presence.cpu()
         refuse_empty(present)
-        channels = {(b, m): image[b : b + 1, m : m + 1] for b, m in present.nonzero().tolist()}
+        parts = of_each_modality(image, self.modalities)
+        channels = {(b, m): parts[m][b : b + 1] for b, m in present.nonzero().tolist()}
         encoders = list(self.specific.values())
         shared = {place: self.shared(channel) for place, channel in channels.items()}
         specific = {place: encoders[place[1]](channel) for place, channel in channels.items()}
-        return SharedSpecific(*(_stacked(found, present.shape) for found in (shared, specific)))
+        return SharedSpecific(_stacked(shared, present.shape), _stacked(specific, present.shape))
 
     def mix(
         self,
-        expert_logits: SharedSpecific,
-        image: Tensor,  # noqa: ARG002
+        encoded: SharedSpecific,
+        image: Image,  # noqa: ARG002
         presence: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> Mixture:
         """Predict from one modality set.
 
         Args:
-            expert_logits: features of this set or of a superset of it.
+            encoded: features of this set or of a superset of it.
             image: not read.
             presence: (B, M) bool, the set.
 
         Returns:
             Logits (B, R, H, W, D) and equal weights (B, M, R), float32.
         """
-        parts = zip(
-            expert_logits.shared, expert_logits.specific, self.projections, self.joints, strict=True
-        )
-        logits = self.decoder(
-            [joint(_fused(r, s, projection, presence)) for r, s, projection, joint in parts]
-        ).float()
-        return logits, uniform_weights(presence, logits.shape[1]).to(
-            logits.device, non_blocking=True
-        )
+        levels = zip(encoded.shared, encoded.specific, self.projections, self.joints, strict=True)
+        fused = [joint(_fused(r, s, projection, presence)) for r, s, projection, joint in levels]
+        logits = self.decoder(fused).float()
+        weights = uniform_weights(presence, logits.shape[1])
+        return Mixture(logits, on_device(weights, logits))
 
     def auxiliary_losses(self, features: SharedSpecific, presence: Tensor) -> tuple[Tensor, Tensor]:
         """Compute what the paper adds to the task, on the deepest level.
 
         Args:
-            features: from ``expert_logits``.
+            features: from ``encode``.
             presence: (B, M) bool, the set that they are of; on the CPU it costs no device sync.
 
         Returns:
@@ -147,10 +153,9 @@ def _fused(shared: Tensor, specific: Tensor, projection: nn.Module, presence: Te
     """Fuse r and s (B, M, F, h, w, d), stand in for what is missing, concatenate: (B, M * F, h, w,
     d).
     """
-    flags = on_device(presence, shared)[:, :, None, None, None, None]
-    stand_in = torch.where(flags, shared, 0.0).sum(dim=1, keepdim=True) / flags.sum(
-        dim=1, keepdim=True
-    ).clamp(min=1)
+    flags = with_axes_of(on_device(presence, shared), shared)
+    total = torch.where(flags, shared, 0.0).sum(dim=1, keepdim=True)
+    stand_in = total / flags.sum(dim=1, keepdim=True).clamp(min=1)
     both = torch.cat([shared, specific], dim=2).flatten(0, 1)
     fused = projection(both).unflatten(0, shared.shape[:2]) + shared
     return torch.where(flags, fused, stand_in.to(fused.dtype)).flatten(1, 2)

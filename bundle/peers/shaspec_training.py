@@ -8,7 +8,7 @@ from monai.inferers import Inferer
 from torch import Tensor, nn
 
 from bundle.peers.shaspec import ShaSpec
-from bundle.tensors import plain_tensor
+from bundle.tensors import Image, first_tensor, plain_image
 
 Prediction = tuple[Tensor, Tensor, Tensor, Tensor]
 
@@ -25,12 +25,12 @@ class ShaSpecInferer(Inferer):
         self.amp = amp
 
     def __call__(  # type: ignore[override]
-        self, inputs: Tensor, network: ShaSpec, more: Tensor, fewer: Tensor
+        self, inputs: Image, network: ShaSpec, more: Tensor, fewer: Tensor
     ) -> Prediction:
         """Predict from both sets.
 
         Args:
-            inputs: (B, M, H, W, D).
+            inputs: (B, M, H, W, D), or a mapping as ``ShaSpec.encode`` reads it.
             network: the network.
             more: (B, M) bool, the larger sets.
             fewer: (B, M) bool, subsets of ``more``.
@@ -39,12 +39,14 @@ class ShaSpecInferer(Inferer):
             Logits of the larger and of the smaller sets, (B, R, H, W, D) each; distribution
             alignment and domain classification, scalars.
         """
-        image, more, fewer = plain_tensor(inputs), more.cpu(), fewer.cpu()
-        with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=self.amp):
-            features = network.expert_logits(image, more)
-            logits = [network.mix(features, image, chosen)[0] for chosen in (more, fewer)]
+        image, more, fewer = plain_image(inputs), more.cpu(), fewer.cpu()
+        device = first_tensor(image).device.type
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=self.amp):
+            features = network.encode(image, more)
+            of_more = network.mix(features, image, more).logits
+            of_fewer = network.mix(features, image, fewer).logits
             alignment, domain = network.auxiliary_losses(features, more)
-        return logits[0], logits[1], alignment, domain
+        return of_more, of_fewer, alignment, domain
 
 
 class ShaSpecLoss(nn.Module):

@@ -11,7 +11,8 @@ from ignite.engine import Engine, Events
 from torch import Tensor, nn
 
 from bundle.processes import is_first_process
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 from bundle.weights.state_file import read_weights, save_state
 
 LOGGER = logging.getLogger("simmlm")
@@ -110,11 +111,18 @@ class BestWeights:
         )
 
 
-def expert_parts(names: Sequence[str], n_regions: int) -> dict[str, list[int]]:
-    """Return the parts of stage 1: each expert with its channels among R * S, regions outermost,
-    one set per expert.
+def expert_parts(
+    names: Sequence[str], n_regions: int, task: Task = DEFAULT_TASK
+) -> dict[str, list[int]]:
+    """Return the parts of stage 1: each expert with its channels among R * S, one set per expert,
+    as ``SetsAsChannelsd`` lays them out.
+
+    Args:
+        names: modalities of the experts, in any order.
+        n_regions: R.
+        task: has the modalities' order.
     """
-    ordered = [modality for modality in MODALITIES if modality in names]
+    ordered = task.in_order(names)
     n_sets = len(ordered)
     return {
         f"experts.{name}": list(range(s, n_regions * n_sets, n_sets))

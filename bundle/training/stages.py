@@ -116,7 +116,8 @@ def _open(stage: str, values: Mapping[str, Any], overlays: Sequence[Path]) -> Bu
     for which it is.
     """
     overlays = [path for path in overlays if NAMES[stage] in stages_of(path)]
-    own, other = (_settings(name) for name in (stage, *(RESULTS.keys() - {stage})))
+    (other_stage,) = RESULTS.keys() - {stage}
+    own, other = _settings(stage), _settings(other_stage)
     prefix = f"{NAMES[stage]}."
     common = {
         key: value

@@ -1,16 +1,17 @@
 """What a training step asks of the network."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from monai.engines import PrepareBatch, default_prepare_batch
+from monai.engines import PrepareBatch
 from monai.inferers import Inferer
+from monai.utils import CommonKeys
 from torch import Tensor
 
 from bundle.errors import SetupError
 from bundle.mixture.modality_network import ModalityNetwork
-from bundle.tensors import plain_tensor
+from bundle.tensors import Image, first_tensor, plain_image
 
 
 class PrepareBatchFlags(PrepareBatch):
@@ -28,14 +29,17 @@ class PrepareBatchFlags(PrepareBatch):
 
     def __call__(
         self,
-        batchdata: dict[str, Tensor],
+        batchdata: dict[str, Any],
         device: torch.device | str | None = None,
         non_blocking: bool = False,
         **options: Any,
-    ) -> tuple[Tensor, Tensor | None, tuple[()], dict[str, Tensor]]:
+    ) -> tuple[Image, Tensor | None, tuple[()], dict[str, Tensor]]:
         """Return image, label, and the modality sets by name."""
-        image, label = default_prepare_batch(batchdata, device, non_blocking, **options)
-        return image, label, (), {key: batchdata[key] for key in self.keys}
+        options = {"device": device, "non_blocking": non_blocking, **options}
+        image, label = batchdata[CommonKeys.IMAGE], batchdata.get(CommonKeys.LABEL)
+        moved = _moved(image, options)
+        truth = label.to(**options) if isinstance(label, Tensor) else None
+        return moved, truth, (), {key: batchdata[key] for key in self.keys}
 
 
 class ExpertsInferer(Inferer):
@@ -52,27 +56,28 @@ class ExpertsInferer(Inferer):
         self.names = None if names is None else tuple(names)
 
     def __call__(  # type: ignore[override]
-        self, inputs: Tensor, network: ModalityNetwork, presence: Tensor
+        self, inputs: Image, network: ModalityNetwork, presence: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Run the experts.
 
         Args:
-            inputs: (B, M, H, W, D).
+            inputs: (B, M, ...), or modality to (B, ...).
             network: the mixture.
             presence: (B, M) bool; on the CPU it costs no device sync.
 
         Returns:
-            Expert logits (B, M, R, H, W, D), or (B, M, 0) where no expert has a case, and the flags
+            Expert logits (B, M, R, ...), or (B, M, 0) where no expert has a case, and the flags
             (B, M), on the CPU, that tell which of them count.
 
         Raises:
             SetupError: ``names`` has an expert that the network does not have.
         """
         flags = presence.cpu() & self._trained(network.modalities)
+        device = first_tensor(inputs).device
         if not flags.any():
-            return inputs.new_empty((*flags.shape, 0)), flags
-        with torch.autocast(inputs.device.type, dtype=torch.bfloat16, enabled=self.amp):
-            return network.expert_logits(plain_tensor(inputs), flags), flags
+            return torch.empty((*flags.shape, 0), device=device), flags
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.amp):
+            return network.encode(plain_image(inputs), flags), flags
 
     def _trained(self, modalities: Sequence[str]) -> Tensor:
         unknown = [name for name in self.names or () if name not in modalities]
@@ -95,23 +100,29 @@ class PairInferer(Inferer):
         self.amp = amp
 
     def __call__(  # type: ignore[override]
-        self, inputs: Tensor, network: ModalityNetwork, more: Tensor, fewer: Tensor
+        self, inputs: Image, network: ModalityNetwork, more: Tensor, fewer: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Predict from both sets.
 
         Args:
-            inputs: (B, M, H, W, D).
+            inputs: (B, M, ...), or modality to (B, ...).
             network: the mixture.
             more: (B, M) bool, the larger sets; on the CPU they cost no device sync.
             fewer: (B, M) bool, subsets of ``more``.
 
         Returns:
-            Logits of the larger and of the smaller sets, (B, R, H, W, D) each.
+            Logits of the larger and of the smaller sets, (B, R, ...) each.
         """
-        image, more, fewer = plain_tensor(inputs), more.cpu(), fewer.cpu()
-        with torch.autocast(image.device.type, dtype=torch.bfloat16, enabled=self.amp):
-            expert_logits = network.expert_logits(image, more)
-            return (
-                network.mix(expert_logits, image, more)[0],
-                network.mix(expert_logits, image, fewer)[0],
-            )
+        image, more, fewer = plain_image(inputs), more.cpu(), fewer.cpu()
+        device = first_tensor(image).device.type
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=self.amp):
+            encoded = network.encode(image, more)
+            of_more = network.mix(encoded, image, more).logits
+            of_fewer = network.mix(encoded, image, fewer).logits
+        return of_more, of_fewer
+
+
+def _moved(image: Image, options: Mapping[str, Any]) -> Image:
+    if isinstance(image, Tensor):
+        return image.to(**options)
+    return {name: values.to(**options) for name, values in image.items()}

@@ -4,34 +4,48 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import torch
-from monai.config import KeysCollection
-from monai.transforms import MapTransform
+from monai.transforms import Transform
+from torch import Tensor
+
+from bundle.tasks.task import THRESHOLD
+from bundle.tensors import plain_tensor
 
 
-class RepeatForSetsd(MapTransform):
-    """Repeat each region of the label once per modality set, as ``ModalitySetsInferer`` lays out
-    its prediction.
+class SetsAsChannelsd(Transform):
+    """Turn the predictions of ``SetInferer`` and the label into channels, one per region and set,
+    which MONAI's Dice compares one by one.
 
     For a set with a modality that the case lacks there is nothing to compare: its label is left
     empty, and Dice leaves out what is empty in the label.
 
     Args:
-        keys: label (R, H, W, D), which becomes (R * S, H, W, D), regions outermost; ``presence``
-            must be there too.
         modality_sets: S sets as presence flags.
     """
 
-    def __init__(self, keys: KeysCollection, modality_sets: list[list[bool]]) -> None:
-        super().__init__(keys)
-        self.sets = torch.tensor(modality_sets, dtype=torch.bool)
+    def __init__(self, modality_sets: list[list[bool]]) -> None:
+        self.sets = [tuple(chosen) for chosen in modality_sets]
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Repeat every key."""
-        repeated = dict(data)
-        presence = torch.as_tensor(repeated["presence"]).bool().cpu()
-        possible = ~(self.sets & ~presence).any(dim=1)
-        for key in self.key_iterator(repeated):
-            label = repeated[key]
-            flags = possible.to(label.device)[None, :, None, None, None]
-            repeated[key] = (label[:, None] * flags).flatten(0, 1)
-        return repeated
+        """Replace ``pred`` and ``label``.
+
+        Args:
+            data: ``pred``, what ``SetInferer`` gives, for one case; ``label`` (R, H, W, D).
+
+        Returns:
+            Both as (R * S, H, W, D), 0 or 1, regions outermost.
+        """
+        case = dict(data)
+        label, pred = plain_tensor(case["label"]), case["pred"]
+        predicted = [tuple(flags) for flags in pred["sets"].tolist()]
+        inside = torch.sigmoid(plain_tensor(pred["logits"])) >= THRESHOLD
+        places = [self.sets.index(chosen) for chosen in predicted]
+        case["pred"] = self._channels(inside.float(), places, label)
+        case["label"] = self._channels(label.expand(len(places), *label.shape), places, label)
+        return case
+
+    def _channels(self, values: Tensor, places: list[int], label: Tensor) -> Tensor:
+        """Put (s, R, ...) at the places of their sets: (R * S, ...), 0 for the others."""
+        channels = values.new_zeros((len(label), len(self.sets), *label.shape[1:]))
+        for place, of_set in zip(places, values, strict=True):
+            channels[:, place] = of_set
+        return channels.flatten(0, 1)

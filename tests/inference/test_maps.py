@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,11 +9,12 @@ from monai.data import MetaTensor
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.inference.maps import ActivateMixtured, SplitMapsd
-from bundle.tasks.modalities import MODALITIES, all_sets
-from bundle.tasks.regions import LABEL_NAMES, REGIONS
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.volumes.geometry import grid_from_affine
+from tests.tasks.small_task import SMALL_TASK
 
-SETS = pytest.mark.parametrize("flags", all_sets(), ids=str)
+MODALITIES, REGIONS = DEFAULT_TASK.modality_names, DEFAULT_TASK.region_names
+SETS = pytest.mark.parametrize("flags", DEFAULT_TASK.all_sets(), ids=str)
 M, R, SHAPE = 4, 3, (5, 6, 7)
 TC, WT, ET = range(3)
 
@@ -34,7 +36,7 @@ def make_weights(flags=(True,) * M):
 
 def activated(flags=(True,) * M, *, per_region=False, logits=None):
     logits = torch.randn(R, *SHAPE) * 3 if logits is None else logits
-    pred = torch.cat([logits, make_weights(flags).flatten(0, 1)])
+    pred = {"logits": logits, "weights": make_weights(flags)}
     case = {"pred": pred, "image": torch.randn(M, *SHAPE), "record": make_record(flags)}
     return ActivateMixtured(weights_per_region=per_region)(case)
 
@@ -42,8 +44,8 @@ def activated(flags=(True,) * M, *, per_region=False, logits=None):
 def split(probabilities, weights=None, **options):
     """SplitMapsd on probabilities alone, with weights of no further interest."""
     weights = torch.full((M, *SHAPE), 1 / M) if weights is None else weights
-    case = {"pred": torch.cat([probabilities, weights]), "mean_weights": torch.full((M, R), 1 / M)}
-    return SplitMapsd(**options)({**case, "record": make_record()})
+    case = {"probabilities": probabilities, "weights": weights, "record": make_record()}
+    return SplitMapsd(**options)({**case, "mean_weights": torch.full((M, R), 1 / M)})
 
 
 @SETS
@@ -59,7 +61,8 @@ def test_weights_are_shares_in_every_voxel_and_zero_for_absent_modalities(flags,
 @SETS
 def test_voxels_that_no_window_covered_get_the_mean_weights_of_the_case(flags):
     case = activated(flags)
-    case["pred"][:, 0], case["pred"][:, :, 3] = 0, 0  # as Invertd pads: no probability, no weight
+    for maps in (case["probabilities"], case["weights"]):
+        maps[:, 0], maps[:, :, 3] = 0, 0  # as Invertd pads: no probability, no weight
     means = case["mean_weights"].mean(dim=1)
     weights = SplitMapsd()(case)["weights"]
     assert torch.allclose(weights[:, 0], means[:, None, None].expand(-1, *SHAPE[1:]))
@@ -73,26 +76,26 @@ def test_weights_that_interpolation_shrank_are_shares_again():
 
 
 def test_mean_weights_are_over_the_brain_alone():
-    case = {
-        "pred": torch.zeros(R + M * R, *SHAPE),
-        "image": torch.zeros(M, *SHAPE),
-        "record": make_record(),
-    }
-    case["image"][2, 1, 2, 3] = -0.5
-    case["image"][0, 4, 2, 3] = 0.1
-    case["pred"][R:, 1, 2, 3] = torch.arange(12.0)
-    case["pred"][R:, 4, 2, 3] = torch.arange(12.0) + 1
-    assert torch.allclose(
-        ActivateMixtured()(case)["mean_weights"], (torch.arange(12.0) + 0.5).reshape(M, R)
-    )
+    image, weights = torch.zeros(M, *SHAPE), torch.zeros(M, R, *SHAPE)
+    image[2, 1, 2, 3] = -0.5
+    image[0, 4, 2, 3] = 0.1
+    weights[..., 1, 2, 3] = torch.arange(12.0).reshape(M, R)
+    weights[..., 4, 2, 3] = torch.arange(12.0).reshape(M, R) + 1
+    case = {"pred": {"logits": torch.zeros(R, *SHAPE), "weights": weights}, "image": image}
+    expected = (torch.arange(12.0) + 0.5).reshape(M, R)
+    assert torch.allclose(ActivateMixtured()(case)["mean_weights"], expected)
+    everywhere = replace(DEFAULT_TASK, outside=None)
+    case = ActivateMixtured(task=everywhere)(case)
+    assert torch.allclose(case["mean_weights"], weights.flatten(2).mean(dim=2))
 
 
 def test_probabilities_are_the_sigmoid_of_the_logits_and_weights_the_mean_over_regions():
     logits, weights = torch.randn(R, *SHAPE), make_weights()
-    case = {"pred": torch.cat([logits, weights.flatten(0, 1)]), "image": torch.ones(M, *SHAPE)}
-    pred = ActivateMixtured()(case)["pred"]
-    assert torch.allclose(pred[:R], 1 / (1 + torch.exp(-logits)))
-    assert torch.allclose(pred[R:], sum(weights[:, r] for r in range(R)) / R)
+    pred = {"logits": logits, "weights": weights}
+    case = ActivateMixtured()({"pred": pred, "image": torch.ones(M, *SHAPE)})
+    assert torch.allclose(case["probabilities"], 1 / (1 + torch.exp(-logits)))
+    assert torch.allclose(case["weights"], sum(weights[:, r] for r in range(R)) / R)
+    assert "pred" not in case
 
 
 @pytest.mark.parametrize(
@@ -151,12 +154,12 @@ def test_volumes_are_voxels_times_the_size_of_a_voxel():
     probabilities[TC, :2] = 1  # 84 of them
     probabilities[ET, 0, 0] = 1  # 7 of those
     case = {
-        "pred": torch.cat([probabilities, torch.full((M, *SHAPE), 1 / M)]),
+        "probabilities": probabilities,
+        "weights": torch.full((M, *SHAPE), 1 / M),
         "mean_weights": torch.zeros(M, R),
+        "record": make_record(spacing=(0.5, 2.0, 5.0)),  # 5 cubic mm each
     }
-    result = SplitMapsd()({**case, "record": make_record(spacing=(0.5, 2.0, 5.0))})[
-        "result"
-    ]  # 5 cubic mm each
+    result = SplitMapsd()(case)["result"]
     assert result["volumes_ml"] == {
         "necrotic core": 0.385,
         "oedema": 0.21,
@@ -181,7 +184,8 @@ def test_the_result_names_acquired_and_missing_modalities_and_gives_weights_of_t
 def test_mean_weights_in_the_result_are_those_of_modality_and_region():
     means = torch.tensor([[0.4, 0.3, 0.2], [0.1, 0.2, 0.3], [0.25, 0.4, 0.1], [0.25, 0.1, 0.4]])
     case = {
-        "pred": torch.zeros(R + M, *SHAPE),
+        "probabilities": torch.zeros(R, *SHAPE),
+        "weights": torch.zeros(M, *SHAPE),
         "mean_weights": means,
         "record": make_record(warnings=("t1c: odd",)),
     }
@@ -203,24 +207,46 @@ def test_mean_entropy_is_over_the_tumour_and_missing_where_there_is_none():
 
 def test_a_case_without_tumour_has_volumes_of_zero():
     assert split(torch.zeros(R, *SHAPE))["result"]["volumes_ml"] == dict.fromkeys(
-        list(LABEL_NAMES.values())[1:], 0.0
+        list(DEFAULT_TASK.label_names.values())[1:], 0.0
     )
 
 
 def test_the_label_map_keeps_the_metadata_of_the_prediction():
     affine = torch.diag(torch.tensor([1.0, 2.0, 3.0, 1.0], dtype=torch.float64))
-    pred = MetaTensor(torch.zeros(R + M, *SHAPE), affine=affine)
-    case = SplitMapsd()({"pred": pred, "mean_weights": torch.zeros(M, R), "record": make_record()})
+    case = split(MetaTensor(torch.zeros(R, *SHAPE), affine=affine))
     assert torch.equal(case["pred"].affine, affine)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("place", [(0, 1, 2, 3), (R, 0, 0, 0), (R + M - 1, 4, 5, 6)])
-def test_a_voxel_that_is_no_number_is_refused_instead_of_becoming_background(value, place):
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [("probabilities", (0, 1, 2, 3)), ("weights", (0, 0, 0, 0)), ("weights", (M - 1, 4, 5, 6))],
+)
+def test_a_voxel_that_is_no_number_is_refused_instead_of_becoming_background(value, name, place):
     probabilities, weights = torch.full((R, *SHAPE), 0.5), torch.full((M, *SHAPE), 1 / M)
-    (probabilities if place[0] < R else weights)[
-        (place[0] % R if place[0] < R else place[0] - R, *place[1:])
-    ] = value
+    {"probabilities": probabilities, "weights": weights}[name][place] = value
     with pytest.raises(CaseError, match="case7: the network must give a number") as caught:
         split(probabilities, weights)
     assert caught.value.code == "E_NOT_FINITE"
+
+
+@pytest.mark.parametrize("per_region", [False, True], ids=["mean", "per region"])
+def test_another_task_gives_the_numbers_the_names_and_the_labels(per_region):
+    weights = torch.rand(2, 1, *SHAPE) + 0.1
+    weights /= weights.sum(dim=0)
+    logits = torch.full((1, *SHAPE), -9.0)
+    logits[:, :2] = 9
+    grid = grid_from_affine(SHAPE, np.eye(4))
+    inputs = {"ct": {"file": "ct.nii.gz", "sha256": "0" * 64}}
+    case = {
+        "pred": {"logits": logits, "weights": weights},
+        "image": torch.ones(2, *SHAPE),
+        "record": CaseRecord("case7", inputs, (), grid).to_json(),
+    }
+    case = ActivateMixtured(weights_per_region=per_region, task=SMALL_TASK)(case)
+    case = SplitMapsd(task=SMALL_TASK)(case)
+    assert torch.equal(case["pred"][0] > 0, logits[0] > 0)
+    assert torch.allclose(case["weights"], weights[:, 0], atol=1e-6)
+    assert case["result"]["volumes_ml"] == {"lesion": 0.084}
+    mean = float(weights[0].mean())
+    assert case["result"]["mean_weights"] == {"ct": {"lesion": pytest.approx(mean, abs=1e-4)}}

@@ -5,11 +5,13 @@ import torch
 from monai.data import MetaTensor
 from monai.inferers import sliding_window_inference
 
-from bundle.inference.mixture_inferer import MixtureInferer, ModalitySetsInferer
+from bundle.inference.mixture_inferer import MixtureInferer
+from bundle.inference.set_inferer import SetInferer
 from bundle.mixture.mixing import hide_absent
-from bundle.tasks.modalities import MODALITIES, all_sets
+from bundle.tasks.default import DEFAULT_TASK
 
-SETS = pytest.mark.parametrize("flags", all_sets(), ids=str)
+MODALITIES = DEFAULT_TASK.modality_names
+SETS = pytest.mark.parametrize("flags", DEFAULT_TASK.all_sets(), ids=str)
 M, R = 4, 3
 WINDOWS = {"roi_size": (64, 64, 64), "overlap": 0.25, "mode": "gaussian"}
 SMALL, LARGE = (21, 33, 27), (80, 40, 64)
@@ -25,10 +27,6 @@ def run(inferer, network, image, *args):
         return inferer(image, network, *args)
 
 
-def weights_of(output):
-    return output[:, R:].unflatten(1, (M, R))
-
-
 @SETS
 @pytest.mark.parametrize("poison", [math.nan, 1e9])
 def test_nothing_in_the_channels_of_absent_modalities_reaches_the_result(
@@ -38,8 +36,10 @@ def test_nothing_in_the_channels_of_absent_modalities_reaches_the_result(
     image = torch.randn(1, M, *SMALL)
     poisoned = torch.where(presence[:, :, None, None, None], image, poison)
     clean = run(inferer, tiny_network, hide_absent(image, presence), presence)
-    assert torch.equal(run(inferer, tiny_network, poisoned, presence), clean)
-    assert torch.isfinite(clean).all()
+    dirty = run(inferer, tiny_network, poisoned, presence)
+    for name, maps in clean.items():
+        assert torch.equal(dirty[name], maps)
+        assert torch.isfinite(maps).all()
 
 
 @SETS
@@ -47,7 +47,7 @@ def test_blended_weights_sum_to_one_and_are_zero_for_absent_modalities(
     inferer, tiny_network, flags
 ):
     presence = torch.tensor([flags])
-    weights = weights_of(run(inferer, tiny_network, torch.randn(1, M, *LARGE), presence))
+    weights = run(inferer, tiny_network, torch.randn(1, M, *LARGE), presence)["weights"]
     assert torch.allclose(weights.sum(dim=1), torch.ones(1, R, *LARGE), atol=1e-5)
     assert (weights[~presence] == 0).all()
     assert (weights[presence] > 0).all()
@@ -57,18 +57,17 @@ def test_windows_where_a_modality_is_background_do_not_lose_it(inferer, tiny_net
     image = torch.randn(1, M, *LARGE)
     image[:, MODALITIES.index("t2f"), 16:] = 0  # the second of two windows sees nothing of it
     derived = run(inferer, tiny_network, image)
-    assert (weights_of(derived)[:, MODALITIES.index("t2f")] > 0).all()
-    assert torch.equal(
-        derived, run(inferer, tiny_network, image, torch.ones(1, M, dtype=torch.bool))
-    )
+    assert (derived["weights"][:, MODALITIES.index("t2f")] > 0).all()
+    given = run(inferer, tiny_network, image, torch.ones(1, M, dtype=torch.bool))
+    assert all(torch.equal(derived[name], given[name]) for name in given)
 
 
 def test_windows_of_nothing_but_background_are_predicted_like_the_others(inferer, tiny_network):
     image = torch.zeros(1, M, *LARGE)
     image[:, :3, :10] = torch.randn(1, 3, 10, *LARGE[1:])
     output = run(inferer, tiny_network, image)
-    assert torch.isfinite(output).all()
-    assert torch.allclose(weights_of(output).sum(dim=1), torch.ones(1, R, *LARGE), atol=1e-5)
+    assert torch.isfinite(output["logits"]).all()
+    assert torch.allclose(output["weights"].sum(dim=1), torch.ones(1, R, *LARGE), atol=1e-5)
 
 
 @pytest.mark.parametrize("shape", [(64, 64, 64), SMALL], ids=["window", "smaller"])
@@ -80,8 +79,9 @@ def test_one_window_is_what_the_network_says_of_the_padded_volume(inferer, tiny_
     padded[(..., *inside)] = image
     expected = tiny_network(padded)[(..., *inside)]
     output = run(inferer, tiny_network, image)
-    assert output.shape == (1, R + M * R, *shape)
-    assert torch.allclose(output[:, :R], expected, atol=1e-5)
+    assert output["logits"].shape == (1, R, *shape)
+    assert output["weights"].shape == (1, M, R, *shape)
+    assert torch.allclose(output["logits"], expected, atol=1e-5)
 
 
 def test_logits_and_weights_are_blended_as_monai_blends_any_network(inferer, tiny_network):
@@ -91,13 +91,12 @@ def test_logits_and_weights_are_blended_as_monai_blends_any_network(inferer, tin
         return tiny_network(window, presence)
 
     def trust(window):
-        _, weights = tiny_network.mix(
-            tiny_network.expert_logits(window, presence), window, presence
-        )
+        encoded = tiny_network.encode(window, presence)
+        weights = tiny_network.mix(encoded, window, presence).weights
         return weights.flatten(1)[..., None, None, None].expand(-1, -1, 64, 64, 64).clone()
 
     output = run(inferer, tiny_network, image, presence)
-    for part, predict in ((output[:, :R], logits), (output[:, R:], trust)):
+    for part, predict in ((output["logits"], logits), (output["weights"].flatten(1, 2), trust)):
         expected = sliding_window_inference(
             image, (64, 64, 64), 1, predict, overlap=0.25, mode="gaussian"
         )
@@ -109,7 +108,8 @@ def test_a_batch_is_its_cases_one_by_one_even_with_different_modalities(inferer,
     presence = torch.tensor([[True, False, False, True], [False, True, True, True]])
     together = run(inferer, tiny_network, image, presence)
     alone = [run(inferer, tiny_network, image[i : i + 1], presence[i : i + 1]) for i in range(2)]
-    assert torch.equal(together, torch.cat(alone))
+    for name, maps in together.items():
+        assert torch.equal(maps, torch.cat([one[name] for one in alone]))
 
 
 def test_several_windows_at_once_change_nothing(tiny_network):
@@ -117,14 +117,16 @@ def test_several_windows_at_once_change_nothing(tiny_network):
     one, two = (
         run(MixtureInferer(sw_batch_size=n, **WINDOWS), tiny_network, image) for n in (1, 2)
     )
-    assert torch.allclose(one, two, atol=1e-5)
+    assert all(torch.allclose(one[name], two[name], atol=1e-5) for name in one)
 
 
 def test_metadata_of_the_image_come_out_with_the_prediction(inferer, tiny_network):
     affine = torch.diag(torch.tensor([1.0, 2.0, 3.0, 1.0], dtype=torch.float64))
     output = run(inferer, tiny_network, MetaTensor(torch.randn(1, M, *SMALL), affine=affine))
-    assert isinstance(output, MetaTensor)
-    assert torch.equal(output.affine, affine)
+    assert output.keys() == {"logits", "weights"}
+    for maps in output.values():
+        assert isinstance(maps, MetaTensor)
+        assert torch.equal(maps.affine, affine)
 
 
 def test_a_case_without_any_modality_is_refused(inferer, tiny_network):
@@ -137,10 +139,11 @@ def test_bfloat16_gives_float32_maps_near_those_of_float32(tiny_network):
     exact, fast = (
         run(MixtureInferer(amp=amp, **WINDOWS), tiny_network, image) for amp in (False, True)
     )
-    assert fast.dtype == torch.float32
-    assert not torch.equal(fast, exact)
-    assert torch.allclose(fast, exact, atol=0.1)
-    assert torch.allclose(weights_of(fast).sum(dim=1), torch.ones(1, R, *SMALL), atol=1e-5)
+    for name, maps in fast.items():
+        assert maps.dtype == torch.float32
+        assert not torch.equal(maps, exact[name])
+        assert torch.allclose(maps, exact[name], atol=0.1)
+    assert torch.allclose(fast["weights"].sum(dim=1), torch.ones(1, R, *SMALL), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -148,11 +151,9 @@ def test_bfloat16_gives_float32_maps_near_those_of_float32(tiny_network):
 )
 def test_predicting_many_sets_at_once_equals_predicting_each(inferer, tiny_network, acquired):
     presence, image = torch.tensor([acquired]), torch.randn(1, M, *LARGE)
-    possible = [
-        flags for flags in all_sets() if any(a and f for a, f in zip(acquired, flags, strict=True))
-    ]
-    many = run(ModalitySetsInferer(possible, **WINDOWS), tiny_network, image, presence)
-    many = many.unflatten(1, (R, len(possible)))
-    for index, flags in enumerate(possible):
-        one = run(inferer, tiny_network, image, torch.tensor([flags]) & presence)
-        assert torch.allclose(many[:, :, index], one[:, :R], atol=1e-5)
+    sets = SetInferer(DEFAULT_TASK.all_sets(), own_boxes=False, **WINDOWS)
+    many = run(sets, tiny_network, image, presence)
+    assert len(many["sets"][0]) == 2 ** sum(acquired) - 1
+    for index, flags in enumerate(many["sets"][0]):
+        one = run(inferer, tiny_network, image, flags[None])
+        assert torch.allclose(many["logits"][:, index], one["logits"], atol=1e-5)

@@ -7,8 +7,9 @@ from bundle.inference.maps import ActivateMixtured
 from bundle.inference.mixture_inferer import MixtureInferer
 from bundle.inference.set_inferer import SetInferer
 from bundle.mixture.mixing import hide_absent
-from bundle.tasks.modalities import MODALITIES, all_sets
+from bundle.tasks.default import DEFAULT_TASK
 
+MODALITIES, all_sets = DEFAULT_TASK.modality_names, DEFAULT_TASK.all_sets
 M, R = 4, 3
 WINDOWS = {"roi_size": (64, 64, 64), "overlap": 0.25, "mode": "gaussian"}
 T1N, T1C, T2W, T2F = range(M)
@@ -29,8 +30,10 @@ def alone(network, image, flags):
     start, stop = crop.compute_bounding_box(chosen[0])
     box = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
     part = chosen[(..., *box)]
-    pred = MixtureInferer(**WINDOWS)(part, network, torch.tensor([flags]))[0]
-    return pred[:R], box, ActivateMixtured()({"pred": pred, "image": part[0]})["mean_weights"]
+    output = MixtureInferer(**WINDOWS)(part, network, torch.tensor([flags]))
+    pred = {name: maps[0] for name, maps in output.items()}
+    case = ActivateMixtured()({"pred": pred, "image": part[0]})
+    return pred["logits"], box, case["mean_weights"]
 
 
 @torch.inference_mode()
@@ -84,6 +87,27 @@ def test_several_windows_at_once_change_nothing(tiny_network):
     one, two = (SetInferer(sets, sw_batch_size=n, **WINDOWS)(image, tiny_network) for n in (1, 2))
     for key in ("logits", "weights"):
         assert torch.allclose(one[key], two[key], atol=1e-5)
+
+
+@torch.inference_mode()
+def test_sets_that_share_the_whole_image_are_predicted_outside_of_their_own_boxes_too(tiny_network):
+    image = case()
+    output = SetInferer([[False, False, False, True]], own_boxes=False, **WINDOWS)(
+        image, tiny_network
+    )
+    alone = MixtureInferer(**WINDOWS)(image, tiny_network, output["sets"][0])
+    assert torch.allclose(output["logits"][0], alone["logits"], atol=1e-5)
+    assert output["logits"].isfinite().all()
+
+
+def test_a_case_with_none_of_the_sets_has_no_predictions(tiny_network):
+    presence = torch.tensor([[True, False, False, False]])
+    output = SetInferer([[False, True, False, False]], **WINDOWS)(
+        torch.randn(1, M, 5, 6, 7), tiny_network, presence
+    )
+    assert output["sets"].shape == (1, 0, M)
+    assert output["logits"].shape == (1, 0, 0, 5, 6, 7)
+    assert output["weights"].shape == (1, 0, M, 0)
 
 
 def test_a_batch_of_cases_is_refused(tiny_network):

@@ -13,8 +13,9 @@ from bundle.mixture.modality_network import ModalityNetwork
 from bundle.peers.early_fusion import EarlyFusion
 from bundle.peers.momke import MoMKE
 from bundle.peers.shaspec import ShaSpec
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import REGIONS
+from bundle.tasks.default import DEFAULT_TASK
+
+MODALITIES, REGIONS = DEFAULT_TASK.modality_names, DEFAULT_TASK.region_names
 
 SHAPE = (36, 40, 44)
 """Three sizes that the small U-Nets can halve twice, and the gate five times."""

@@ -5,9 +5,11 @@ import torch
 from torch import nn
 
 from bundle.configuration import load_config
-from bundle.tasks.modalities import MODALITIES, all_sets
+from bundle.tasks.default import DEFAULT_TASK
 
-SETS = pytest.mark.parametrize("flags", all_sets(), ids=str)
+MODALITIES = DEFAULT_TASK.modality_names
+
+SETS = pytest.mark.parametrize("flags", DEFAULT_TASK.all_sets(), ids=str)
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +46,9 @@ def test_the_prediction_equals_a_loop_over_the_present_experts(tiny_network, fla
 def test_logits_of_all_experts_serve_every_set(tiny_network, flags):
     presence, image = torch.tensor([flags]), torch.randn(1, 4, 64, 64, 64)
     with torch.inference_mode():
-        everything = tiny_network.expert_logits(image, torch.ones(1, 4, dtype=torch.bool))
+        everything = tiny_network.encode(image, torch.ones(1, 4, dtype=torch.bool))
         assert torch.allclose(
-            tiny_network.mix(everything, image, presence)[0],
+            tiny_network.mix(everything, image, presence).logits,
             tiny_network(image, presence),
             atol=1e-6,
         )

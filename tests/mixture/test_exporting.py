@@ -15,12 +15,13 @@ import bundle
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.experts import FeatureHead
 from bundle.mixture.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
-from bundle.tasks.modalities import all_sets
-from bundle.tasks.regions import REGIONS
+from bundle.tasks.default import DEFAULT_TASK
 from tests.mixture.networks import NETWORKS, SHAPE, mixture
 
+REGIONS = DEFAULT_TASK.region_names
+
 ROOT = Path(bundle.__file__).resolve().parents[1]
-SETS = pytest.mark.parametrize("flags", all_sets(), ids=str)
+SETS = pytest.mark.parametrize("flags", DEFAULT_TASK.all_sets(), ids=str)
 MIXED = torch.tensor([[True, False, True, False], [False, True, True, True]])
 Prediction = Callable[..., Tensor]
 MIXERS = {

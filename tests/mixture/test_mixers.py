@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from bundle.mixture.mixers import LogitMixer, ProbabilityMixer, StaticMixer
-from bundle.tasks.modalities import all_sets
+from bundle.tasks.default import DEFAULT_TASK
 
-SETS = pytest.mark.parametrize("flags", all_sets(), ids=str)
+SETS = pytest.mark.parametrize("flags", DEFAULT_TASK.all_sets(), ids=str)
 MIXERS = pytest.mark.parametrize(
     "mixer", [LogitMixer(), ProbabilityMixer(), StaticMixer()], ids=lambda m: type(m).__name__
 )

@@ -12,9 +12,9 @@ from bundle.mixture.mixing import (
     uniform_weights,
     weighted_sum,
 )
-from bundle.tasks.modalities import all_sets
+from bundle.tasks.default import DEFAULT_TASK
 
-SETS = pytest.mark.parametrize("flags", all_sets(), ids=str)
+SETS = pytest.mark.parametrize("flags", DEFAULT_TASK.all_sets(), ids=str)
 M, R, VOXELS = 4, 3, (5, 6, 7)
 
 

@@ -8,8 +8,10 @@ from torch import nn
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.mixture_losses import ExpertsLoss, MoFeLoss
 from bundle.mixture.region_loss import DiceBCELoss
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.step_inferers import ExpertsInferer
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 VOXELS = (5, 6, 7)
 PRESENCE = (

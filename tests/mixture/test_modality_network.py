@@ -4,19 +4,21 @@ import re
 import pytest
 import torch
 
-from bundle.inference.mixture_inferer import MixtureInferer, ModalitySetsInferer
+from bundle.inference.mixture_inferer import MixtureInferer
+from bundle.inference.set_inferer import SetInferer
 from bundle.mixture.mixers import StaticMixer
 from bundle.mixture.mixture_losses import MoFeLoss
 from bundle.mixture.modality_network import ModalityNetwork
 from bundle.mixture.region_loss import DiceBCELoss
-from bundle.tasks.modalities import MODALITIES, all_sets
-from bundle.tasks.regions import REGIONS
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.step_inferers import PairInferer
 from tests.mixture.networks import NETWORKS, SHAPE
 
+MODALITIES, REGIONS = DEFAULT_TASK.modality_names, DEFAULT_TASK.region_names
+
 M, R = len(MODALITIES), len(REGIONS)
 KINDS = pytest.mark.parametrize("network", list(NETWORKS), indirect=True)
-SETS = pytest.mark.parametrize("flags", all_sets(), ids=str)
+SETS = pytest.mark.parametrize("flags", DEFAULT_TASK.all_sets(), ids=str)
 OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS if name != "logits"]
 WINDOWS = {"roi_size": SHAPE, "overlap": 0.25, "mode": "gaussian"}
 
@@ -28,7 +30,7 @@ def network(request) -> ModalityNetwork:
 
 def predict(network, image, presence) -> tuple[torch.Tensor, torch.Tensor]:
     with torch.inference_mode():
-        return network.mix(network.expert_logits(image, presence), image, presence)
+        return network.mix(network.encode(image, presence), image, presence)
 
 
 @pytest.mark.parametrize("network", ["logits", *OTHERS], indirect=True)
@@ -100,19 +102,19 @@ def test_sliding_windows_give_logits_and_weight_maps(network):
     image, presence = torch.randn(1, M, 50, 40, 44), torch.tensor([[True, False, True, True]])
     with torch.inference_mode():
         output = MixtureInferer(**WINDOWS)(image, network, presence)
-    weights = output[:, R:].unflatten(1, (M, R))
-    assert output.shape == (1, R + M * R, 50, 40, 44)
+    weights = output["weights"]
+    assert output["logits"].shape == (1, R, 50, 40, 44)
     assert torch.allclose(weights.sum(dim=1), torch.ones(1, R, 50, 40, 44), atol=1e-5)
     assert (weights[:, 1] == 0).all()
 
 
 @KINDS
 def test_several_sets_of_a_case_at_once_equal_each_of_them(network):
-    image, sets = torch.randn(1, M, *SHAPE), all_sets()[::5]
+    image, sets = torch.randn(1, M, *SHAPE), DEFAULT_TASK.all_sets()[::5]
     with torch.inference_mode():
-        many = ModalitySetsInferer(sets, **WINDOWS)(
+        many = SetInferer(sets, own_boxes=False, **WINDOWS)(
             image, network, torch.ones(1, M, dtype=torch.bool)
         )
         for index, flags in enumerate(sets):
             one = network(image, torch.tensor([flags]))
-            assert torch.allclose(many.unflatten(1, (R, len(sets)))[:, :, index], one, atol=1e-4)
+            assert torch.allclose(many["logits"][:, index], one, atol=1e-4)

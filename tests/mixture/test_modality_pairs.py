@@ -12,12 +12,14 @@ from bundle.mixture.modality_pairs import (
     is_proper_superset,
     subsets,
 )
-from bundle.tasks.modalities import MODALITIES, all_sets
+from bundle.tasks.default import DEFAULT_TASK
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 FULL = (True,) * len(MODALITIES)
 N_DRAWS = 2800
 Flags = tuple[bool, ...]
-EACH_SET = pytest.mark.parametrize("acquired", all_sets(), ids=str)
+EACH_SET = pytest.mark.parametrize("acquired", DEFAULT_TASK.all_sets(), ids=str)
 EACH_STRATEGY = pytest.mark.parametrize("strategy", STRATEGIES)
 
 
@@ -42,13 +44,15 @@ def pairs() -> list[tuple[Flags, Flags]]:
 
 def test_the_smaller_set_is_uniform_over_the_14_sets_that_leave_a_modality_out(pairs):
     counts = Counter(fewer for _, fewer in pairs)
-    assert set(counts) == {tuple(flags) for flags in all_sets()} - {FULL}
+    assert set(counts) == {tuple(flags) for flags in DEFAULT_TASK.all_sets()} - {FULL}
     assert chisquare(list(counts.values())).pvalue > 0.01
 
 
 def test_the_larger_set_is_uniform_over_the_proper_supersets(pairs):
     for fewer in {fewer for _, fewer in pairs}:
-        supersets = {tuple(flags) for flags in all_sets() if contains(flags, fewer)} - {fewer}
+        supersets = {
+            tuple(flags) for flags in DEFAULT_TASK.all_sets() if contains(flags, fewer)
+        } - {fewer}
         counts = Counter(more for more, smaller in pairs if smaller == fewer)
         assert set(counts) == supersets
         assert len(counts) == 1 or chisquare(list(counts.values())).pvalue > 0.001
@@ -78,7 +82,7 @@ def test_a_case_with_one_modality_gets_that_set_twice(modality, strategy):
 
 def expected_pairs(acquired: Flags, strategy: str) -> dict[tuple[Flags, Flags], float]:
     """Probability of every pair (more, fewer), from the definition of the strategy."""
-    sets = [tuple(flags) for flags in all_sets() if contains(acquired, tuple(flags))]
+    sets = [tuple(flags) for flags in DEFAULT_TASK.all_sets() if contains(acquired, tuple(flags))]
 
     def chance(chosen: Flags, candidates: list[Flags]) -> float:
         if strategy == "uniform":
@@ -150,7 +154,9 @@ def test_the_sample_keeps_its_presence_and_gets_flags_of_its_own():
 
 
 def test_the_subsets_of_all_modalities_are_the_15_sets():
-    assert sorted(chosen.tolist() for chosen in subsets(torch.tensor(FULL))) == sorted(all_sets())
+    assert sorted(chosen.tolist() for chosen in subsets(torch.tensor(FULL))) == sorted(
+        DEFAULT_TASK.all_sets()
+    )
 
 
 def test_a_set_is_no_proper_superset_of_itself():

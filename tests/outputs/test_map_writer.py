@@ -41,8 +41,9 @@ def make_case(modalities=MODALITIES, *, case_id="case7", per_region=False):
     probabilities = torch.zeros(R, *SHAPE)
     for index, size in enumerate((3, 4, 2)):  # nested: WT 4 slices, TC 3 of them, ET 2 of those
         probabilities[index, :size] = 0.75
-    pred = torch.cat([probabilities, weights[:, None, None, None].expand(-1, *SHAPE)])
-    case = {"pred": pred, "mean_weights": torch.full((M, R), 0.25), "record": record}
+    weights = weights[:, None, None, None].expand(-1, *SHAPE)
+    case = {"probabilities": probabilities, "weights": weights, "record": record}
+    case["mean_weights"] = torch.full((M, R), 0.25)
     return SplitMapsd(entropy_per_region=per_region)(case)
 
 

@@ -5,9 +5,11 @@ from torch import nn
 from bundle.mixture.experts import feature_expert
 from bundle.mixture.mixers import LogitMixer
 from bundle.peers.momke import MoMKE
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.weights.checkpoints import initial_weights
 from tests.mixture.networks import SHAPE, mixture, momke, unet_options
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 EVERYTHING = torch.ones(1, len(MODALITIES), dtype=torch.bool)
 
@@ -48,7 +50,7 @@ def test_every_modality_goes_through_all_experts_and_its_own_router_weighs_them(
     / 4.
     """
     image = torch.tensor([2.0, 4.0]).reshape(1, 2, 1, 1, 1)
-    joint = by_hand(nn.Identity()).expert_logits(image, torch.tensor([[True, True]]))
+    joint = by_hand(nn.Identity()).encode(image, torch.tensor([[True, True]]))
     assert joint.shape == (1, 2, 1, 1, 1, 1)
     assert joint.flatten().tolist() == pytest.approx([2 * 5.5, 4 * 7.75])
 
@@ -56,7 +58,7 @@ def test_every_modality_goes_through_all_experts_and_its_own_router_weighs_them(
 def test_the_head_gets_the_features_of_all_modalities_side_by_side_with_zeros_for_absent_ones():
     image = torch.tensor([2.0, 4.0]).reshape(1, 2, 1, 1, 1)
     network = by_hand(nn.Identity())
-    both = network.expert_logits(image, torch.tensor([[True, True]]))
+    both = network.encode(image, torch.tensor([[True, True]]))
     logits, weights = network.mix(both, image, torch.tensor([[False, True]]))
     assert logits.flatten().tolist() == pytest.approx([0.0, 4 * 7.75])
     assert weights.tolist() == [[[0.0, 0.0], [1.0, 1.0]]]

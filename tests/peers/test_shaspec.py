@@ -8,9 +8,10 @@ from bundle.mixture.mixture_losses import MoFeLoss
 from bundle.mixture.region_loss import DiceBCELoss
 from bundle.peers.shaspec import SharedSpecific, ShaSpec
 from bundle.peers.shaspec_training import ShaSpecInferer, ShaSpecLoss
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import REGIONS
+from bundle.tasks.default import DEFAULT_TASK
 from tests.mixture.networks import SHAPE, shaspec
+
+MODALITIES, REGIONS = DEFAULT_TASK.modality_names, DEFAULT_TASK.region_names
 
 M = len(MODALITIES)
 
@@ -35,7 +36,7 @@ def features_of(shared: list[list[float]], specific: list[list[float]]) -> Share
 @torch.inference_mode()
 def test_one_encoder_serves_all_modalities_and_each_has_one_of_its_own(network, image):
     same = image[:, :1].expand(-1, M, -1, -1, -1)
-    features = network.expert_logits(same, torch.ones(1, M, dtype=torch.bool))
+    features = network.encode(same, torch.ones(1, M, dtype=torch.bool))
     for level in features.shared:
         assert all(torch.equal(level[:, 0], level[:, m]) for m in range(M))
     for level in features.specific:
@@ -48,7 +49,7 @@ def test_the_decoder_gets_projected_features_plus_the_shared_ones_and_their_mean
 ):
     """The oracle is written for one case and set, level by level."""
     present = [True, False, True, False]
-    features = network.expert_logits(image, torch.tensor([present]))
+    features = network.encode(image, torch.tensor([present]))
     levels = []
     for r, s, projection, joint in zip(
         features.shared, features.specific, network.projections, network.joints, strict=True
@@ -66,7 +67,7 @@ def test_the_decoder_gets_projected_features_plus_the_shared_ones_and_their_mean
 @torch.inference_mode()
 def test_a_smaller_set_does_not_see_what_only_the_larger_one_has(network, image):
     fewer, more = torch.tensor([[False, True, False, True]]), torch.ones(1, M, dtype=torch.bool)
-    of_more = network.mix(network.expert_logits(image, more), image, fewer)[0]
+    of_more = network.mix(network.encode(image, more), image, fewer).logits
     assert torch.allclose(of_more, network(image, fewer), atol=1e-5)
 
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from bundle.training.best_weights import BestWeights, expert_parts, mean_score
 from bundle.weights.state_file import read_weights
+from tests.tasks.small_task import SMALL_TASK
 
 
 class Network(nn.Module):
@@ -118,3 +119,8 @@ def test_a_score_that_is_not_defined_once_replaces_no_judged_weights(network, tm
     validate(best, 1.0, [[0.3]])
     validate(best, 2.0, [[math.nan]])
     assert stored(best)["gate"] == 1.0
+
+
+def test_experts_of_another_task_have_its_order():
+    parts = expert_parts(["pet", "ct"], 1, task=SMALL_TASK)
+    assert list(parts.items()) == [("experts.ct", [0]), ("experts.pet", [1])]

@@ -2,8 +2,10 @@ import pytest
 from torch import nn
 
 from bundle.errors import UsageError
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.parts import all_parts, chosen_experts
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 
 def test_chosen_experts_come_in_the_networks_order(tiny_network):

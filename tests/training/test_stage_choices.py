@@ -12,9 +12,11 @@ import bundle
 from bundle.configuration import OVERLAY_FOLDERS
 from bundle.errors import SetupError, UsageError
 from bundle.phantoms.phantom_cases import write_phantoms
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.stages import train
 from tests.conftest import TINY_EXPERT
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 ROOT = Path(bundle.__file__).resolve().parents[1]
 OVERLAYS = sorted(

@@ -23,10 +23,12 @@ from bundle.datasets.listing import list_cases
 from bundle.datasets.splits import divide
 from bundle.errors import OutputError, SetupError, UsageError
 from bundle.phantoms.phantom_cases import write_phantoms
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.resumption import TrainingState
 from bundle.training.stages import train
 from tests.conftest import TINY_EXPERT
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 WEIGHTS = ("experts.pt", "mixture.pt", "model.pt")
 LEFT = {*WEIGHTS, "model.pt.sha256"} | {

@@ -9,10 +9,12 @@ from bundle.errors import SetupError
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.mixture_losses import MoFeLoss
 from bundle.mixture.region_loss import DiceBCELoss
-from bundle.tasks.modalities import MODALITIES, all_sets
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.step_inferers import ExpertsInferer, PairInferer, PrepareBatchFlags
 from tests.mixture.networks import NETWORKS
 from tests.mixture.networks import SHAPE as SMALL
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 SHAPE = (64, 72, 80)
 MORE = torch.tensor([[True, True, False, True], [True, False, False, True]])
@@ -124,7 +126,12 @@ def test_the_network_never_sees_metadata(tiny_network, image):
 
 def all_pairs() -> list[tuple[list[bool], list[bool]]]:
     """List every set with every proper superset: (more, fewer), 50 of them."""
-    contained = [(more, fewer) for more in all_sets() for fewer in all_sets() if more != fewer]
+    contained = [
+        (more, fewer)
+        for more in DEFAULT_TASK.all_sets()
+        for fewer in DEFAULT_TASK.all_sets()
+        if more != fewer
+    ]
     return [
         (more, fewer)
         for more, fewer in contained

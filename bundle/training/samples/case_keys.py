@@ -5,7 +5,7 @@ their settings.
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, partial, singledispatch
 from pathlib import Path
@@ -21,7 +21,6 @@ from torch import Tensor
 from bundle import __version__
 from bundle.cases.label_collections import naming
 from bundle.files.hashes import sha256_of, sha256_of_file
-from bundle.tasks.task import Task
 
 _VERSIONS = {"simmlm": __version__, "monai": monai.__version__, "torch": torch.__version__}
 _PAIRS = ((".hdr", ".img"), (".img", ".hdr"), (".hdr.gz", ".img.gz"), (".img.gz", ".hdr.gz"))
@@ -110,6 +109,9 @@ def describe(value: Any) -> Any:
     Raises:
         TypeError: the object shows only its address.
     """
+    if is_dataclass(value):  # its fields alone: what it computes from them later is no setting
+        named = {field.name: getattr(value, field.name) for field in fields(value)}
+        return ["object", describe(type(value)), describe(named)]
     if hasattr(value, "__dict__"):
         # what differs between threads is no setting: MONAI's transforms get such an attribute when
         # they are first used
@@ -126,13 +128,6 @@ def describe(value: Any) -> Any:
             " with attributes."
         )
     return [describe(type(value)), text]
-
-
-@describe.register
-def _(value: Task) -> Any:
-    """A task remembers what it has worked out, which is no setting."""
-    held = {field.name: getattr(value, field.name) for field in fields(value)}
-    return ["object", describe(type(value)), describe(held)]
 
 
 @describe.register(str | int | float | None)

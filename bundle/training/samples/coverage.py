@@ -7,7 +7,8 @@ from typing import Any
 
 from bundle.datasets.listing import case_files, case_label
 from bundle.errors import UsageError
-from bundle.tasks.modalities import MODALITIES, canonical_modality
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 
 LOGGER = logging.getLogger("simmlm")
 
@@ -15,7 +16,7 @@ Item = dict[str, Any]
 
 
 def hide_modalities(
-    cases: Sequence[Item], coverage: Mapping[str, float], seed: int
+    cases: Sequence[Item], coverage: Mapping[str, float], seed: int, task: Task = DEFAULT_TASK
 ) -> tuple[Item, ...]:
     """Leave a modality only to a share of the cases that have it, and take its file from the
     others.
@@ -31,6 +32,7 @@ def hide_modalities(
         cases: dictionaries with ``case_id`` and ``image``; folders are resolved to files.
         coverage: modality to share, 0 to 1; modalities that are not named stay as they are.
         seed: draws the cases, for each modality on its own and whatever the order of the cases.
+        task: has the modalities.
 
     Returns:
         The cases in the order given, as new dictionaries.
@@ -40,17 +42,19 @@ def hide_modalities(
 
     Source: Li et al., SimMLM, arXiv:2507.19264, Fig. A2 of the supplement (coverage of 5 to 50 %).
     """
-    shares = _checked(coverage)
+    shares = _checked(coverage, task)
     images = {str(case["case_id"]): case_files(case) for case in cases}
-    for modality in MODALITIES:
-        if modality in shares:
-            for case_id in _to_hide(images, modality, shares[modality], seed):
-                del images[case_id][modality]
+    for modality in task.in_order(shares):
+        for case_id in _to_hide(images, modality, shares[modality], seed):
+            del images[case_id][modality]
     return tuple(_with_files(case, images[str(case["case_id"])]) for case in cases)
 
 
 def trainable_cases(
-    cases: Sequence[Item], modalities: Sequence[str], start_from: Any = None
+    cases: Sequence[Item],
+    modalities: Sequence[str],
+    start_from: Any = None,
+    task: Task = DEFAULT_TASK,
 ) -> Sequence[Item]:
     """Return training cases of which each modality's expert can learn, or refuse them before any
     is read.
@@ -63,6 +67,7 @@ def trainable_cases(
         modalities: those that are to be trained.
         start_from: weights that hold all experts already, of whatever training; then nothing is
             missing.
+        task: has the modalities.
 
     Raises:
         UsageError: E_EXPERTS, no case has one of the modalities.
@@ -72,7 +77,7 @@ def trainable_cases(
     if not cases or not missing:
         return cases
     if start_from is None:
-        possible = ",".join(modality for modality in MODALITIES if modality in there)
+        possible = ",".join(task.in_order(there))
         raise UsageError(
             "E_EXPERTS",
             "Every expert to train must have training cases with its modality; got none with"
@@ -98,9 +103,8 @@ def _to_hide(
 ) -> list[str]:
     having = sorted(case_id for case_id, files in images.items() if modality in files)
     random.Random(f"{seed} {modality}").shuffle(having)
-    having.sort(
-        key=lambda case_id: len(images[case_id]) > 1
-    )  # stable: cases with nothing else come first
+    # Stable: cases with nothing else come first.
+    having.sort(key=lambda case_id: len(images[case_id]) > 1)
     n_needed = sum(len(images[case_id]) == 1 for case_id in having)
     n_wanted = max(1, round(share * len(having)))
     if n_needed > n_wanted:
@@ -114,11 +118,11 @@ def _to_hide(
     return having[max(n_wanted, n_needed) :]
 
 
-def _checked(coverage: Mapping[str, float]) -> dict[str, float]:
+def _checked(coverage: Mapping[str, float], task: Task) -> dict[str, float]:
     shares: dict[str, float] = {}
     for name, share in coverage.items():
         try:
-            modality = canonical_modality(str(name))
+            modality = task.canonical_modality(str(name))
         except ValueError as error:
             raise UsageError("E_COVERAGE", f"coverage: {error} Correct the name.") from error
         is_number = isinstance(share, int | float) and not isinstance(share, bool)

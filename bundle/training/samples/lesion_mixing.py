@@ -9,7 +9,6 @@ from monai.transforms import MapTransform, RandomizableTransform, distance_trans
 from torch import Tensor
 from torch.nn.functional import pad
 
-from bundle.tasks.regions import REGIONS
 from bundle.tensors import plain_tensor
 
 DONOR = "donor"
@@ -71,8 +70,8 @@ class RandLesionMixd(RandomizableTransform, MapTransform):
         present = torch.as_tensor(sample[self.presence], dtype=torch.bool)
         if (present & ~torch.as_tensor(donor[self.presence], dtype=torch.bool)).any():
             return sample
-        image, label = (plain_tensor(donor[key]) for key in self.keys)
-        tumour = label[REGIONS.index("WT")] > 0
+        image, label = plain_tensor(donor[self.keys[0]]), plain_tensor(donor[self.keys[1]])
+        tumour = (label > 0).any(dim=0)
         if not tumour.any():
             return sample
         voxels = carve(tumour, self.reach)
@@ -128,9 +127,8 @@ def place(voxels: Tensor, donor_shape: torch.Size, shape: torch.Size) -> tuple[T
     Returns:
         Voxels in the donor and in the recipient, (K, 3) each, without those that would lie outside.
     """
-    size, new_size = (
-        torch.tensor(list(sides), device=voxels.device) for sides in (donor_shape, shape)
-    )
+    size = torch.tensor(list(donor_shape), device=voxels.device)
+    new_size = torch.tensor(list(shape), device=voxels.device)
     middle = (voxels.amin(0) + voxels.amax(0) + 1) / 2
     target = voxels + (middle * new_size / size - middle).round().long()
     inside = ((target >= 0) & (target < new_size)).all(dim=1)
@@ -138,7 +136,7 @@ def place(voxels: Tensor, donor_shape: torch.Size, shape: torch.Size) -> tuple[T
 
 
 def is_brain(image: Tensor, voxels: Tensor) -> Tensor:
-    """Tell which voxels (K, 3) of a skull-stripped image (M, H, W, D) hold signal, (K,) bool."""
+    """Return which voxels (K, 3) of an image (M, H, W, D) are not outside, (K,) bool."""
     return (image[(slice(None), *voxels.T)] != 0).any(dim=0)
 
 

@@ -1,4 +1,4 @@
-"""Brings a case's error out of a DataLoader's worker."""
+"""Carries a case's error across a worker process."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

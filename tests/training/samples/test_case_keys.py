@@ -14,6 +14,7 @@ from monai.transforms import Compose, CropForegroundd, NormalizeIntensityd, Orie
 from bundle.cases.preparation import ResampleTo1mmd, is_not_zero
 from bundle.configuration import load_config
 from bundle.datasets.labelled_cases import labelled_cases
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task_file import load_task
 from bundle.training.samples import case_keys
 from bundle.training.samples.case_keys import case_key, describe, settings_digest
@@ -263,3 +264,11 @@ def test_the_digest_is_the_same_in_another_process():
         for seed in ("1", "2")
     }
     assert len(digests) == 1
+
+
+def test_what_a_declared_object_computes_and_keeps_is_no_setting():
+    task = replace(DEFAULT_TASK)
+    before = describe(task)
+    assert task.modality_names  # kept by the object from now on
+    assert describe(task) == before == describe(DEFAULT_TASK)
+    assert describe(replace(task, outside=None)) != before

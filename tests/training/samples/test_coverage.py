@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 from bundle.cases.case_loader import LoadCased
 from bundle.datasets.listing import list_cases
 from bundle.errors import UsageError
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.samples.coverage import hide_modalities, trainable_cases
+from tests.tasks.small_task import SMALL_TASK
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 SETS = st.lists(st.sets(st.sampled_from(MODALITIES), min_size=1), min_size=1, max_size=30)
 COVERAGE = st.dictionaries(st.sampled_from(MODALITIES), st.floats(0, 1), max_size=4)
@@ -160,3 +163,14 @@ def test_experts_that_were_trained_before_need_no_case_and_the_log_names_them(ca
         "No training case has t1n, t2w, t2f: the experts stay as they are in model.pt"
         in caplog.text
     )
+
+
+def test_the_modalities_are_those_of_the_task():
+    cases = cases_with([{"ct", "pet"}] * 4)
+    hidden = hide_modalities(cases, {"suv": 0.25}, 0, task=SMALL_TASK)
+    assert len(keeping(hidden, "pet")) == 1
+    assert len(keeping(hidden, "ct")) == 4
+    with pytest.raises(UsageError, match="coverage: modality must be one of ct, pet, suv"):
+        hide_modalities(cases, {"t1c": 0.25}, 0, task=SMALL_TASK)
+    with pytest.raises(UsageError, match="--experts ct "):
+        trainable_cases(cases_with([{"ct"}]), ["pet"], task=SMALL_TASK)

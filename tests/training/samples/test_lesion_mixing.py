@@ -4,8 +4,10 @@ from monai.data import MetaTensor
 from monai.transforms import Compose
 from scipy.stats import kstest
 
-from bundle.tasks.regions import REGIONS
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.samples.lesion_mixing import DONOR, RandLesionMixd, carve, place
+
+REGIONS = DEFAULT_TASK.region_names
 
 SHAPE, DONOR_SHAPE = (24, 26, 22), (28, 24, 26)
 RADII_MM = {"WT": 6, "TC": 4, "ET": 2}
@@ -216,3 +218,13 @@ def test_voxels_that_would_lie_outside_are_left_out():
 def test_an_image_and_a_label_are_needed():
     with pytest.raises(ValueError, match="keys must name an image and a label; got"):
         RandLesionMixd(["image"])
+
+
+def test_what_is_carved_is_the_union_of_all_regions_whatever_their_order():
+    recipient, donor = case(SHAPE), case(SHAPE, seed=1)
+    turned = {**donor, "label": donor["label"][[1, 2, 0]]}
+    first, second = mix(recipient, donor), mix(recipient, turned)
+    assert torch.equal(first["image"].as_tensor(), second["image"].as_tensor())
+    apart = {**donor, "label": donor["label"].clone()}
+    apart["label"][1] = 0  # the outermost region is empty: the others are carved
+    assert changed(mix(recipient, apart), recipient).any()
