@@ -14,6 +14,7 @@ from torch import nn
 from bundle.errors import SetupError, UsageError
 
 TARGET = "_target_"
+MODE = "_mode_"
 HOMES = (
     "torch.nn.",
     "monai.networks.",

@@ -3,7 +3,7 @@ user's text.
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +11,19 @@ import yaml
 from monai.bundle import ConfigParser, ReferenceResolver
 from monai.bundle.utils import ID_SEP_KEY, merge_kv
 
-from bundle.component_settings import check_builds, is_component, is_network_part, refuse_programs
+from bundle.component_settings import (
+    MODE,
+    check_builds,
+    is_component,
+    is_network_part,
+    refuse_programs,
+)
 from bundle.errors import SetupError, UsageError, find_user_error
 from bundle.plain_text import printable
-from bundle.settings import SETTINGS, Kind, check_kind, kind_of
+from bundle.settings import SETTINGS, Kind, check_kind, kind_of, kinds_for
+from bundle.tasks.task import Task
+from bundle.tasks.task_file import load_task
+from bundle.uncaught import end_with_a_sentence
 
 TRAINING_STAGES = ("experts", "mixture")
 OVERLAY_FOLDERS = ("ablations", "peers")
@@ -22,13 +31,17 @@ OVERLAY_FOLDERS = ("ablations", "peers")
 _EVALUATED = ("$", "@", "%")
 _PROGRAM = (
     "bundle_root",
+    "checked_settings",
     "code",
+    "complete",
     "displayable_configs",
     "finalize",
     "imports",
     "initialize",
+    "merged",
     "run",
     "stage",
+    "unused",
     "_meta_",
 )
 """Of a config, what is no setting but says how it works."""
@@ -94,6 +107,32 @@ def stages_of(overlay: Path) -> tuple[str, ...]:
     return stages
 
 
+def config_files(name: str) -> list[Path]:
+    """List a config of the bundle after those that it is merged over."""
+    path = bundle_root() / "configs" / name
+    over = ConfigParser.load_config_file(path).get("complete", {}).get("over")
+    return [path] if over is None else [*config_files(over), path]
+
+
+def check_merged(files: Sequence[str], over: str) -> None:
+    """Refuse to run a config without the one that it is merged over; for ``run`` in the configs.
+
+    Args:
+        files: the configs that were merged, in order.
+        over: what the last one needs.
+
+    Raises:
+        UsageError: E_OVERLAY, that is not among them.
+    """
+    end_with_a_sentence()
+    if over not in files:
+        raise UsageError(
+            "E_OVERLAY",
+            f"configs/{files[-1]} must be merged over configs/{over}; got it without. Run"
+            f" --config_file \"['configs/{over}','configs/{files[-1]}']\".",
+        )
+
+
 class BundleConfig(ConfigParser):
     """A parsed config whose components can say what a user can mend: MONAI wraps their errors in
     its own.
@@ -137,22 +176,26 @@ def load_config(
             may be.
         UsageError: a value is text that the parser would evaluate.
     """
-    root = bundle_root()
     parser = BundleConfig()
-    parser.read_config(root / "configs" / name)
-    replaceable = {key for key in values if is_network_part(parser.get().get(key))}
+    parser.read_config(config_files(name))
     for overlay in overlays:
         _merge(parser, ConfigParser.load_config_file(overlay), only_known=trained_with)
-    for key, value in {"bundle_root": root, **values}.items():
-        if key not in parser.get():
+    kinds = kinds_for(_task(parser.get(), values))
+    for key, value in {"bundle_root": bundle_root(), **values}.items():
+        if key not in known_keys(parser):
             raise SetupError(
                 "E_SETTING",
                 f"configs/{name} must have the setting {key}; it has not. See its first lines.",
             )
         _refuse_code(key, value)
-        parser[key] = _checked(key, value, parser.get()[key], replaceable)
-    _check_own_values(parser.get())
+        parser[key] = _checked(key, value, parser.get()[key], kinds)
+    _check_own_values(parser.get(), kinds)
     return parser
+
+
+def known_keys(config: BundleConfig) -> set[str]:
+    """Name what a config has, without what it only inherits and does not use."""
+    return set(config.get()) - set(config.get().get("unused", ()))
 
 
 def parse_settings(options: Iterable[str]) -> dict[str, Any]:
@@ -207,37 +250,51 @@ def _read_value(option: str, text: str, kind: Kind | None) -> Any:
         ) from None
 
 
-def _checked(key: str, value: Any, present: Any, replaceable: Collection[str]) -> Any:
+def _task(config: Mapping[str, Any], values: Mapping[str, Any]) -> Task:
+    """Read the task of a config in which some values are to be replaced."""
+    name = values.get("task_name", config["task_name"])
+    _refuse_code("task_name", name)
+    check_kind("task_name", name, SETTINGS["task_name"])
+    return load_task(_with_paths(name, SETTINGS["task_name"]))
+
+
+def _checked(key: str, value: Any, present: Any, kinds: Mapping[str, Kind]) -> Any:
     """Check a value against the setting's kind, and make paths of text.
 
     Args:
         key: of the setting.
         value: for it.
         present: what the config has there.
-        replaceable: settings that are parts of the network.
+        kinds: of the settings.
     """
     if key in _PROGRAM or not isinstance(value, str | int | float | list | Mapping | None):
-        known = SETTINGS.get(key)
+        known = kinds.get(key)
         return _with_paths(value, known) if known is not None and known.is_path else value
     if is_component(present):
-        _check_component(key, value, replaceable)
-        return value
-    kind = SETTINGS.get(key) or _kind_beside(key, present)
+        _check_component(key, value)
+        return _built_as(present, value)
+    kind = kinds.get(key) or _kind_beside(key, present)
     if kind is None or (value is None and present is None):
         return value
     check_kind(key, value, kind)
     return _with_paths(value, kind) if kind.is_path else value
 
 
-def _check_component(key: str, value: Any, replaceable: Collection[str]) -> None:
+def _check_component(key: str, value: Any) -> None:
     if not is_component(value):
         raise SetupError(
             "E_SETTING",
             f"{key} must be a mapping with _target_, as the config has it; got {value!r}."
             " Change it.",
         )
-    if key in replaceable:
+    if is_network_part(value):
         check_builds(key, value)
+
+
+def _built_as(present: Any, value: Any) -> Any:
+    """Return a component that is built as often as the one in whose place it comes."""
+    is_recipe = is_component(value) and is_component(present) and MODE in present
+    return {MODE: present[MODE], **value} if is_recipe else value
 
 
 def _kind_beside(key: str, present: Any) -> Kind | None:
@@ -250,15 +307,15 @@ def _kind_beside(key: str, present: Any) -> Kind | None:
     return kind_of(present)
 
 
-def _check_own_values(config: Mapping[str, Any]) -> None:
+def _check_own_values(config: Mapping[str, Any], kinds: Mapping[str, Kind]) -> None:
     """Check the settings that overlays changed; what is computed is only known later."""
-    for key in SETTINGS.keys() & config.keys():
+    for key in kinds.keys() & config.keys():
         value = config[key]
         is_computed = any(
             isinstance(text, str) and text.startswith(_EVALUATED) for text in _nested(value)
         )
         if value is not None and not is_computed:
-            check_kind(key, value, SETTINGS[key])
+            check_kind(key, value, kinds[key])
 
 
 def _with_paths(value: Any, kind: Kind) -> Any:
@@ -279,7 +336,7 @@ def _merge(parser: BundleConfig, overlay: Mapping[str, Any], *, only_known: bool
     for key, value in overlay.items():
         part, nested, _ = ReferenceResolver.normalize_id(key.lstrip("+")).partition(ID_SEP_KEY)
         if part in parser.get() or not (nested and only_known):
-            merge_kv(parser, key, value)
+            merge_kv(parser, key, value if nested else _built_as(parser.get().get(part), value))
 
 
 def _refuse_code(key: str, value: Any) -> None:

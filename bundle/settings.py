@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from bundle.errors import SetupError
-from bundle.tasks.regions import CONVENTIONS
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
+from bundle.tasks.task_file import load_task
 
 _TEXT = re.compile(r"[\w.:+-]+")
 _INFINITY = math.inf
@@ -139,7 +141,12 @@ POSITIVE = number("a number greater than 0", 0, ends="(]")
 BELOW_ONE = number("a number from 0 to less than 1", 0, 1, ends="[)")
 
 SETTINGS: Mapping[str, Kind] = {
-    "task_name": PATH,
+    "task_name": Kind(
+        "the name of a task, or the path of its .yaml file",
+        _is_path,
+        is_plain_text=True,
+        is_path=True,
+    ),
     "dataset_dir": PATH,
     "output_dir": PATH,
     "checkpoint": PATH,
@@ -148,7 +155,7 @@ SETTINGS: Mapping[str, Kind] = {
     "overlap": BELOW_ONE,
     "sw_batch_size": whole(1),
     "amp": FLAG,
-    "label_convention": choice("auto", *CONVENTIONS),
+    "label_convention": WORD,  # of those that the task has, see ``kinds_for``
     "entropy_per_region": FLAG,
     "weights_per_region": FLAG,
     "preview": FLAG,
@@ -191,6 +198,11 @@ overlay's own value.
 """
 
 
+def kinds_for(task: Task) -> Mapping[str, Kind]:
+    """Return the kinds of the settings where a task is given."""
+    return {**SETTINGS, "label_convention": choice("auto", *task.numberings)}
+
+
 def check_settings(settings: Mapping[str, Any], missing: Collection[str] = ()) -> None:
     """Check settings as `monai.bundle run` has them, for ``initialize`` in the configs.
 
@@ -199,11 +211,17 @@ def check_settings(settings: Mapping[str, Any], missing: Collection[str] = ()) -
         missing: those that may also be null.
 
     Raises:
-        SetupError: E_SETTING, a value is not what its setting may be.
+        SetupError: E_SETTING, a value is not what its setting may be; E_TASK, there is no such
+            task.
     """
+    task = DEFAULT_TASK
+    if "task_name" in settings:
+        check_kind("task_name", settings["task_name"], SETTINGS["task_name"])
+        task = load_task(settings["task_name"])
+    kinds = kinds_for(task)
     for name, value in settings.items():
         if not (value is None and name in missing):
-            check_kind(name, value, SETTINGS[name])
+            check_kind(name, value, kinds[name])
 
 
 def check_kind(name: str, value: Any, kind: Kind) -> None:

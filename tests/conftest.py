@@ -58,6 +58,23 @@ def tiny_settings(tmp_path_factory) -> dict:
     return {**settings, "checkpoint": folder / "model.pt"}
 
 
+@pytest.fixture
+def task_file(tmp_path) -> Path:
+    """The declaration of a task with three modalities and one region."""
+    (tmp_path / "lesions.yaml").write_text(
+        """\
+name: lesions
+title: Lesions
+finding: lesion
+modalities: {flair: {title: FLAIR}, t1: {title: T1}, t2: {title: T2}}
+labels: {1: {name: lesion, colour: "#ff0000"}}
+regions: {lesion: {title: lesion, labels: [1], colour: "#ff0000"}}
+numberings: {binary: {values: {1: 1}}}
+"""
+    )
+    return tmp_path / "lesions.yaml"
+
+
 @pytest.fixture(scope="session")
 def phantom_folder(tmp_path_factory) -> Path:
     """Two labelled cases of 48 x 56 x 40 voxels; copy a case before changing it."""

@@ -8,7 +8,13 @@ import yaml
 from monai.optimizers import WarmupCosineSchedule
 
 import bundle
-from bundle.configuration import BundleConfig, find_overlay, load_config, stages_of
+from bundle.configuration import (
+    BundleConfig,
+    config_files,
+    find_overlay,
+    load_config,
+    stages_of,
+)
 from bundle.mixture.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
 from bundle.peers.early_fusion import EarlyFusion
 from bundle.peers.momke import MoMKE
@@ -35,7 +41,8 @@ NARROW = {
 
 
 def read(path: Path) -> dict[str, Any]:
-    return yaml.safe_load(path.read_text(encoding="utf-8"))
+    content: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    return content
 
 
 def parsed(*files: Path, **values: Any) -> BundleConfig:
@@ -48,7 +55,7 @@ def parsed(*files: Path, **values: Any) -> BundleConfig:
 
 
 def merged(name: str, base: str = "train.yaml", **values: Any) -> BundleConfig:
-    return parsed(CONFIGS / base, find_overlay(name), **values)
+    return parsed(*config_files(base), find_overlay(name), **values)
 
 
 def test_ten_ablations_and_three_peers_are_there():
@@ -73,10 +80,10 @@ def test_ten_ablations_and_three_peers_are_there():
     + [(name, "train_experts.yaml") for name in BOTH_STAGES],
 )
 def test_an_ablation_overrides_what_is_there_and_changes_it(name, base):
-    config, overlay = read(CONFIGS / base), read(find_overlay(name))
+    config, overlay = parsed(*config_files(base)).get(), read(find_overlay(name))
     for key in overlay.keys() - {"stages"}:
         assert key.split("#")[0] in config
-    assert merged(name, base).get() != parsed(CONFIGS / base).get()
+    assert merged(name, base).get() != parsed(*config_files(base)).get()
 
 
 @EACH

@@ -1,5 +1,8 @@
+import ast
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,12 +12,15 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from monai.bundle import ConfigParser
 from torch import nn
 
 import bundle
-from bundle.configuration import load_config
+from bundle.configuration import check_merged, config_files, load_config
 from bundle.datasets.labelled_cases import labelled_cases
+from bundle.errors import UsageError
 from bundle.mixture.dmome import DMoME
+from bundle.mixture.modality_pairs import RandModalityPaird
 from bundle.serving.requests import MAP_SETS, MAPS, NUMBERING, OVERLAP
 from bundle.tasks.modalities import MODALITIES
 from bundle.tasks.regions import CONVENTIONS, LABEL_NAMES, REGIONS
@@ -29,11 +35,32 @@ OVERLAYS = (
     "multi_gpu_train.yaml",
     "tensorboard.yaml",
 )  # merged over those of training
-NOT_COMPONENTS = {"imports", "initialize", "run", "finalize"}
+ACTIONS = {"initialize", "run", "finalize"}
+NOT_COMPONENTS = {"imports", *ACTIONS}
+ALL_FILES = sorted(
+    path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "tasks"
+)
+PLAIN = (
+    *(ast.Expression, ast.Constant, ast.Name, ast.Attribute, ast.Load, ast.Call, ast.keyword),
+    *(ast.BinOp, ast.operator, ast.Compare, ast.cmpop, ast.Subscript, ast.List, ast.Tuple),
+)
+QUESTIONS = {
+    *("str", "int", "len", "min", "list", "type"),
+    *("os.environ.get", "time.strftime", "idist.get_rank", "idist.get_world_size"),
+    *("handlers.from_engine", "to", "parameters", "all_sets", "single_sets"),
+}
+"""Calls that tell something and change nothing; "to" moves a network to its device."""
+
+
+def own(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((ROOT / "configs" / name).read_text(encoding="utf-8"))
+    return content
 
 
 def read(name: str) -> dict[str, Any]:
-    return yaml.safe_load((ROOT / "configs" / name).read_text(encoding="utf-8"))
+    """Read a config, merged over those that it needs, as MONAI merges them."""
+    content: dict[str, Any] = ConfigParser.load_config_files(config_files(name))
+    return content
 
 
 def walk(value: Any) -> Iterator[Any]:
@@ -94,7 +121,7 @@ def test_every_config_stands_alone_or_is_merged_over_one_that_does():
 
 @pytest.mark.parametrize(
     ("name", "target"),
-    [(name, target) for name in (*CONFIGS, *OVERLAYS) for target in sorted(targets(read(name)))],
+    [(name, target) for name in (*CONFIGS, *OVERLAYS) for target in sorted(targets(own(name)))],
 )
 def test_every_target_names_something_that_can_be_called(name, target):
     assert callable(locate(target))
@@ -159,12 +186,56 @@ def test_a_number_with_an_exponent_is_a_number(name):
     assert [text for text in texts if re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", text)] == []
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_no_expression_holds_a_condition_a_loop_or_a_lambda(name):
-    expressions = [
-        part for part in walk(read(name)) if isinstance(part, str) and part.startswith("$")
-    ]
-    assert [text for text in expressions if re.search(r"\b(if|for|lambda)\b", text)] == []
+def expressions(config: Any) -> list[str]:
+    return [part for part in walk(config) if isinstance(part, str) and part.startswith("$")]
+
+
+def code_in(expression: str) -> list[str]:
+    """List what an expression does besides naming, joining, picking and asking."""
+    tree = ast.parse(re.sub(r"@([\w#:]+)", r"x", expression.removeprefix("$")), mode="eval")
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    said = [ast.unparse(node.func).removeprefix("x.") for node in calls]
+    programs = [type(node).__name__ for node in ast.walk(tree) if not isinstance(node, PLAIN)]
+    return programs + [name for name in said if name not in QUESTIONS]
+
+
+@pytest.mark.parametrize("path", ALL_FILES, ids=lambda path: path.name)
+def test_an_expression_names_joins_or_asks_and_does_nothing(path):
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    parts = {key: value for key, value in config.items() if key.lstrip("+") not in ACTIONS}
+    imports = parts.pop("imports", []) + parts.pop("+imports", [])
+    assert all(re.fullmatch(r"\$import [\w.]+( as \w+)?", line) for line in imports)
+    assert [text for text in expressions(parts) if code_in(text)] == []
+
+
+@pytest.mark.parametrize("path", ALL_FILES, ids=lambda path: path.name)
+def test_what_a_run_does_is_one_call_of_something_that_has_a_name(path):
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    steps = [step for key in config if key.lstrip("+") in ACTIONS for step in config[key]]
+    calls = [step for step in steps if not re.fullmatch(r"@\w+", step)]
+    assert [call for call in calls if not re.fullmatch(r"\$@?[\w#.]+\(.*\)", call)] == []
+    arguments = [re.sub(r"^\$@?[\w#.]+\((.*)\)$", r"$f(\1)", call) for call in calls]
+    inner = [set(code_in(text)) for text in arguments]
+    assert set().union(*inner) <= {"f", "run"}
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "$1 if @a else 2",
+        "$[x for x in @a]",
+        "$(lambda: 1)()",
+        "$@a in sys.path or sys.path.insert(1, @a)",
+        "$sys.path.insert(1, @a)",
+        "$not @a",
+        "$__import__('os').system('x')",
+        "$(b := @a)",
+        "$@a.update(b=1)",
+        "$f'{@a}'",
+    ],
+)
+def test_code_in_an_expression_is_seen(expression):
+    assert code_in(expression) != []
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -215,45 +286,44 @@ def test_the_description_that_a_server_shows_names_every_option_with_its_choices
 @pytest.mark.parametrize(
     "key",
     [
-        "bundle_root",
-        "dataset_dir",
-        "device_name",
-        "device",
-        "expert",
-        "gate",
-        "mixer",
-        "network_def",
+        *("bundle_root", "task_name", "code", "task", "dataset_dir", "device_name", "device"),
+        *("expert", "gate", "mixer", "network_def"),
     ],
 )
-@pytest.mark.parametrize("name", [*TRAINING, "evaluate.yaml"])
-def test_training_and_judging_say_the_same_as_inference(name, key):
-    assert read(name)[key] == read("inference.yaml")[key]
+def test_training_says_the_same_as_inference(key):
+    assert read("train.yaml")[key] == read("inference.yaml")[key]
 
 
-def test_the_two_stages_differ_only_where_they_should():
-    first, second = (read(name) for name in TRAINING)
-    own = {
-        "epochs",
-        "stage",
-        "start_from",
-        "trained_parts",
-        "loss",
-        "crop_transforms",
-        "resume_settings",
-        "run",
-    }
-    own |= {
-        "training_cases",
-        "checked",
-    }  # which experts begin at random, and settings of one stage only
-    compared = (first.keys() & second.keys()) - own - {"train", "validate"}
-    assert {key: first[key] for key in compared} == {key: second[key] for key in compared}
-    assert first.keys() ^ second.keys() == {
-        "trained_experts",
-        "mofe_weight",
-        "pairs",
-        "export_model",
-    }
+@pytest.mark.parametrize(
+    ("name", "over"), [("evaluate.yaml", "inference.yaml"), ("train_experts.yaml", "train.yaml")]
+)
+def test_an_overlay_names_what_it_is_merged_over_and_repeats_nothing_of_it(name, over):
+    overlay = own(name)
+    assert [path.name for path in config_files(name)] == [over, name]
+    assert read(name)["merged"] == [over, name]
+    assert [
+        key for key in overlay.keys() & read(over).keys() if overlay[key] == read(over)[key]
+    ] == []
+    assert set(overlay["unused"]) <= read(over).keys()
+
+
+def test_an_overlay_alone_says_what_it_is_merged_over(monkeypatch):
+    monkeypatch.setattr("sys.excepthook", sys.excepthook)
+    check_merged(["train.yaml", "train_experts.yaml"], over="train.yaml")
+    with pytest.raises(UsageError) as caught:
+        check_merged(["evaluate.yaml"], over="inference.yaml")
+    assert "['configs/inference.yaml','configs/evaluate.yaml']" in str(caught.value)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["evaluate.yaml", "train_experts.yaml"])
+def test_an_overlay_that_is_run_alone_ends_with_the_sentence(name, tmp_path):
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file"]
+    done = subprocess.run(
+        [*command, str(ROOT / "configs" / name)], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith(f"E_OVERLAY: configs/{name} must be merged over")
 
 
 def test_a_training_goes_on_only_with_the_settings_that_decide_what_it_becomes():
@@ -268,6 +338,7 @@ def test_a_training_goes_on_only_with_the_settings_that_decide_what_it_becomes()
             "split_file",
             "fold",
             "patterns",
+            "task_name",
         ),
         *(
             "validation_share",
@@ -280,53 +351,39 @@ def test_a_training_goes_on_only_with_the_settings_that_decide_what_it_becomes()
         ),
     }
     for name in TRAINING:
-        text = (ROOT / "configs" / name).read_text(encoding="utf-8")
-        part = text.split("# ---- Settings")[1].split("# ---- Components")[0]
-        settings = set(re.findall(r"^(\w+):", part, re.M))
-        assert settings - indifferent <= read(name)["resume_settings"].keys()
+        config = read(name)
+        settings = set(config["checked_settings"]) - set(config.get("unused", ()))
+        held = config["resume_settings"].keys() | config["stage_settings"].keys()
+        assert settings - indifferent <= held
 
 
-def test_the_two_stages_train_and_validate_with_the_same_parts():
-    first, second = (read(name) for name in TRAINING)
-    for section, own in (("train", {"inferer", "trainer"}), ("validate", {"sets", "best"})):
-        compared = (first[section].keys() | second[section].keys()) - own
-        assert {key: first[section].get(key) for key in compared} == {
-            key: second[section].get(key) for key in compared
-        }
-    trainers = [{**config["train"]["trainer"], "prepare_batch": None} for config in (first, second)]
-    assert trainers[0] == trainers[1]
-
-
-def test_the_two_stages_augment_alike():
-    first, second = (read(name)["crop_transforms"] for name in TRAINING)
-    assert second[0] == "@pairs"
-    assert second[1:] == first
-    assert (
-        read("train.yaml")["pairs"]["_target_"] == "bundle.mixture.modality_pairs.RandModalityPaird"
-    )
+def test_the_first_stage_augments_as_the_second_but_draws_no_sets():
+    second, first = (load_config(name, {}) for name in ("train.yaml", "train_experts.yaml"))
+    kinds = [type(part) for part in second.get_parsed_content("crop_transforms")]
+    assert kinds[0] is RandModalityPaird
+    assert [type(part) for part in first.get_parsed_content("crop_transforms")] == kinds[1:]
 
 
 def test_inference_prepares_an_image_as_training_does():
     def of_image(transform: dict[str, Any]) -> dict[str, Any]:
-        label_only = {"keys", "mode", "with_label", "label_convention"}
-        return {key: value for key, value in transform.items() if key not in label_only}
+        return {key: value for key, value in transform.items() if key not in ("keys", "mode")}
 
-    *trained, cast, selection = read("train.yaml")["load_transforms"]
+    load, *trained, cast, selection = read("train.yaml")["load_transforms"]
+    assert load == read("evaluate.yaml")["load"][0]
     assert cast["keys"] == "label"
     assert selection["_target_"] == "monai.transforms.SelectItemsd"
-    deployed = read("inference.yaml")["preprocessing"]["transforms"]
-    assert deployed.pop(1)["_target_"] == "bundle.serving.requests.TakeRequestd"
-    assert [of_image(transform) for transform in trained] == [
-        of_image(transform) for transform in deployed
-    ]
+    deployed = read("inference.yaml")["prepare"]
+    assert [of_image(transform) for transform in trained] == list(map(of_image, deployed))
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_the_configs_know_the_modalities_in_their_order_and_the_regions(name):
-    config = read(name)
-    assert tuple(config["network_def"]["experts"]) == MODALITIES
-    assert config["gate"]["n_modalities"] == len(MODALITIES)
-    assert config["gate"]["n_regions"] == config["expert"]["out_channels"] == len(REGIONS)
+def test_the_numbers_of_modalities_and_regions_follow_from_the_task(name, task_file):
+    config = load_config(name, {"task_name": task_file})
+    task = config.get_parsed_content("task")
+    network = config.get_parsed_content("network_def")
+    assert network.modalities == task.modality_names == ("flair", "t1", "t2")
+    assert (network.gate.n_modalities, network.gate.n_regions) == (3, 1)
+    assert {expert.out_channels for expert in network.experts.values()} == {1}
 
 
 def test_metadata_names_the_modalities_in_channel_order(metadata):

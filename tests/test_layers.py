@@ -11,7 +11,7 @@ ROOT = Path(bundle.__file__).parent
 LAYERS = (
     ("errors", "plain_text"),
     ("tasks",),
-    ("settings", "component_settings", "uncaught"),
+    ("settings", "component_settings", "uncaught", "search_path"),
     ("files", "configuration", "devices", "tensors"),
     ("processes",),
     ("mixture", "volumes", "names"),
@@ -96,7 +96,10 @@ def test_the_words_of_the_project_know_no_other_module(name):
         ("devices", {"errors"}),
         ("component_settings", {"errors"}),
         ("settings", {"errors", "tasks"}),
-        ("configuration", {"errors", "plain_text", "settings", "component_settings"}),
+        (
+            "configuration",
+            {"errors", "plain_text", "settings", "component_settings", "tasks", "uncaught"},
+        ),
     ],
 )
 def test_configuration_and_devices_know_only_errors_and_settings(name, known):

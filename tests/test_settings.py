@@ -8,11 +8,11 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
-from bundle.configuration import bundle_root, load_config, parse_settings
+from bundle.configuration import config_files, load_config, parse_settings
 from bundle.errors import SetupError, UserError
-from bundle.settings import SETTINGS, check_settings, kind_of
+from bundle.settings import SETTINGS, check_settings, kind_of, kinds_for
+from bundle.tasks.default import DEFAULT_TASK
 
 CONFIGS = ("inference.yaml", "evaluate.yaml", "train.yaml", "train_experts.yaml")
 EACH_CONFIG = pytest.mark.parametrize("name", CONFIGS)
@@ -56,7 +56,7 @@ ODD_VALUES = [
     *({1: 2}, datetime.date(2021, 1, 1), b"bytes", {1, 2}),
 ]
 WRONG = {
-    "task_name": [3, "", ["brain_tumours"]],
+    "task_name": [3, "", ["brain_tumours"], None],
     "dataset_dir": [2021, 1.0e5, True, [], "", "a\0b"],
     "output_dir": [2021, None],
     "checkpoint": [3, ["a.pt"], {"a": "model.pt"}],
@@ -109,21 +109,36 @@ WRONG = {
 }
 
 
-def settings_of(name: str) -> list[str]:
-    """Name the settings of a config: the keys between the headings for settings and components."""
-    text = (bundle_root() / "configs" / name).read_text(encoding="utf-8")
-    head = text.partition("# ---- Settings")[2].partition("# ---- Components")[0]
-    return [key for key in re.findall(r"^(\w+):", head, re.M) if key not in NO_SETTINGS]
+def settings_of(name: str) -> set[str]:
+    """Name the settings of a config: the keys between the headings for settings and components, of
+    the config that it is merged over too.
+    """
+    found: set[str] = set()
+    for path in config_files(name):
+        text = path.read_text(encoding="utf-8")
+        head = text.partition("# ---- Settings")[2].partition("# ---- Components")[0]
+        found |= set(re.findall(r"^(\w+):", head, re.M))
+    return found - NO_SETTINGS
 
 
 @EACH_CONFIG
 def test_every_setting_has_a_rule_and_is_checked_where_a_run_begins(name):
-    config = yaml.safe_load((bundle_root() / "configs" / name).read_text(encoding="utf-8"))
+    config = load_config(name, {}).get()
     settings = settings_of(name)
     assert len(settings) > 10
-    assert set(settings) <= SETTINGS.keys()
-    assert config["checked"]["settings"] == {key: f"@{key}" for key in settings}
+    assert settings <= SETTINGS.keys()
+    assert config["checked_settings"] == {key: f"@{key}" for key in settings}
+    assert set(config.get("unused", ())) < settings
     assert config["initialize"][:3] == ["@code", "@one_sentence", "@checked"]
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [("evaluate.yaml", "preview", True), ("train_experts.yaml", "mofe_weight", 0.1)],
+)
+def test_what_a_config_inherits_and_does_not_use_is_none_of_its_settings(name, key, value):
+    with pytest.raises(SetupError, match=f"configs/{name} must have the setting {key}"):
+        load_config(name, {key: value})
 
 
 @EACH_CONFIG
@@ -142,10 +157,8 @@ def test_a_wrong_value_is_one_sentence_with_setting_rule_and_value(key, value):
     with pytest.raises(SetupError) as caught:
         check_settings({key: value})
     assert caught.value.code == "E_SETTING"
-    assert (
-        str(caught.value)
-        == f"{key} must be {SETTINGS[key].rule}; got {value!r}. Change the setting."
-    )
+    rule = kinds_for(DEFAULT_TASK)[key].rule
+    assert str(caught.value) == f"{key} must be {rule}; got {value!r}. Change the setting."
 
 
 @pytest.mark.parametrize(
@@ -153,7 +166,7 @@ def test_a_wrong_value_is_one_sentence_with_setting_rule_and_value(key, value):
 )
 def test_no_config_is_opened_with_it(key, value):
     for name in CONFIGS:
-        if key in settings_of(name):
+        if key in settings_of(name) - set(load_config(name, {}).get().get("unused", ())):
             with pytest.raises(SetupError, match=f"^{key} must be"):
                 load_config(name, {key: value})
 
@@ -224,6 +237,20 @@ def test_a_path_is_read_as_it_stands_and_home_is_found(text, expected):
 def test_several_paths_are_a_list(text, expected):
     config = load_config("train.yaml", parse_settings([f"start_from={text}"]))
     assert config.get_parsed_content("start_from") == expected
+
+
+def test_a_task_that_is_not_there_is_refused_with_those_that_are():
+    for refuse in (lambda value: load_config("train.yaml", value), check_settings):
+        with pytest.raises(SetupError, match=r"one of .*brain_tumours") as caught:
+            refuse({"task_name": "liver"})
+        assert caught.value.code == "E_TASK"
+
+
+def test_a_numbering_is_one_of_the_task(task_file):
+    check_settings({"task_name": task_file, "label_convention": "binary"})
+    load_config("train.yaml", {"task_name": str(task_file), "label_convention": "auto"})
+    with pytest.raises(SetupError, match="one of auto, binary; got 'brats2021'"):
+        load_config("train.yaml", {"task_name": task_file, "label_convention": "brats2021"})
 
 
 def test_an_overlay_is_held_to_the_same_rules_and_what_it_computes_is_let_alone(tmp_path):

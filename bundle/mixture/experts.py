@@ -1,5 +1,6 @@
-"""Experts and head of the mixture that mixes feature maps instead of logits."""
+"""The U-Net of an expert, and the expert and the head that mix feature maps instead of logits."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from monai.networks.blocks import Convolution
@@ -11,17 +12,43 @@ OUTPUT_BLOCK = "output_block"
 """Name of the layer of a DynUNet that makes logits of its last feature maps."""
 
 
+def unet(
+    *, filters: Sequence[int], out_channels: int, in_channels: int = 1, **options: Any
+) -> DynUNet:
+    """Build the U-Net of an expert: (B, 1, H, W, D) to logits (B, R, H, W, D).
+
+    Every level but the first halves the size; kernels have 3 voxels a side, norms are of instances.
+
+    Args:
+        filters: feature maps of each level.
+        out_channels: R.
+        in_channels: 1, or M for one network that sees all modalities.
+        options: of MONAI's ``DynUNet``, instead of these.
+    """
+    n_levels = len(filters)
+    usual: dict[str, Any] = {
+        "spatial_dims": 3,
+        "kernel_size": [3] * n_levels,
+        "strides": [1] + [2] * (n_levels - 1),
+        "upsample_kernel_size": [2] * (n_levels - 1),
+        "norm_name": ("instance", {"affine": True}),
+        "deep_supervision": False,
+    }
+    sizes = {"in_channels": in_channels, "out_channels": out_channels, "filters": filters}
+    return DynUNet(**{**usual, **sizes, **options})
+
+
 def feature_expert(**options: Any) -> DynUNet:
-    """Build a DynUNet without its output layer: (B, 1, H, W, D) to feature maps (B, filters[0], H,
+    """Build the U-Net without its output layer: (B, 1, H, W, D) to feature maps (B, filters[0], H,
     W, D).
 
     All other weights have the names that they have in the whole network, so that an expert of stage
     1 fits.
 
     Args:
-        options: as MONAI's ``DynUNet``; ``out_channels`` is asked for by it and has no effect.
+        options: as ``unet``; ``out_channels`` is asked for by it and has no effect.
     """
-    network = DynUNet(**options)
+    network = unet(**options)
     setattr(network, OUTPUT_BLOCK, nn.Identity())
     return network
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,42 @@ from monai.bundle import ConfigWorkflow
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 from monai.utils import path_to_sqlite_uri
 
-from bundle.configuration import BundleConfig, find_overlay, load_config, stages_of
+from bundle.configuration import (
+    BundleConfig,
+    find_overlay,
+    known_keys,
+    load_config,
+    stages_of,
+)
 from bundle.errors import OutputError, UsageError
 from bundle.processes import is_launched, only_training
 from bundle.training.failures import named_failures
 from bundle.training.time_limit import is_finished
 
-EXPERTS, MIXTURE = "train_experts.yaml", "train.yaml"
-NAMES = {EXPERTS: "experts", MIXTURE: "mixture"}
-RESULTS = {EXPERTS: "experts.pt", MIXTURE: "model.pt"}
-STATES = {EXPERTS: "experts.state", MIXTURE: "mixture.state"}
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of a training.
+
+    Attributes:
+        name: before settings that are its alone, and in the names of what it leaves.
+        config: in ``configs``.
+        result: file of the weights that it leaves.
+    """
+
+    name: str
+    config: str
+    result: str
+
+    @property
+    def state(self) -> str:
+        """File from which it goes on."""
+        return f"{self.name}.state"
+
+
+EXPERTS = Stage("experts", "train_experts.yaml", "experts.pt")
+MIXTURE = Stage("mixture", "train.yaml", "model.pt")
+STAGES = (EXPERTS, MIXTURE)
 
 
 def train(
@@ -75,7 +102,7 @@ def train(
             for _, parser in plan:
                 _track_with_mlflow(parser, out)
         finished = _run([parser for _, parser in plan], minutes)
-    return out / RESULTS[plan[-1][0]] if finished else None
+    return out / plan[-1][0].result if finished else None
 
 
 def _run(stages: Sequence[BundleConfig], minutes: float | None) -> bool:
@@ -99,7 +126,7 @@ def _plan(
     experts: Sequence[str],
     start_from: Sequence[Path],
     overlays: Sequence[Path],
-) -> list[tuple[str, BundleConfig]]:
+) -> list[tuple[Stage, BundleConfig]]:
     """List the stages that are to run, each with its config."""
     if experts:
         return [(EXPERTS, _open(EXPERTS, {**values, "trained_experts": list(experts)}, overlays))]
@@ -111,35 +138,34 @@ def _plan(
     return [(EXPERTS, _open(EXPERTS, values, overlays)), (MIXTURE, second)]
 
 
-def _open(stage: str, values: Mapping[str, Any], overlays: Sequence[Path]) -> BundleConfig:
+def _open(stage: Stage, values: Mapping[str, Any], overlays: Sequence[Path]) -> BundleConfig:
     """Open the config of a stage with its values; ``experts.`` or ``mixture.`` before a name says
     for which it is.
     """
-    overlays = [path for path in overlays if NAMES[stage] in stages_of(path)]
-    (other_stage,) = RESULTS.keys() - {stage}
-    own, other = _settings(stage), _settings(other_stage)
-    prefix = f"{NAMES[stage]}."
+    overlays = [path for path in overlays if stage.name in stages_of(path)]
+    other = MIXTURE if stage == EXPERTS else EXPERTS
+    own, others = (
+        known_keys(load_config(stage.config, {})),
+        known_keys(load_config(other.config, {})),
+    )
     common = {
         key: value
         for key, value in values.items()
-        if "." not in key and (key in own or key not in other)
+        if "." not in key and (key in own or key not in others)
     }
+    prefix = f"{stage.name}."
     special = {
         key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)
     }
-    return load_config(stage, {**common, **special}, overlays)
-
-
-def _settings(stage: str) -> set[str]:
-    return set(load_config(stage, {}).get())
+    return load_config(stage.config, {**common, **special}, overlays)
 
 
 def _check_output(out: Path) -> None:
     """Refuse weights that no state belongs to: a training would overwrite what it did not make."""
     stray = [
-        name
-        for stage, name in RESULTS.items()
-        if (out / name).exists() and not (out / STATES[stage]).exists()
+        stage.result
+        for stage in STAGES
+        if (out / stage.result).exists() and not (out / stage.state).exists()
     ]
     if stray:
         raise UsageError(
