@@ -40,6 +40,9 @@ NOT_COMPONENTS = {"imports", *ACTIONS}
 ALL_FILES = sorted(
     path for path in (ROOT / "configs").rglob("*.yaml") if path.parent.name != "tasks"
 )
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("models/*.md"), *ALL_FILES]
+)
 PLAIN = (
     *(ast.Expression, ast.Constant, ast.Name, ast.Attribute, ast.Load, ast.Call, ast.keyword),
     *(ast.BinOp, ast.operator, ast.Compare, ast.cmpop, ast.Subscript, ast.List, ast.Tuple),
@@ -305,6 +308,15 @@ def test_an_overlay_names_what_it_is_merged_over_and_repeats_nothing_of_it(name,
         key for key in overlay.keys() & read(over).keys() if overlay[key] == read(over)[key]
     ] == []
     assert set(overlay["unused"]) <= read(over).keys()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_command_in_a_document_merges_a_config_over_what_it_needs(page):
+    given = re.findall(r"--config_file (\S+)", page.read_text(encoding="utf-8"))
+    for names in (re.findall(r"configs/([\w/]+\.yaml)", files) for files in given):
+        for place, name in enumerate(names):
+            needed = {path.name for path in config_files(name)} - {name}
+            assert needed <= set(names[:place])
 
 
 def test_an_overlay_alone_says_what_it_is_merged_over(monkeypatch):

@@ -16,9 +16,14 @@ from bundle.files.staged_folder import settle, temporary_folder
 NAME = "simmlm"
 """Folder of the packed bundle; MONAI Label calls the model by it."""
 
-GENERATED = {"inference": (), "train": ("monai_label",)}
-"""Configs that are packed as JSON too, each with what is merged over it; `monai.bundle.load`, MONAI
-Label and MONAI Deploy look for these files.
+GENERATED = {
+    "inference": (),
+    "evaluate": (),
+    "train": ("monai_label",),
+    "train_experts": (),
+}
+"""Configs that are packed as JSON too, each with what is merged over it: `monai.bundle.load`, MONAI
+Label and MONAI Deploy look for some of these files, and all of them run alone.
 """
 
 _PATTERNS = (

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from monai.bundle import ConfigParser
 from typer.testing import CliRunner
 
 from bundle import configuration
 from bundle.cli.app import app
-from bundle.configuration import bundle_root
+from bundle.configuration import bundle_root, config_files
 from bundle.errors import OutputError, SetupError
 from bundle.serving.bundle_archive import GENERATED, NAME, pack
 
@@ -211,9 +212,15 @@ def test_the_generated_json_is_the_yaml_as_data(folder):
     )
 
 
+@pytest.mark.parametrize("name", ["evaluate", "train_experts"])
+def test_a_config_that_is_merged_over_another_is_packed_as_one_that_stands_alone(folder, name):
+    generated = json.loads((folder / "configs" / f"{name}.json").read_text(encoding="utf-8"))
+    assert generated == ConfigParser.load_config_files(config_files(f"{name}.yaml"))
+
+
 def test_the_train_task_of_monai_label_goes_on_from_the_weights_in_the_pack(folder):
     generated = json.loads((folder / "configs" / "train.json").read_text(encoding="utf-8"))
-    own = yaml.safe_load((ROOT / "configs" / "train.yaml").read_text(encoding="utf-8"))
+    own = yaml.safe_load((folder / "configs" / "train.yaml").read_text(encoding="utf-8"))
     assert generated["train"] == own["train"]
     assert generated["start_from"] == "@checkpoint" != own["start_from"]
     assert generated["run"][:2] == own["run"]

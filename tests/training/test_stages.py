@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ WEIGHTS = ("experts.pt", "mixture.pt", "model.pt")
 LEFT = {*WEIGHTS, "model.pt.sha256"} | {
     f"{stage}.{kind}" for stage in ("experts", "mixture") for kind in ("csv", "png", "state")
 }
+RECIPE = {**TINY_EXPERT, "_mode_": "callable"}
 ROOT = Path(bundle.__file__).resolve().parents[1]
 EXPERT = json.dumps(TINY_EXPERT)
 TINY = {
@@ -71,8 +73,11 @@ def run_train(data: Path, out: Path) -> Result:
     return CliRunner().invoke(app, [str(part) for part in command])
 
 
-def run_monai(config: Path, folder: Path, **values: Any) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", str(config)]
+def run_monai(
+    configs: Path, names: Sequence[str], folder: Path, **values: Any
+) -> subprocess.CompletedProcess:
+    files = str([str(configs / name) for name in names])
+    command = [sys.executable, "-m", "monai.bundle", "run", "--config_file", files]
     overrides = [part for key, value in values.items() for part in (f"--{key}", str(value))]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.run(
@@ -327,10 +332,10 @@ def test_the_second_stage_says_that_the_first_must_come_before(phantom_folder, t
 
 @pytest.mark.slow
 def test_the_training_config_runs_as_a_monai_bundle(phantom_folder, tmp_path):
-    values = {**TINY, "dataset_dir": phantom_folder, "output_dir": tmp_path}
-    first = run_monai(ROOT / "configs" / "train_experts.yaml", ROOT, **values)
+    values = {**TINY, "dataset_dir": phantom_folder, "output_dir": tmp_path, "expert": RECIPE}
+    first = run_monai(ROOT / "configs", ["train.yaml", "train_experts.yaml"], ROOT, **values)
     assert first.returncode == 0, first.stderr
-    second = run_monai(ROOT / "configs" / "train.yaml", ROOT, **values)
+    second = run_monai(ROOT / "configs", ["train.yaml"], ROOT, **values)
     assert second.returncode == 0, second.stderr
     assert {path.name for path in tmp_path.iterdir()} == LEFT
 
@@ -350,8 +355,9 @@ def test_a_copy_of_the_bundle_segments_from_any_folder_as_the_library_does(
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     settings = {key: value for key, value in tiny_settings.items() if key != "checkpoint"}
+    settings["expert"] = RECIPE
     places = {"bundle_root": copy, "dataset_dir": phantom_folder, "output_dir": tmp_path / "monai"}
-    done = run_monai(copy / "configs" / "inference.yaml", elsewhere, **places, **settings)
+    done = run_monai(copy / "configs", ["inference.yaml"], elsewhere, **places, **settings)
     assert done.returncode == 0, done.stderr
 
     outcomes = segment_cases(

@@ -53,10 +53,11 @@ def test_mlflow_keeps_the_loss_and_the_dice_of_both_stages(phantom_folder, tmp_p
 def test_the_bundle_command_tracks_with_mlflow(phantom_folder, tmp_path):
     pytest.importorskip("mlflow")
     values = {**TINY, "dataset_dir": phantom_folder, "output_dir": tmp_path, "tracking": "mlflow"}
+    values["expert"] = {**TINY_EXPERT, "_mode_": "callable"}
     options = [part for key, value in values.items() for part in (f"--{key}", str(value))]
     config = [
         "--config_file",
-        str(ROOT / "configs" / "train_experts.yaml"),
+        str([f"{ROOT}/configs/{name}" for name in ("train.yaml", "train_experts.yaml")]),
         "--bundle_root",
         str(ROOT),
     ]

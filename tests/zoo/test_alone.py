@@ -20,8 +20,8 @@ from tests.zoo.conftest import SCRIPTS, Machine, Window
 WORKFLOWS = {
     "inference.json": "inference",
     "inference.yaml": "inference",
-    "evaluate.yaml": "evaluation",
-    "train_experts.yaml": "train",
+    "evaluate.json": "evaluation",
+    "train_experts.json": "train",
     "train.yaml": "train",
     "train.json": "train",
 }

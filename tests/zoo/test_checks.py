@@ -23,7 +23,7 @@ REQUIRED = json.loads(SCHEMA.read_text(encoding="utf-8"))["required"]
 LARGEST = 25 * 2**20  # bytes
 JUDGING, TRAINING = (
     ("inference.json", "inference.yaml"),
-    ("train_experts.yaml", "train.yaml", "train.json"),
+    ("train_experts.json", "train.yaml", "train.json"),
 )
 TRAINING_PARTS = {
     "train": {"trainer", "dataset", "dataloader", "inferer", "handlers", "preprocessing"},
@@ -179,20 +179,19 @@ def test_every_file_is_small_enough_for_git(machine):
     assert [path for path, size in sizes.items() if size > LARGEST] == []
 
 
-@pytest.mark.parametrize("name", [*JUDGING, "evaluate.yaml", *TRAINING])
+@pytest.mark.parametrize("name", [*JUDGING, "evaluate.json", *TRAINING])
 def test_every_config_has_the_ids_that_all_need(machine, name):
     assert {"bundle_root", "device", "dataset_dir", "output_dir", "network_def", "run"} <= config(
         machine, name
     ).keys()
 
 
-@pytest.mark.parametrize("name", [*JUDGING, "evaluate.yaml"])
+@pytest.mark.parametrize("name", [*JUDGING, "evaluate.json"])
 def test_inference_and_evaluation_have_the_ids_of_inference(machine, name):
     wanted = {
         "inferer",
         "evaluator",
         "dataset",
-        "dataloader",
         "preprocessing",
         "postprocessing",
         "handlers",
@@ -217,7 +216,7 @@ def test_validation_uses_the_evaluator_and_the_interval_of_the_ids(machine, name
     assert "@val_interval" in validation["interval"]
 
 
-@pytest.mark.parametrize("name", [*JUDGING, "evaluate.yaml", *TRAINING])
+@pytest.mark.parametrize("name", [*JUDGING, "evaluate.json", *TRAINING])
 def test_the_root_of_a_config_is_the_working_folder_and_no_setting_is_a_path_of_some_machine(
     machine, name
 ):

@@ -20,7 +20,11 @@ from tests.conftest import TINY_EXPERT
 from tests.zoo.conftest import SCRIPTS, Machine
 
 SHAPE = (48, 56, 40)
-SMALL = {"expert": TINY_EXPERT, "roi_size": [64, 64, 64], "device_name": "cpu"}
+SMALL = {
+    "expert": {**TINY_EXPERT, "_mode_": "callable"},
+    "roi_size": [64, 64, 64],
+    "device_name": "cpu",
+}
 SHORT = {"epochs": 1, "val_interval": 1, "batch_size": 1, "num_workers": 0, "cache_rate": 0.0}
 
 pytestmark = pytest.mark.slow
@@ -54,7 +58,7 @@ def cases(tmp_path_factory) -> Path:
 def experts(machine, cases, tmp_path_factory) -> Path:
     """The output folder of the training of the experts."""
     out = tmp_path_factory.mktemp("run")
-    check(machine, "train_experts.yaml", "train", dataset_dir=cases, output_dir=out, **SHORT)
+    check(machine, "train_experts.json", "train", dataset_dir=cases, output_dir=out, **SHORT)
     return out
 
 
@@ -93,7 +97,7 @@ def test_the_evaluation_of_the_mixture_passes_and_judges_every_case(
 ):
     check(
         machine,
-        "evaluate.yaml",
+        "evaluate.json",
         "evaluation",
         dataset_dir=cases,
         output_dir=tmp_path,
