@@ -86,7 +86,7 @@ class Masses:
         """Draw the masses, not outside the brain, in the other hemisphere or in ventricles."""
         noises = [grid.noise(size_mm, rng) for size_mm in _NOISE_MM]
         tracts = brain.tracts
-        halo, core, rim = (np.zeros_like(brain.depth) for _ in range(3))
+        halo = core = rim = np.zeros_like(brain.depth)
         for mass in masses:
             side = np.float32(np.sign(mass.centre[0]))
             forbidden = np.maximum.reduce(
