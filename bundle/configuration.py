@@ -68,6 +68,12 @@ def bundle_root() -> Path:
     return root
 
 
+def own_task() -> str:
+    """Return the name of the task that the bundle is for: that of its configs."""
+    path = bundle_root() / "configs" / "inference.yaml"
+    return str(ConfigParser.load_config_file(path)["task_name"])
+
+
 def find_overlay(name: str) -> Path:
     """Find a config to merge over another: a file, or the name of one in ``configs`` or its folders
     for overlays.

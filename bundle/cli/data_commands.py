@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import track
 
 from bundle.cases.case_facts import describe_case, summarise
+from bundle.cases.case_loader import AUTO
 from bundle.cli.description_tables import description_tables
 from bundle.cli.options import (
     ERRORS,
@@ -15,7 +16,9 @@ from bundle.cli.options import (
     LabelledArgument,
     PatternOption,
     SourceArgument,
-    TruthNumbering,
+    TaskOption,
+    check_numbering,
+    chosen_task,
     exit_codes,
     expanded,
     given_source,
@@ -72,15 +75,22 @@ def data(
         typer.Option("--json", help="Also write everything that is found.", callback=expanded),
     ] = None,
     labels: Annotated[
-        TruthNumbering, typer.Option(help="Numbering of the label maps on disk.")
-    ] = TruthNumbering.auto,
+        str,
+        typer.Option(
+            metavar="NUMBERING",
+            help="Numbering of the label maps on disk, such as brats2021; auto tells it from names"
+            " and values.",
+        ),
+    ] = AUTO,
     pattern: PatternOption = None,
+    task: TaskOption = None,
 ) -> None:
     """Describe a data set, reading every case as training would. Exit status 1 if a case cannot be
     used.
     """
     with exit_codes():
-        root = given_source(source, data)
+        root, declared = given_source(source, data), chosen_task(task)
+        check_numbering("--labels", labels, declared, AUTO)
         cases = list_cases(root, parse_patterns(pattern or []))
         if json_file is not None and not json_file.absolute().parent.is_dir():
             raise OutputError(
@@ -90,7 +100,7 @@ def data(
         reading = track(
             cases, "reading", console=ERRORS, transient=True, disable=not ERRORS.is_terminal
         )
-        facts = [describe_case(case, labels.value) for case in reading]
+        facts = [describe_case(case, labels) for case in reading]
         description = {"source": str(root), "layout": find_layout(root).value, **summarise(facts)}
         for table in description_tables(description):
             Console().print(table)

@@ -8,17 +8,19 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
+from bundle.cases.case_loader import AUTO
 from bundle.cli.console import reporting
 from bundle.cli.options import (
     CheckpointOption,
     DataOption,
     DeviceOption,
     LabelledArgument,
-    Numbering,
     PatternOption,
     SetOption,
-    TruthNumbering,
+    TaskOption,
     all_settings,
+    check_numbering,
+    chosen_task,
     exit_codes,
     expanded,
     given_source,
@@ -35,10 +37,6 @@ from bundle.evaluation.statistics.comparison import compare as compare_runs
 from bundle.files.atomic_file import appearing_at_once, check_writable
 from bundle.files.json_file import write_json
 from bundle.names.patterns import pattern_setting
-from bundle.tasks.default import DEFAULT_TASK
-
-WRITTEN = Numbering(DEFAULT_TASK.default_numbering.name)
-"""The numbering of label maps that ``simmlm segment`` writes."""
 
 
 class Empty(StrEnum):
@@ -83,14 +81,22 @@ def evaluate(
             callback=expanded,
         ),
     ] = None,
+    task: TaskOption = None,
     numbering: Annotated[
-        Numbering,
-        typer.Option("--prediction-labels", help="Numbering of the predictions, declared."),
-    ] = WRITTEN,
+        str | None,
+        typer.Option(
+            "--prediction-labels",
+            metavar="NUMBERING",
+            help="Numbering of the predictions, such as brats2021; the task's first if left out.",
+        ),
+    ] = None,
     labels: Annotated[
-        TruthNumbering,
-        typer.Option(help="Numbering of the truth; auto tells it from names and values."),
-    ] = TruthNumbering.auto,
+        str,
+        typer.Option(
+            metavar="NUMBERING",
+            help="Numbering of the truth; auto tells it from names and values.",
+        ),
+    ] = AUTO,
     split_file: Annotated[
         Path | None,
         typer.Option("--split", help="Split of the cases, by `simmlm split`.", callback=expanded),
@@ -113,6 +119,23 @@ def evaluate(
     """
     with exit_codes():
         root, patterns = given_source(source, data), pattern_setting(pattern or [])
+        given = {
+            "dataset_dir": root,
+            "patterns": patterns,
+            "split_file": split_file,
+            "checkpoint": checkpoint,
+            "task_name": task,
+        }
+        defaults = {
+            "part": part,
+            "label_convention": labels,
+            "empty": empty.value,
+            "device_name": device,
+        }
+        values = all_settings(defaults, given, settings)
+        declared = chosen_task(values.get("task_name"))
+        check_numbering("--labels", labels, declared, AUTO)
+        check_numbering("--prediction-labels", numbering, declared)
         if predictions is not None:
             _check_alone(checkpoint=checkpoint, overlay=overlay, set=settings)
             cases = chosen_cases(judged_cases(root, patterns), split_file, part)
@@ -121,25 +144,13 @@ def evaluate(
                     cases,
                     predictions,
                     out,
-                    numbering=numbering.value,
-                    label_convention=labels.value,
+                    numbering=numbering,
+                    label_convention=labels,
                     empty=empty.value,
                     report=report,
+                    task=declared,
                 )
         else:
-            defaults = {
-                "part": part,
-                "label_convention": labels.value,
-                "empty": empty.value,
-                "device_name": device,
-            }
-            given = {
-                "dataset_dir": root,
-                "patterns": patterns,
-                "split_file": split_file,
-                "checkpoint": checkpoint,
-            }
-            values = all_settings(defaults, given, settings)
             listed = cases_to_judge(root, values.get("patterns"), tell=False)
             cases = chosen_cases(listed, values.get("split_file"), values["part"])
             with reporting("judging", len(cases)) as report:

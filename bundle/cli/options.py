@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from bundle.configuration import parse_settings
+from bundle.configuration import own_task, parse_settings
 from bundle.errors import OutputError, UsageError, explain
 from bundle.files.atomic_file import cause_of, lacks_room
 from bundle.plain_text import printable
+from bundle.tasks.task import Task
+from bundle.tasks.task_file import load_task
 
 ERRORS = Console(stderr=True)
 SOURCE_HELP = (
@@ -64,25 +65,43 @@ CheckpointOption = Annotated[
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu or cuda:N.")]
 
 
-class Numbering(StrEnum):
-    """Numbering of label maps, declared; the keys of ``regions.CONVENTIONS``."""
+TaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--task",
+        metavar="NAME|FILE",
+        help="What the cases show: a task of the bundle, or a .yaml file; its own if left out.",
+        callback=expanded,
+    ),
+]
 
-    brats_ped = "brats-ped"
-    brats2021 = "brats2021"
-    brats2023 = "brats2023"
-    brats2024 = "brats2024"
-    msd = "msd"
+
+def chosen_task(name: str | Path | None) -> Task:
+    """Read the task that was asked for, or the bundle's own.
+
+    Raises:
+        SetupError: E_TASK, there is none of that name, or its file is malformed.
+    """
+    return load_task(own_task() if name is None else name)
 
 
-class TruthNumbering(StrEnum):
-    """Numbering of expert label maps; ``auto`` tells it from names and values, or refuses."""
+def check_numbering(option: str, name: str | None, task: Task, *others: str) -> None:
+    """Refuse a numbering of label maps that a task does not have; None is left to it.
 
-    auto = "auto"
-    brats_ped = "brats-ped"
-    brats2021 = "brats2021"
-    brats2023 = "brats2023"
-    brats2024 = "brats2024"
-    msd = "msd"
+    Args:
+        option: that names it.
+        name: of the numbering.
+        task: which must have it.
+        others: words that the option also takes.
+
+    Raises:
+        UsageError: it is not known.
+    """
+    known = (*others, *task.numberings)
+    if name is not None and name not in known:
+        raise UsageError(
+            "E_USAGE", f"{option} must be one of {', '.join(known)}; got {name!r}. Choose one."
+        )
 
 
 def given_source(source: Path | None, data: Sequence[Path] | None) -> Path:

@@ -1,13 +1,17 @@
 """Segments cases."""
 
-from collections.abc import Mapping
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bundle.cli.console import reporting, summarise
+from bundle.cli.image_options import (
+    ImageOption,
+    named_files,
+    ways_to_name,
+    with_modality_options,
+)
 from bundle.cli.options import (
     CheckpointOption,
     DataOption,
@@ -15,41 +19,23 @@ from bundle.cli.options import (
     PatternOption,
     SetOption,
     SourceArgument,
+    TaskOption,
     all_settings,
+    check_numbering,
+    chosen_task,
     exit_codes,
     expanded,
     given_source,
-    only_one,
 )
 from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.datasets.listing import check_case_id, list_cases
 from bundle.errors import UsageError
 from bundle.names.file_names import case_name
 from bundle.names.patterns import parse_patterns
-from bundle.tasks.modalities import MODALITIES
-
-Images = list[Path] | None
-"""Values of an option that is given once; with a single value the last one would win without a
-word.
-"""
-
-ONE_FILE: dict[str, Any] = {"metavar": "<path>", "callback": expanded}
-NAMES = {
-    "t1n": "--t1n (--t1)",
-    "t1c": "--t1c (--t1ce)",
-    "t2w": "--t2w (--t2)",
-    "t2f": "--t2f (--flair)",
-}
+from bundle.tasks.task import Task
 
 
-class Convention(StrEnum):
-    """Numbering of label maps on disk."""
-
-    brats2023 = "brats2023"
-    brats2021 = "brats2021"
-    msd = "msd"
-
-
+@with_modality_options
 def segment(
     out: Annotated[
         Path,
@@ -59,14 +45,9 @@ def segment(
     ],
     source: SourceArgument = None,
     data: DataOption = None,
-    t1n: Annotated[Images, typer.Option("--t1n", "--t1", help="T1 image.", **ONE_FILE)] = None,
-    t1c: Annotated[
-        Images, typer.Option("--t1c", "--t1ce", help="T1 image with contrast agent.", **ONE_FILE)
-    ] = None,
-    t2w: Annotated[Images, typer.Option("--t2w", "--t2", help="T2 image.", **ONE_FILE)] = None,
-    t2f: Annotated[
-        Images, typer.Option("--t2f", "--flair", help="T2-FLAIR image.", **ONE_FILE)
-    ] = None,
+    images: Any = None,
+    image: ImageOption = None,
+    task: TaskOption = None,
     case_id: Annotated[str | None, typer.Option(help="Name of the case, with named files.")] = None,
     pattern: PatternOption = None,
     modalities: Annotated[
@@ -74,8 +55,13 @@ def segment(
         typer.Option(help="What one 4D file holds, in the order of its volumes: t1n,t1c,t2w,t2f."),
     ] = None,
     labels: Annotated[
-        Convention, typer.Option(help="Numbering of the label map on disk.")
-    ] = Convention.brats2023,
+        str | None,
+        typer.Option(
+            metavar="NUMBERING",
+            help="Numbering of the label map on disk, such as brats2021; the task's first if left"
+            " out.",
+        ),
+    ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Also draw a PNG per case.")] = False,
     slicer: Annotated[
         bool, typer.Option("--slicer", help="Also write files for 3D Slicer, and a script.")
@@ -95,42 +81,37 @@ def segment(
     Writes the label map, the entropy map and one weight map per acquired modality on the case's own
     grid.
     """
-    images = dict(zip(MODALITIES, (t1n, t1c, t2w, t2f), strict=True))
     with exit_codes():
-        root = given_source(source, data) if source or data else None
-        cases = _cases(root, _files(images), case_id, pattern)
-        cases = cases if modalities is None else _declared(cases, modalities)
-        values = {
-            "label_convention": labels.value,
+        defaults = {
             "device_name": device,
             "preview": preview,
             "slicer": slicer,
+            "overwrite": overwrite,
         }
-        values["overwrite"] = overwrite
-        values = all_settings(values, {"checkpoint": checkpoint}, settings)
+        given = {"checkpoint": checkpoint, "task_name": task, "label_convention": labels}
+        values = all_settings(defaults, given, settings)
+        declared = chosen_task(values.get("task_name"))
+        check_numbering("--labels", labels, declared)
+        root = given_source(source, data) if source or data else None
+        cases = _cases(root, named_files(images, image, declared), case_id, pattern, declared)
+        cases = cases if modalities is None else _declared(cases, modalities)
         with reporting("segmenting", len(cases)) as report:
             outcomes = segment_cases(cases, out, settings=values, report=report)
         summarise(outcomes, out)
 
 
-def _files(images: Mapping[str, Images]) -> dict[str, Path]:
-    """Return the named files by modality, absolute: from any working folder a viewer finds them by
-    CASE.json.
-    """
-    given = {modality: paths for modality, paths in images.items() if paths}
-    return {
-        modality: only_one(NAMES[modality], paths).absolute() for modality, paths in given.items()
-    }
-
-
 def _cases(
-    source: Path | None, files: dict[str, Path], case_id: str | None, pattern: list[str] | None
+    source: Path | None,
+    files: dict[str, Path],
+    case_id: str | None,
+    pattern: list[str] | None,
+    task: Task,
 ) -> tuple[dict[str, Any], ...]:
     if (source is None) == (not files):
         raise UsageError(
             "E_USAGE",
-            "What to segment must be named, as SOURCE or else as files (--t1n, --t1c, --t2w,"
-            f" --t2f); got {'neither' if source is None else 'both'}. Give one of the two.",
+            f"What to segment must be named, as SOURCE or else as files ({ways_to_name(task)}); got"
+            f" {'neither' if source is None else 'both'}. Give one of the two.",
         )
     if source is not None:
         if case_id is not None:

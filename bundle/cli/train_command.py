@@ -16,14 +16,16 @@ from bundle.cli.options import (
     LabelledArgument,
     PatternOption,
     SetOption,
+    TaskOption,
     all_settings,
+    chosen_task,
     exit_codes,
     expanded,
     given_source,
 )
 from bundle.errors import UsageError
 from bundle.names.patterns import pattern_setting
-from bundle.tasks.modalities import parse_modalities
+from bundle.tasks.task import Task
 from bundle.training.stages import train as train_stages
 
 TIME_OVER = 75  # EX_TEMPFAIL: try again
@@ -50,6 +52,7 @@ def train(
     source: LabelledArgument = None,
     data: DataOption = None,
     pattern: PatternOption = None,
+    task: TaskOption = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Epochs of each stage.")] = None,
     experts: Annotated[
         str | None,
@@ -102,13 +105,15 @@ def train(
             "epochs": epochs,
             "split_file": split_file,
             "patterns": pattern_setting(pattern or []),
+            "task_name": task,
         }
         values = all_settings({"device_name": device}, given, settings)
+        declared = chosen_task(values.get("task_name"))
         weights = train_stages(
             root,
             out,
             values,
-            experts=_modalities(experts),
+            experts=_modalities(experts, declared),
             start_from=tuple(start_from or ()),
             overlays=tuple(overlay or ()),
             tracking=tracking.value if tracking else None,
@@ -132,9 +137,9 @@ def _stoppable() -> Iterator[None]:
         raise typer.Exit(STOPPED) from None
 
 
-def _modalities(names: str | None) -> tuple[str, ...]:
+def _modalities(names: str | None, task: Task) -> tuple[str, ...]:
     try:
-        return parse_modalities(names) if names else ()
+        return task.parse_modalities(names) if names else ()
     except ValueError as error:
         raise UsageError(
             "E_EXPERTS", f"--experts must be modalities, separated by commas; {error}"

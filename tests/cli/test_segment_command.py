@@ -111,6 +111,51 @@ def test_two_files_for_one_modality_are_refused_with_their_names(case, tmp_path,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["t1c", "T1ce"])
+def test_an_image_of_a_modality_may_be_named_by_any_of_its_names(
+    case, tiny_settings, tmp_path, name
+):
+    image = case / f"{case.name}-t1c.nii.gz"
+    small = options(tiny_settings)
+    for out, what in (("one", ["--t1c", image]), ("other", ["--image", f"{name}={image}"])):
+        assert call("segment", *what, "-o", tmp_path / out, *small).exit_code == 0
+    check_same(maps(tmp_path / "one", case.name), maps(tmp_path / "other", case.name))
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (["--image", "t1c"], "--image must be NAME=FILE, such as t1n=image.nii.gz; got 't1c'"),
+        (["--image", "t1c="], "--image must be NAME=FILE"),
+        (["--image", "ct=a.nii"], "modality must be one of"),
+        (["--image", "t1c=a.nii", "--image", "t1ce=b.nii"], "The image of t1c must be given once"),
+        (["--t1c", "a.nii", "--image", "t1c=b.nii"], "The image of t1c must be given once"),
+    ],
+)
+def test_an_image_that_is_named_wrongly_or_twice_is_refused(tmp_path, images, words):
+    result = call("segment", *images, "-o", tmp_path / "out")
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+def test_a_task_of_ones_own_takes_its_own_images_and_numberings(task_file, tmp_path):
+    task = ["--task", task_file, "-o", tmp_path / "out"]
+    refused = call("segment", "--t1c", "a.nii", *task)
+    assert refused.exit_code == 2
+    assert "--t1c must be a modality of the task lesions, flair, t1, t2" in refused.output
+    refused = call("segment", "--image", "flair=a.nii", *task, "--labels", "brats2021")
+    assert refused.exit_code == 2
+    assert "--labels must be one of binary; got 'brats2021'" in refused.output
+    refused = call("segment", *task)
+    assert "(--image NAME=FILE)" in refused.output
+
+
+def test_a_task_that_is_not_there_ends_with_status_78(tmp_path):
+    result = call("segment", "--t1c", "a.nii", "--task", "liver", "-o", tmp_path / "out")
+    assert result.exit_code == 78
+    assert result.stderr.startswith("E_TASK")
+
+
 def test_weights_are_given_as_to_evaluate(case, expected, tiny_settings, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tiny_settings["checkpoint"].parent))
     settings = {name: value for name, value in tiny_settings.items() if name != "checkpoint"}
