@@ -33,8 +33,6 @@ from bundle.files.json_file import write_json
 from bundle.names.patterns import parse_patterns
 from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.plain_text import printable
-from bundle.tasks.default import DEFAULT_TASK
-from bundle.tasks.task_file import load_task
 
 
 def phantom(
@@ -49,16 +47,11 @@ def phantom(
             " tumours brats2023 or brats2021. The task's first if left out."
         ),
     ] = None,
-    task: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME|FILE", help="What to draw: a task of the bundle, or a .yaml file."
-        ),
-    ] = DEFAULT_TASK.name,
+    task: TaskOption = None,
 ) -> None:
     """Draw cases with labels, so that everything can be tried without a download."""
     with exit_codes():
-        declared = load_task(task)
+        declared = chosen_task(task)
         check_writable(out)
         folders = write_phantoms(
             out, n_cases=cases, seed=seed, shape=shape, naming=naming, task=declared
@@ -91,7 +84,7 @@ def data(
     with exit_codes():
         root, declared = given_source(source, data), chosen_task(task)
         check_numbering("--labels", labels, declared, AUTO)
-        cases = list_cases(root, parse_patterns(pattern or []))
+        cases = list_cases(root, parse_patterns(pattern or [], task=declared), task=declared)
         if json_file is not None and not json_file.absolute().parent.is_dir():
             raise OutputError(
                 "E_OUTPUT",
@@ -100,8 +93,10 @@ def data(
         reading = track(
             cases, "reading", console=ERRORS, transient=True, disable=not ERRORS.is_terminal
         )
-        facts = [describe_case(case, labels) for case in reading]
-        description = {"source": str(root), "layout": find_layout(root).value, **summarise(facts)}
+        facts = [describe_case(case, labels, task=declared) for case in reading]
+        layout = find_layout(root, task=declared)
+        found = summarise(facts, task=declared)
+        description = {"source": str(root), "layout": layout.value, **found}
         for table in description_tables(description):
             Console().print(table)
         if json_file is not None:
@@ -128,6 +123,7 @@ def split(
         int | None, typer.Option(help="Folds for cross-validation instead of a validation part.")
     ] = None,
     seed: Annotated[int, typer.Option(help="The same seed draws the same patients.")] = 0,
+    task: TaskOption = None,
 ) -> None:
     """Divide the labelled cases by patient into training, validation and test, or into folds and
     test.
@@ -138,7 +134,9 @@ def split(
                 "E_USAGE",
                 "--folds goes without --validation: each fold validates once. Leave one out.",
             )
-        cases = labelled_cases(given_source(source, data), parse_patterns(pattern or []))
+        root, declared = given_source(source, data), chosen_task(task)
+        patterns = parse_patterns(pattern or [], task=declared)
+        cases = labelled_cases(root, patterns, task=declared)
         if folds is not None:
             drawn = draw_folds(cases, n_folds=folds, test_share=test, seed=seed)
         else:

@@ -24,6 +24,7 @@ from bundle.cli.options import (
     exit_codes,
     expanded,
     given_source,
+    task_name,
 )
 from bundle.cohorts.case_outcome import OK, CaseOutcome
 from bundle.cohorts.cohort_evaluation import evaluate_network, evaluate_predictions, judged_cases
@@ -118,7 +119,8 @@ def evaluate(
     same code.
     """
     with exit_codes():
-        root, patterns = given_source(source, data), pattern_setting(pattern or [])
+        root, declared = given_source(source, data), chosen_task(task_name(task, settings))
+        patterns = pattern_setting(pattern or [], task=declared)
         given = {
             "dataset_dir": root,
             "patterns": patterns,
@@ -133,12 +135,11 @@ def evaluate(
             "device_name": device,
         }
         values = all_settings(defaults, given, settings)
-        declared = chosen_task(values.get("task_name"))
         check_numbering("--labels", labels, declared, AUTO)
         check_numbering("--prediction-labels", numbering, declared)
         if predictions is not None:
             _check_alone(checkpoint=checkpoint, overlay=overlay, set=settings)
-            cases = chosen_cases(judged_cases(root, patterns), split_file, part)
+            cases = chosen_cases(judged_cases(root, patterns, task=declared), split_file, part)
             with reporting("judging", len(cases)) as report:
                 outcomes = evaluate_predictions(
                     cases,
@@ -151,7 +152,7 @@ def evaluate(
                     task=declared,
                 )
         else:
-            listed = cases_to_judge(root, values.get("patterns"), tell=False)
+            listed = cases_to_judge(root, values.get("patterns"), tell=False, task=declared)
             cases = chosen_cases(listed, values.get("split_file"), values["part"])
             with reporting("judging", len(cases)) as report:
                 outcomes = evaluate_network(

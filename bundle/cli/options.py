@@ -104,6 +104,11 @@ def check_numbering(option: str, name: str | None, task: Task, *others: str) -> 
         )
 
 
+def task_name(task: str | None, settings: Sequence[str] | None) -> str | None:
+    """Return the name of the task that an option or ``--set task_name=...`` gives, if one does."""
+    return task or parse_settings(settings or []).get("task_name")
+
+
 def given_source(source: Path | None, data: Sequence[Path] | None) -> Path:
     """Return the data of a command, which may be named by position or as ``--data``.
 

@@ -120,12 +120,12 @@ def _cases(
                 "--case-id goes with named files; folders and lists give their own names. Leave it"
                 " out.",
             )
-        return list_cases(source, parse_patterns(pattern or []))
+        return list_cases(source, parse_patterns(pattern or [], task=task), task=task)
     if pattern:
         raise UsageError(
             "E_USAGE", "--pattern goes with a folder; named files need none. Leave it out."
         )
-    name = case_id or case_name(*files.values())
+    name = case_id or case_name(*files.values(), task=task)
     return ({"case_id": check_case_id(name), "image": files},)
 
 

@@ -12,6 +12,8 @@ from bundle.cli.options import (
     DataOption,
     PatternOption,
     SourceArgument,
+    TaskOption,
+    chosen_task,
     exit_codes,
     expanded,
     given_source,
@@ -45,6 +47,7 @@ def ask(
         list[str] | None,
         typer.Option("--set", help="Option of the request, as KEY=VALUE; may be repeated."),
     ] = None,
+    task: TaskOption = None,
     timeout: Annotated[
         float, typer.Option(min=1, help="Seconds that the server may take for a case.")
     ] = 3600,
@@ -57,9 +60,13 @@ def ask(
         logging.CRITICAL
     )  # it would print a server's broken headers as they are
     with exit_codes():
-        cases = list_cases(given_source(source, data), parse_patterns(pattern or []))
+        declared = chosen_task(task)
+        patterns = parse_patterns(pattern or [], task=declared)
+        cases = list_cases(given_source(source, data), patterns, task=declared)
         options, token = parse_settings(settings or []), os.environ.get(TOKEN)
-        client = LabelServer(server, model, options=options, token=token, timeout_s=timeout)
+        client = LabelServer(
+            server, model, options=options, token=token, timeout_s=timeout, task=declared
+        )
         with reporting("asking", len(cases)) as report:
             outcomes = ask_server(client, cases, out, report=report)
         summarise(outcomes, out)

@@ -22,6 +22,7 @@ from bundle.cli.options import (
     exit_codes,
     expanded,
     given_source,
+    task_name,
 )
 from bundle.errors import UsageError
 from bundle.names.patterns import pattern_setting
@@ -101,14 +102,14 @@ def train(
     """
     with exit_codes(), _stoppable():
         root = given_source(source, data)
+        declared = chosen_task(task_name(task, settings))
         given = {
             "epochs": epochs,
             "split_file": split_file,
-            "patterns": pattern_setting(pattern or []),
+            "patterns": pattern_setting(pattern or [], task=declared),
             "task_name": task,
         }
         values = all_settings({"device_name": device}, given, settings)
-        declared = chosen_task(values.get("task_name"))
         weights = train_stages(
             root,
             out,

@@ -87,7 +87,7 @@ def evaluate_predictions(
     declared = numbering or task.default_numbering.name
     facts = {"predictions": printable(str(predictions)), "convention": declared}
     judged = EvaluationReport(out, empty=empty, facts=facts, task=task)
-    load = LoadCased(with_label=True, label_convention=label_convention)
+    load = LoadCased(with_label=True, label_convention=label_convention, task=task)
 
     def judge(case: dict[Any, Any]) -> dict[str, Any]:
         case_id = str(case["case_id"])
@@ -104,7 +104,9 @@ def evaluate_predictions(
         judged.add(judgement)
         return result
 
-    runner = CaseRunner(lambda: judge, cases, out, report=report, columns=judged_columns())
+    runner = CaseRunner(
+        lambda: judge, cases, out, report=report, columns=judged_columns(task), task=task
+    )
     return _run(runner, judged)
 
 
@@ -127,7 +129,7 @@ def judged_cases(
     root = source.expanduser()
     if is_folder_of_truths(root, task=task):
         return list_truths(root)
-    return cases_to_judge(root, patterns, need_images=False)
+    return cases_to_judge(root, patterns, need_images=False, task=task)
 
 
 def finish(report: EvaluationReport, outcomes: Sequence[CaseOutcome]) -> None:

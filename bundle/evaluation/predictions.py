@@ -98,7 +98,7 @@ def read_prediction(
             not have.
     """
     try:
-        predicted = read_label_map(path, case_id=case_id, declared=numbering)
+        predicted = read_label_map(path, case_id=case_id, declared=numbering, task=task)
         found, own = predicted.values, predicted.grid
     except CaseError as error:
         if error.code != "E_4D":

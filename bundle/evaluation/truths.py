@@ -75,7 +75,7 @@ def load_truth(
         CaseError: the label cannot be read, or its numbering is not certain.
     """
     case_id = str(case["case_id"])
-    label = read_label_map(Path(case["label"]), case_id=case_id, declared=declared)
+    label = read_label_map(Path(case["label"]), case_id=case_id, declared=declared, task=task)
     warnings = tuple(f"label: {text}" for text in label.warnings)
     nothing = np.broadcast_to(np.float32(0), (task.n_modalities, *label.grid.shape)).copy()
     return {

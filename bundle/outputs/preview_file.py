@@ -48,7 +48,9 @@ class PreviewFile:
         maps: Maps = {}
         for output in self.shown:
             maps |= output.maps(result)
-        images = {modality: _read_again(record, modality) for modality in record.modalities}
+        images = {
+            modality: _read_again(record, modality, self.task) for modality in record.modalities
+        }
         (name,) = self.names(record)
         draw_preview(
             folder / name,
@@ -60,10 +62,10 @@ class PreviewFile:
         )
 
 
-def _read_again(record: CaseRecord, modality: str) -> NDArray[np.float32]:
+def _read_again(record: CaseRecord, modality: str, task: Task) -> NDArray[np.float32]:
     """Read what was segmented, and nothing else: somebody may have replaced the file meanwhile."""
     entry = record.inputs[modality]
-    volume = read_input(entry, record.grid, case_id=record.case_id, modality=modality)
+    volume = read_input(entry, record.grid, case_id=record.case_id, modality=modality, task=task)
     if volume.sha256 != entry["sha256"]:
         raise CaseError(
             "E_CHANGED",

@@ -214,12 +214,12 @@ class _Asked:
 
     def __call__(self, case: dict[str, Any]) -> dict[str, Any]:
         case_id, task = str(case["case_id"]), self.server.task
-        files = case_files(case)
+        files = case_files(case, task=task)
         inputs = {modality: input_facts(value, case_id) for modality, value in files.items()}
         check_answer_free(self.out / case_id, case_id, inputs)
         content, facts = self.server.segment(files, case_id)
-        grid = case_grid(*next(iter(files.items())), case_id)
-        label = checked_label(content, self.server.numbering, grid, case_id)
+        grid = case_grid(*next(iter(files.items())), case_id, task)
+        label = checked_label(content, self.server.numbering, grid, case_id, task)
         warnings = [
             *facts.get("warnings", []),
             *label.warnings,

@@ -31,7 +31,7 @@ _MAX_OTHER_BYTES = 2**20
 _TOLERANCE_ML, _TOLERANCE = 0.01, 0.01  # of a volume, for what a server rounds
 
 
-def case_grid(modality: str, image: Any, case_id: str) -> Grid:
+def case_grid(modality: str, image: Any, case_id: str, task: Task) -> Grid:
     """Read the grid of a case from one of its images.
 
     Raises:
@@ -39,12 +39,14 @@ def case_grid(modality: str, image: Any, case_id: str) -> Grid:
     """
     if isinstance(image, Channel):
         return read_channels(
-            image.file, {modality: image.position}, image.n_volumes, case_id=case_id
+            image.file, {modality: image.position}, image.n_volumes, case_id=case_id, task=task
         )[modality].grid
-    return read_volume(Path(image), case_id=case_id, modality=modality).grid
+    return read_volume(Path(image), case_id=case_id, modality=modality, task=task).grid
 
 
-def checked_label(content: bytes, numbering: Numbering, grid: Grid, case_id: str) -> LabelMap:
+def checked_label(
+    content: bytes, numbering: Numbering, grid: Grid, case_id: str, task: Task
+) -> LabelMap:
     """Read a label map that must lie on a grid.
 
     Args:
@@ -52,6 +54,7 @@ def checked_label(content: bytes, numbering: Numbering, grid: Grid, case_id: str
         numbering: that its values must have.
         grid: of the case.
         case_id: for messages.
+        task: whose labels these are.
 
     Raises:
         CaseError: E_SERVER, it is damaged or holds other values; E_GRID, it lies elsewhere.
@@ -61,7 +64,7 @@ def checked_label(content: bytes, numbering: Numbering, grid: Grid, case_id: str
         with temporary_folder() as folder:
             path = folder / "answer.nii.gz"
             path.write_bytes(content)
-            label = _read(path, numbering.name, case_id)
+            label = _read(path, numbering.name, case_id, task)
     except CaseError as error:
         raise CaseError(
             "E_SERVER",
@@ -141,9 +144,9 @@ def save_answer(
     return written
 
 
-def _read(path: Path, numbering: str, case_id: str) -> LabelMap:
+def _read(path: Path, numbering: str, case_id: str, task: Task) -> LabelMap:
     try:
-        return read_label_map(path, case_id=case_id, declared=numbering)
+        return read_label_map(path, case_id=case_id, declared=numbering, task=task)
     except CaseError as error:
         raise CaseError(error.code, str(error).replace(f"{path}", "answer")) from None
 

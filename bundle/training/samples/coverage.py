@@ -43,11 +43,11 @@ def hide_modalities(
     Source: Li et al., SimMLM, arXiv:2507.19264, Fig. A2 of the supplement (coverage of 5 to 50 %).
     """
     shares = _checked(coverage, task)
-    images = {str(case["case_id"]): case_files(case) for case in cases}
+    images = {str(case["case_id"]): case_files(case, task=task) for case in cases}
     for modality in task.in_order(shares):
         for case_id in _to_hide(images, modality, shares[modality], seed):
             del images[case_id][modality]
-    return tuple(_with_files(case, images[str(case["case_id"])]) for case in cases)
+    return tuple(_with_files(case, images[str(case["case_id"])], task) for case in cases)
 
 
 def trainable_cases(
@@ -72,7 +72,7 @@ def trainable_cases(
     Raises:
         UsageError: E_EXPERTS, no case has one of the modalities.
     """
-    there = {modality for case in cases for modality in case_files(case)}
+    there = {modality for case in cases for modality in case_files(case, task=task)}
     missing = [modality for modality in modalities if modality not in there]
     if not cases or not missing:
         return cases
@@ -93,8 +93,10 @@ def trainable_cases(
     return cases
 
 
-def _with_files(case: Item, files: Mapping[str, Any]) -> Item:
-    label = case_label(case)  # looked for beside the images, which are no folder any more
+def _with_files(case: Item, files: Mapping[str, Any], task: Task) -> Item:
+    label = case_label(
+        case, task=task
+    )  # looked for beside the images, which are no folder any more
     return {**case, "image": files, **({} if label is None else {"label": label})}
 
 
