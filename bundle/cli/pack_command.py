@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bundle.cli.options import exit_codes, expanded
+from bundle.cli.options import CheckpointOption, TaskOption, exit_codes, expanded
 from bundle.serving.bundle_archive import pack as write_pack
 
 
@@ -22,10 +22,12 @@ def pack(
     folder: Annotated[
         bool, typer.Option("--folder", help="Write a folder instead of a zip file.")
     ] = False,
+    task: TaskOption = None,
+    checkpoint: CheckpointOption = None,
 ) -> None:
     """Pack configs, weights, code and docs into one bundle that runs without installing this
     package.
     """
     with exit_codes():
-        files = write_pack(out, as_folder=folder)
+        files = write_pack(out, as_folder=folder, task=task, checkpoint=checkpoint)
         typer.echo(f"{out}: {len(files)} files")

@@ -2,16 +2,22 @@
 take it.
 """
 
+import re
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bundle.configuration import bundle_root, load_config
-from bundle.errors import OutputError
+from bundle.configuration import bundle_root, load_config, own_task
+from bundle.errors import OutputError, SetupError
 from bundle.files.atomic_file import appearing_at_once, cause_of
 from bundle.files.folder_owner import sweep
-from bundle.files.json_file import json_bytes
+from bundle.files.hashes import sha256_of
+from bundle.files.json_file import json_bytes, parse_json
 from bundle.files.staged_folder import settle, temporary_folder
+from bundle.plain_text import printable
+from bundle.serving.task_metadata import metadata_for
+from bundle.tasks.task import Task
+from bundle.tasks.task_file import load_task, task_names
 
 NAME = "simmlm"
 """Folder of the packed bundle; MONAI Label calls the model by it."""
@@ -42,11 +48,33 @@ _PATTERNS = (
     "models/*.md",
     "models/*.py",
 )
+METADATA = "configs/metadata.json"
+CARD = """\
+# Weights that a user trained
+
+Task: {task}. SHA-256: {digest}. They are not the weights that the other pages tell of.
+
+## Training
+
+This page does not know of it.
+
+## Measured
+
+Nothing that this page knows of: judge them with `simmlm evaluate` before anybody uses them.
+"""
+_PLAIN_NAME = re.compile(r"[\w-]+")
+_TASK_NAME = re.compile(rb"(?m)^task_name: \S+")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can say
 _UNIX, _FILE_MODE = 3, 0o100644
 
 
-def pack(target: Path, *, as_folder: bool = False) -> list[str]:
+def pack(
+    target: Path,
+    *,
+    as_folder: bool = False,
+    task: str | Path | None = None,
+    checkpoint: Path | None = None,
+) -> list[str]:
     """Write everything that the bundle needs to run without an installation, and nothing else.
 
     The same files give the same bytes, also from an unpacked bundle. The weights are checked first.
@@ -55,19 +83,33 @@ def pack(target: Path, *, as_folder: bool = False) -> list[str]:
         target: the zip file, which holds one folder ``simmlm``, and may replace nothing but an
             earlier one; or that folder itself, which must not exist.
         as_folder: write a folder.
+        task: name or file of the task that the packed bundle is for; the bundle's own if left out.
+        checkpoint: weights to pack, with their checksum beside them; the bundle's own if left out.
 
     Returns:
         The files, relative to the bundle's folder, sorted.
 
     Raises:
-        SetupError: the weights do not fit their checksum or the configured network; nothing was
-            written.
+        SetupError: the weights do not fit their checksum or the task's network, or there is no such
+            task; nothing was written.
         OutputError: the target cannot be written, or is somebody else's file; nothing half-written
             is left.
     """
     _check_target(target, as_folder=as_folder)
-    load_config("inference.yaml", {}).get_parsed_content("verified")
-    files = dict(sorted(_contents(bundle_root())))
+    declared = load_task(own_task() if task is None else task)
+    given = {"task_name": task, "checkpoint": checkpoint}
+    values = {name: value for name, value in given.items() if value is not None}
+    load_config("inference.yaml", values).get_parsed_content("verified")
+    files = dict(_contents(bundle_root()))
+    if task is not None:
+        files |= _declaration(declared, task)
+    if declared.name != own_task():
+        files |= _of_task(files, declared)
+    if checkpoint is not None:
+        files |= _of_weights(checkpoint, declared)
+    for config, overlays in GENERATED.items():
+        files[f"configs/{config}.json"] = config_json(config, overlays, task_name=declared.name)
+    files = dict(sorted(files.items()))
     sweep(target.absolute().parent, deep=False)  # what a run left that was killed while it packed
     if as_folder:
         _write_folder(target, files)
@@ -76,15 +118,17 @@ def pack(target: Path, *, as_folder: bool = False) -> list[str]:
     return list(files)
 
 
-def config_json(name: str, overlays: Sequence[str] = ()) -> bytes:
+def config_json(name: str, overlays: Sequence[str] = (), *, task_name: str | None = None) -> bytes:
     """Return a config as one JSON file, without its comments.
 
     Args:
         name: of the YAML file in ``configs``, without its ending.
         overlays: names of those that are merged over it.
+        task_name: of the task that it is for; as the file says if left out.
     """
     files = [bundle_root() / "configs" / f"{overlay}.yaml" for overlay in overlays]
     config = load_config(f"{name}.yaml", {"bundle_root": "."}, files).get()
+    config["task_name"] = task_name or config["task_name"]
     config.pop("_meta_")  # MONAI's parser adds it, for the metadata
     return json_bytes(config)
 
@@ -96,8 +140,39 @@ def _contents(root: Path) -> Iterator[tuple[str, bytes]]:
                 part.startswith((".", "__pycache__")) for part in path.relative_to(root).parts
             ):
                 yield path.relative_to(root).as_posix(), path.read_bytes()
-    for name, overlays in GENERATED.items():
-        yield f"configs/{name}.json", config_json(name, overlays)
+
+
+def _declaration(task: Task, source: str | Path) -> dict[str, bytes]:
+    """Return the file of a task that the bundle does not have yet."""
+    if str(source) in task_names():
+        return {}
+    if task.name in task_names() or not _PLAIN_NAME.fullmatch(task.name):
+        raise SetupError(
+            "E_TASK",
+            f"Task file {source} must have a name of letters and digits that no task of the bundle"
+            f" has, to be packed; got {printable(task.name)!r}. Change its name.",
+        )
+    return {f"configs/tasks/{task.name}.yaml": Path(source).read_bytes()}
+
+
+def _of_task(files: Mapping[str, bytes], task: Task) -> dict[str, bytes]:
+    """Return the files that say something else where the bundle is for another task."""
+    described = metadata_for(task, parse_json(files[METADATA]))
+    changed = {METADATA: json_bytes(described)}
+    for name in ("configs/inference.yaml", "configs/train.yaml"):
+        changed[name] = _TASK_NAME.sub(b"task_name: " + task.name.encode(), files[name])
+    return changed
+
+
+def _of_weights(checkpoint: Path, task: Task) -> dict[str, bytes]:
+    """Return the files of weights that are not the bundle's own, with a card that says so."""
+    content = checkpoint.read_bytes()
+    digest = sha256_of(content)
+    return {
+        "models/model.pt": content,
+        "models/model.pt.sha256": f"{digest}  model.pt\n".encode(),
+        "models/README.md": CARD.format(task=task.title, digest=digest).encode(),
+    }
 
 
 def _check_target(target: Path, *, as_folder: bool) -> None:

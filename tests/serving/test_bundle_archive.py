@@ -12,15 +12,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from monai.bundle import ConfigParser
 from typer.testing import CliRunner
 
 from bundle import configuration
 from bundle.cli.app import app
-from bundle.configuration import bundle_root, config_files
+from bundle.configuration import bundle_root, config_files, load_config
 from bundle.errors import OutputError, SetupError
 from bundle.serving.bundle_archive import GENERATED, NAME, pack
+from bundle.serving.task_metadata import metadata_for
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.weights.checkpoints import export_weights, file_sha256
 
 ROOT = bundle_root()
 TEXT = (".md", ".py", ".yaml", ".json", ".conf", ".txt", ".sh", ".sha256")
@@ -225,6 +229,68 @@ def test_the_train_task_of_monai_label_goes_on_from_the_weights_in_the_pack(fold
     assert generated["start_from"] == "@checkpoint" != own["start_from"]
     assert generated["run"][:2] == own["run"]
     assert "replace_weights" in generated["run"][2]
+
+
+@pytest.fixture
+def lesion_bundle(task_file, tmp_path) -> Path:
+    """The bundle packed for a task of one's own, with weights of its network."""
+    parser = load_config("inference.yaml", {"task_name": task_file})
+    network = parser.get_parsed_content("network_def")
+    torch.save(network.state_dict(), tmp_path / "trained.pt")
+    export_weights(network, tmp_path / "trained.pt", tmp_path / "my.pt")
+    pack(tmp_path / NAME, as_folder=True, task=task_file, checkpoint=tmp_path / "my.pt")
+    return tmp_path / NAME
+
+
+def test_a_bundle_for_another_task_says_so_in_configs_and_metadata(lesion_bundle, task_file):
+    configs = lesion_bundle / "configs"
+    for name in (*GENERATED, "inference.yaml", "train.yaml"):
+        path = configs / (name if name.endswith(".yaml") else f"{name}.json")
+        assert yaml.safe_load(path.read_text(encoding="utf-8"))["task_name"] == "lesions"
+    assert (configs / "tasks" / "lesions.yaml").read_bytes() == task_file.read_bytes()
+    metadata = json.loads((configs / "metadata.json").read_text(encoding="utf-8"))
+    formats = metadata["network_data_format"]
+    assert formats["inputs"]["image"]["channel_def"] == {"0": "flair", "1": "t1", "2": "t2"}
+    assert formats["inputs"]["image"]["num_channels"] == 3
+    labels = {"0": "background", "1": "lesion"}
+    assert formats["outputs"]["pred"]["channel_def"] == labels
+    assert formats["post_processed_outputs"]["pred"]["channel_def"] == labels
+    assert formats["post_processed_outputs"]["pred"]["value_range"] == [0, 1]
+    assert metadata["label_classes"] == "single channel: 0 background, 1 lesion"
+    assert re.search(r"glioma|tumour|BraTS", json.dumps(metadata)) is None
+
+
+def test_a_bundle_for_another_task_holds_its_weights_and_a_card_of_their_own(lesion_bundle):
+    digest = (lesion_bundle / "models" / "model.pt.sha256").read_text().split()[0]
+    assert digest == file_sha256(lesion_bundle / "models" / "model.pt")
+    assert digest in (lesion_bundle / "models" / "README.md").read_text(encoding="utf-8")
+    assert broken_links(lesion_bundle) == []
+
+
+def test_the_shipped_metadata_are_those_of_the_default_task(folder):
+    metadata = json.loads((folder / "configs" / "metadata.json").read_text(encoding="utf-8"))
+    described = metadata_for(DEFAULT_TASK, metadata)
+    for key in ("network_data_format", "label_classes", "pred_classes"):
+        assert described[key] == metadata[key]
+
+
+@pytest.mark.parametrize("name", ["brain_tumours", "a/b", "x: y"])
+def test_a_task_whose_name_the_pack_could_not_hold_is_refused(task_file, tmp_path, name):
+    text = task_file.read_text().replace("name: lesions", f"name: {json.dumps(name)}")
+    task_file.write_text(text)
+    parser = load_config("inference.yaml", {"task_name": task_file})
+    network = parser.get_parsed_content("network_def")
+    torch.save(network.state_dict(), tmp_path / "trained.pt")
+    export_weights(network, tmp_path / "trained.pt", tmp_path / "my.pt")
+    with pytest.raises(SetupError, match="Change its name"):
+        pack(tmp_path / "out.zip", task=task_file, checkpoint=tmp_path / "my.pt")
+    assert not (tmp_path / "out.zip").exists()
+
+
+def test_weights_of_another_task_are_refused_and_nothing_is_written(task_file, tmp_path):
+    with pytest.raises(SetupError, match=r"model\.pt"):
+        pack(tmp_path / "out.zip", task=task_file)
+    assert not (tmp_path / "out.zip").exists()
 
 
 def test_there_is_one_file_of_weights_and_its_checksum(folder):

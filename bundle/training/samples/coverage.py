@@ -94,9 +94,8 @@ def trainable_cases(
 
 
 def _with_files(case: Item, files: Mapping[str, Any], task: Task) -> Item:
-    label = case_label(
-        case, task=task
-    )  # looked for beside the images, which are no folder any more
+    # Looked for beside the images, which are no folder any more.
+    label = case_label(case, task=task)
     return {**case, "image": files, **({} if label is None else {"label": label})}
 
 
