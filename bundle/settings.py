@@ -6,7 +6,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,19 +163,15 @@ SETTINGS: Mapping[str, Kind] = {
     "overwrite": FLAG,
     "maps_dir": optional(PATH),
     "default_maps": choice("none", "entropy", "all"),
-    "patterns": optional(
-        Kind('a mapping from names to patterns, such as {t1c: "*_post*.nii.gz"}', _are_patterns)
-    ),
+    "patterns": optional(Kind("a mapping from names to patterns", _are_patterns)),
     "split_file": optional(PATH),
     "part": optional(WORD),
     "empty": choice("skip", "one"),
     "seed": whole(0, 2**32 - 1),
     "fold": whole(0),
     "validation_share": SHARE,
-    "coverage": Kind(
-        "a mapping from modalities to shares from 0 to 1, such as {t1c: 0.1}", _are_shares
-    ),
-    "trained_experts": Kind("a list of modalities, such as [t1c, t2f]", _are_words),
+    "coverage": Kind("a mapping from modalities to shares from 0 to 1", _are_shares),
+    "trained_experts": Kind("a list of modalities", _are_words),
     "start_from": optional(PATHS),
     "epochs": whole(1),
     "val_interval": whole(1),
@@ -199,8 +195,22 @@ overlay's own value.
 
 
 def kinds_for(task: Task) -> Mapping[str, Kind]:
-    """Return the kinds of the settings where a task is given."""
-    return {**SETTINGS, "label_convention": choice("auto", *task.numberings)}
+    """Return the kinds of the settings where a task is given: its numberings, and rules with
+    examples of it.
+    """
+    name = task.opened_first[0]
+    examples = {
+        "coverage": f"{{{name}: 0.1}}",
+        "trained_experts": f"[{', '.join(task.opened_first[:2])}]",
+    }
+    kinds = {
+        key: replace(SETTINGS[key], rule=f"{SETTINGS[key].rule}, such as {example}")
+        for key, example in examples.items()
+    }
+    patterns = f'a mapping from names to patterns, such as {{{name}: "*_post*.nii.gz"}}'
+    kinds["patterns"] = optional(Kind(patterns, _are_patterns))
+    kinds["label_convention"] = choice("auto", *task.numberings)
+    return {**SETTINGS, **kinds}
 
 
 def check_settings(settings: Mapping[str, Any], missing: Collection[str] = ()) -> None:
