@@ -237,7 +237,7 @@ def test_another_task_gives_the_numbers_the_names_and_the_labels(per_region):
     logits = torch.full((1, *SHAPE), -9.0)
     logits[:, :2] = 9
     grid = grid_from_affine(SHAPE, np.eye(4))
-    inputs = {"ct": {"file": "ct.nii.gz", "sha256": "0" * 64}}
+    inputs = {"t2f": {"file": "t2f.nii.gz", "sha256": "0" * 64}}
     case = {
         "pred": {"logits": logits, "weights": weights},
         "image": torch.ones(2, *SHAPE),
@@ -249,4 +249,4 @@ def test_another_task_gives_the_numbers_the_names_and_the_labels(per_region):
     assert torch.allclose(case["weights"], weights[:, 0], atol=1e-6)
     assert case["result"]["volumes_ml"] == {"lesion": 0.084}
     mean = float(weights[0].mean())
-    assert case["result"]["mean_weights"] == {"ct": {"lesion": pytest.approx(mean, abs=1e-4)}}
+    assert case["result"]["mean_weights"] == {"t2f": {"lesion": pytest.approx(mean, abs=1e-4)}}

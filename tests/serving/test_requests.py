@@ -186,9 +186,10 @@ def test_a_chosen_overlap_acts_as_if_it_stood_in_the_config(tiny_settings, phant
             [case["image"]] * 4, dim=2
         )  # long enough for the overlap to matter
         with torch.inference_mode():
-            return parser.get_parsed_content("inferer")(
+            mixture = parser.get_parsed_content("inferer")(
                 case["image"][None], parser.get_parsed_content("network")
             )
+        return mixture["logits"]
 
     expected = blended({}, overlap=0.6)
     assert torch.equal(blended({"overlap": 0.6}), expected)

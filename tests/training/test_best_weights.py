@@ -122,5 +122,5 @@ def test_a_score_that_is_not_defined_once_replaces_no_judged_weights(network, tm
 
 
 def test_experts_of_another_task_have_its_order():
-    parts = expert_parts(["pet", "ct"], 1, task=SMALL_TASK)
-    assert list(parts.items()) == [("experts.ct", [0]), ("experts.pet", [1])]
+    parts = expert_parts(["t1n", "t2f"], 1, task=SMALL_TASK)
+    assert list(parts.items()) == [("experts.t2f", [0]), ("experts.t1n", [1])]

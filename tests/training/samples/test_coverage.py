@@ -166,11 +166,11 @@ def test_experts_that_were_trained_before_need_no_case_and_the_log_names_them(ca
 
 
 def test_the_modalities_are_those_of_the_task():
-    cases = cases_with([{"ct", "pet"}] * 4)
-    hidden = hide_modalities(cases, {"suv": 0.25}, 0, task=SMALL_TASK)
-    assert len(keeping(hidden, "pet")) == 1
-    assert len(keeping(hidden, "ct")) == 4
-    with pytest.raises(UsageError, match="coverage: modality must be one of ct, pet, suv"):
+    cases = cases_with([{"t1n", "t2f"}] * 4)
+    hidden = hide_modalities(cases, {"FLAIR": 0.25}, 0, task=SMALL_TASK)
+    assert len(keeping(hidden, "t2f")) == 1
+    assert len(keeping(hidden, "t1n")) == 4
+    with pytest.raises(UsageError, match="coverage: modality must be one of flair, t1n, t2f; got"):
         hide_modalities(cases, {"t1c": 0.25}, 0, task=SMALL_TASK)
-    with pytest.raises(UsageError, match="--experts ct "):
-        trainable_cases(cases_with([{"ct"}]), ["pet"], task=SMALL_TASK)
+    with pytest.raises(UsageError, match="--experts t2f,t1n "):
+        trainable_cases(cases, [*SMALL_TASK.modality_names, "t1c"], task=SMALL_TASK)
