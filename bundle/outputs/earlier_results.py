@@ -14,12 +14,17 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bundle.datasets.decathlon import Channel
-from bundle.datasets.listing import case_files
 from bundle.errors import CaseError, OutputError, find_user_error
 from bundle.files.atomic_file import cause_of, whole_file
 from bundle.files.json_file import json_bytes, parse_json
 from bundle.files.staged_folder import move_into
+from bundle.outputs.recorded_inputs import (
+    Inputs,
+    files_of,
+    have_same_bytes,
+    is_certainly_other,
+    is_same_input,
+)
 from bundle.plain_text import printable
 
 LOGGER = logging.getLogger("simmlm")
@@ -31,8 +36,6 @@ _UNFINISHED = ".simmlm.unfinished"
 """Lists the files of this program in a folder while they are replaced, and after a kill in the
 middle of it.
 """
-
-Inputs = Mapping[str, Mapping[str, Any]]
 
 
 def check_free(
@@ -72,13 +75,13 @@ def check_free(
     if (
         earlier is not None
         and not overwrite
-        and not _have_same_bytes(earlier.get("inputs", {}), inputs)
+        and not have_same_bytes(earlier.get("inputs", {}), inputs)
     ):
         raise CaseError(
             EXISTS,
             f"Case {case_id}: {folder} holds the result of another input or of an older content of"
-            f" the same files, {_listed(earlier.get('inputs', {}))}; got {_listed(inputs)}. Choose"
-            " another output folder or case name, or replace it with --overwrite.",
+            f" the same files, {files_of(earlier.get('inputs', {}))}; got {files_of(inputs)}."
+            " Choose another output folder or case name, or replace it with --overwrite.",
         )
 
 
@@ -91,29 +94,8 @@ def read_result(folder: Path, case_id: str) -> dict[str, Any] | None:
     if not isinstance(facts, dict) or not isinstance(facts.get("inputs", {}), dict):
         return None
     versions = facts.get("versions")
-    return (
-        facts
-        if "server" in facts or (isinstance(versions, dict) and "simmlm" in versions)
-        else None
-    )
-
-
-def is_same_input(earlier: Inputs, now: Inputs) -> bool:
-    """Whether two records are of one input: each modality of both is the same file, or has the
-    same bytes.
-    """
-    common = earlier.keys() & now.keys()
-    return bool(common) and all(
-        _is_same_file(earlier[modality], now[modality]) for modality in common
-    )
-
-
-def _have_same_bytes(earlier: Inputs, now: Inputs) -> bool:
-    """Whether each modality that two records share has the same bytes in both."""
-    common = earlier.keys() & now.keys()
-    return bool(common) and all(
-        _are_same_bytes(earlier[modality], now[modality]) for modality in common
-    )
+    is_ours = "server" in facts or (isinstance(versions, dict) and "simmlm" in versions)
+    return facts if is_ours else None
 
 
 def mark_unfinished(
@@ -142,12 +124,10 @@ def set_aside(case: Mapping[str, Any], error: BaseException, output_dir: Path | 
     case_id = str(case["case_id"])
     folder = Path(output_dir) / case_id
     known = find_user_error(error)
-    earlier = (
-        None
-        if known is not None and known.code in (EXISTS, "E_CASE_ID")
-        else read_result(folder, case_id)
-    )
-    if earlier is None or _is_certainly_other(case, earlier.get("inputs", {})):
+    if known is not None and known.code in (EXISTS, "E_CASE_ID"):
+        return
+    earlier = read_result(folder, case_id)
+    if earlier is None or is_certainly_other(case, earlier.get("inputs", {})):
         return
     try:
         _move(folder, case_id, earlier)
@@ -187,36 +167,6 @@ def _place_for(folder: Path, case_id: str, inputs: Inputs) -> Path:
         number += 1
 
 
-def _is_certainly_other(case: Mapping[str, Any], inputs: Inputs) -> bool:
-    """Whether a case that could not be read is another one than that of a result; in doubt it
-    is not.
-    """
-    try:
-        files = case_files(case)
-    except Exception:  # why the case failed, most often
-        return False
-    common = files.keys() & inputs.keys()
-    return bool(common) and not all(
-        inputs[name].get("file") == _file(files[name]) for name in common
-    )
-
-
-def _file(value: Any) -> str:
-    return str(value.file if isinstance(value, Channel) else value)
-
-
-def _is_same_file(one: Any, other: Mapping[str, Any]) -> bool:
-    if not isinstance(one, Mapping) or one.get("channel") != other.get("channel"):
-        return False
-    is_path = one.get("file") == other["file"] and other["file"] != "array"
-    return is_path or _are_same_bytes(one, other)
-
-
-def _are_same_bytes(one: Any, other: Mapping[str, Any]) -> bool:
-    is_entry = isinstance(one, Mapping) and one.get("channel") == other.get("channel")
-    return is_entry and one.get("sha256") == other["sha256"]
-
-
 def _owned(
     folder: Path, case_id: str, earlier: Mapping[str, Any] | None, possible: Iterable[str]
 ) -> frozenset[str]:
@@ -225,17 +175,10 @@ def _owned(
     """
     if earlier is None:
         return frozenset(_names_in(_read_note(folder)))
-    beside = [
-        name for name in possible if not name.endswith(".nii.gz")
-    ]  # pictures and the like, whoever drew them
-    return frozenset(
-        [
-            f"{case_id}.json",
-            *_names_in(earlier.get("maps")),
-            *_names_in(earlier.get("companions")),
-            *beside,
-        ]
-    )
+    listed = [*_names_in(earlier.get("maps")), *_names_in(earlier.get("companions"))]
+    # Pictures and the like, whoever drew them.
+    beside = [name for name in possible if not name.endswith(".nii.gz")]
+    return frozenset([f"{case_id}.json", *listed, *beside])
 
 
 def _read_note(folder: Path) -> Any:
@@ -294,8 +237,3 @@ def _remove_if_empty(folder: Path) -> None:
         folder.rmdir()
     except OSError:
         LOGGER.debug("%s is not empty", folder)
-
-
-def _listed(inputs: Inputs) -> str:
-    files = [str(entry.get("file", "?")) for entry in inputs.values() if isinstance(entry, Mapping)]
-    return ", ".join(files) or "of which it does not tell the files"

@@ -1,7 +1,6 @@
 """What of a case stands in the table and on the terminal."""
 
 import csv
-from dataclasses import replace
 
 from bundle.cohorts.case_outcome import (
     FAILED,
@@ -14,8 +13,7 @@ from bundle.cohorts.case_outcome import (
     segmentation_columns,
 )
 from bundle.files.atomic_file import write_csv
-from bundle.tasks.default import DEFAULT_TASK
-from bundle.tasks.task import Label, Region
+from tests.other_task import LESIONS
 
 RESULT = {
     "modalities": ["t1c", "t2f"],
@@ -59,17 +57,6 @@ WARNINGS = ["b: warning: t1c: odd", r"b: warning: t2f: odd\x1b[2J"]
 def test_each_warning_is_one_line_after_the_case():
     assert describe_warnings(CaseOutcome("b", OK, result=RESULT)) == WARNINGS
     assert describe_warnings(CaseOutcome("b", FAILED, "E_CRC: damaged")) == []
-
-
-LESIONS = replace(
-    DEFAULT_TASK,
-    finding="lesion",
-    labels=(Label(1, "white matter lesion", "#ff0000"),),
-    regions=(Region("LES", "lesion", (1,), "#ff0000"),),
-    numberings={"plain": replace(DEFAULT_TASK.default_numbering, name="plain", values={1: 1})},
-    collections=(),
-    outlined_first=(),
-)
 
 
 def test_columns_and_words_are_those_of_the_task(caplog):

@@ -8,7 +8,8 @@ import pytest
 
 from bundle.errors import CaseError, OutputError
 from bundle.outputs import publication as publishing
-from bundle.outputs.earlier_results import is_same_input, read_result, set_aside
+from bundle.outputs.earlier_results import read_result, set_aside
+from bundle.outputs.recorded_inputs import is_same_input
 from bundle.tasks.default import DEFAULT_TASK
 from tests.outputs.test_map_writer import make_case, names, writer
 

@@ -15,10 +15,9 @@ from bundle.outputs.case_output import CaseOutputs
 from bundle.outputs.map_writer import MapWriter
 from bundle.outputs.output_list import case_outputs
 from bundle.tasks.default import DEFAULT_TASK
-from bundle.tasks.numberings import Numbering
-from bundle.tasks.task import Label, Region
 from bundle.volumes.geometry import grid_from_affine
 from bundle.volumes.image_volume import read_volume
+from tests.other_task import LESIONS
 from tests.volumes.nifti_samples import save, scan
 
 MODALITIES, REGIONS = DEFAULT_TASK.modality_names, DEFAULT_TASK.region_names
@@ -376,20 +375,6 @@ def test_a_file_of_somebody_else_with_the_name_of_an_output_is_never_replaced(tm
     assert (tmp_path / "case7" / "case7_report.txt").read_text() == "of an expert"
 
 
-LESIONS = replace(
-    DEFAULT_TASK,
-    modalities=DEFAULT_TASK.modalities[2:],
-    labels=(Label(1, "lesion", "#ff0000"),),
-    regions=(Region("LES", "lesion", (1,), "#ff0000"),),
-    numberings={"plain": Numbering("plain", {7: 1})},
-    collections=(),
-    outlined_first=(),
-    anatomy=None,
-    shown_first=("t2w", "t2f"),
-    opened_first=("t2f", "t2w"),
-)
-
-
 def test_the_files_of_another_task_are_named_by_its_modalities_regions_and_labels(tmp_path):
     inputs = {"t2f": {"file": str(save(tmp_path / "t2f.nii.gz", data=scan(SHAPE), affine=AFFINE))}}
     read = read_volume(tmp_path / "t2f.nii.gz", case_id="case7", modality="t2f")
@@ -401,7 +386,7 @@ def test_the_files_of_another_task_are_named_by_its_modalities_regions_and_label
         "entropy": torch.zeros(2, *SHAPE),
         "weights": torch.ones(2, *SHAPE),
         "record": CaseRecord("case7", inputs, (), read.grid).to_json(),
-        "result": {"volumes_ml": {"lesion": 0.1}},
+        "result": {"volumes_ml": {"white matter lesion": 0.1}},
     }
     options = {"entropy_per_region": True, "preview": True, "slicer": True}
     folder = write(tmp_path / "out", case, task=LESIONS, **options)
@@ -414,10 +399,10 @@ def test_the_files_of_another_task_are_named_by_its_modalities_regions_and_label
     facts = json.loads((folder / "case7.json").read_text(encoding="utf-8"))
     assert facts["labels"] == {
         "convention": "plain",
-        "values": {"0": "background", "7": "lesion"},
+        "values": {"0": "background", "7": "white matter lesion"},
     }
     assert facts["opened_first"] == ["t2f", "t2w"]
     assert (folder / "case7_seg.ctbl").read_text().splitlines()[2:] == [
         "0 background 0 0 0 0",
-        "7 lesion 255 0 0 255",
+        "7 white_matter_lesion 255 0 0 255",
     ]

@@ -23,11 +23,16 @@ from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.names.file_names import find_images
 from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.serving.bundle_archive import NAME, pack
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "SIMMLM_LABEL_SERVER"
-SETS = {"whole": MODALITIES, "three": ("t1n", "t2w", "t2f"), "two": ("t1c", "t2f"), "one": ("t2w",)}
+SETS = {
+    "whole": DEFAULT_TASK.modality_names,
+    "three": ("t1n", "t2w", "t2f"),
+    "two": ("t1c", "t2f"),
+    "one": ("t2w",),
+}
 START_LIMIT_S = 180
 
 

@@ -15,8 +15,7 @@ from bundle.datasets.listing import list_cases
 from bundle.serving.bundle_archive import NAME
 from bundle.serving.label_server import LabelServer, ask_server
 from bundle.serving.requests import MAPS, NUMBERING, OVERLAP
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import LABEL_NAMES, to_convention
+from bundle.tasks.default import DEFAULT_TASK
 from tests.server.conftest import SETS
 
 pytestmark = pytest.mark.server
@@ -51,7 +50,9 @@ def upload(server, store, name) -> str:
 def test_the_client_is_told_labels_and_options_and_that_there_is_nothing_to_train(server):
     info = requests.get(f"{server.url}/info/", timeout=60).json()
     model = info["models"][NAME]
-    assert model["labels"] == {name: value for value, name in LABEL_NAMES.items() if value}
+    assert model["labels"] == {
+        name: value for value, name in DEFAULT_TASK.label_names.items() if value
+    }
     assert set(model["config"]) == {"device", "model_filename"}
     assert all(
         option in model["description"] for option in (OVERLAP, "modalities", NUMBERING, MAPS)
@@ -110,7 +111,9 @@ def test_slicer_gets_an_nrrd_with_label_names_and_the_facts_of_the_case(
     for geometry in ("GetOrigin", "GetSpacing", "GetDirection"):
         assert np.allclose(getattr(found, geometry)(), getattr(expected, geometry)(), atol=1e-4)
     facts, record = json.loads(params), json.loads((segmented / name / f"{name}.json").read_text())
-    assert facts["label_names"] == {label: value for value, label in LABEL_NAMES.items() if value}
+    assert facts["label_names"] == {
+        label: value for value, label in DEFAULT_TASK.label_names.items() if value
+    }
     for key in (
         "modalities",
         "missing",
@@ -120,7 +123,7 @@ def test_slicer_gets_an_nrrd_with_label_names_and_the_facts_of_the_case(
         "warnings",
     ):
         assert facts[key] == record[key]
-    assert facts["modalities"] == [m for m in MODALITIES if m in SETS[name]]
+    assert facts["modalities"] == [m for m in DEFAULT_TASK.modality_names if m in SETS[name]]
 
 
 def test_a_chosen_overlap_gives_what_segment_gives_with_it(server, store, tmp_path):
@@ -148,7 +151,7 @@ def test_a_chosen_numbering_is_that_of_the_label_map(server, segmented, tmp_path
         answer.content,
         label_of(segmented, "two"),
         tmp_path,
-        lambda label: to_convention(label, numbering),
+        lambda label: DEFAULT_TASK.numbering(numbering).write(label),
     )
 
 
@@ -244,7 +247,7 @@ def test_simmlm_ask_sends_a_whole_data_set_and_saves_what_segment_gives(
         )
         facts = json.loads((tmp_path / "out" / name / f"{name}.json").read_text())
         assert facts["modalities"] == [
-            modality for modality in MODALITIES if modality in SETS[name]
+            modality for modality in DEFAULT_TASK.modality_names if modality in SETS[name]
         ]
 
 

@@ -15,9 +15,10 @@ import pytest
 from typer.testing import CliRunner
 
 from bundle.cli.app import app
-from bundle.errors import SetupError, UsageError
+from bundle.errors import CaseError, SetupError, UsageError
 from bundle.names.file_names import find_images
 from bundle.serving.label_server import LabelServer, ask_server
+from tests.other_task import LESIONS
 from tests.serving.raw_servers import head, raw_server
 
 BOUNDARY = "b0undary"
@@ -624,3 +625,15 @@ def test_an_older_answer_is_outdated_when_the_case_fails(server, case, tmp_path)
     assert ask(server, case, tmp_path).status == "failed"
     assert not (tmp_path / "case7" / "case7.json").exists()
     assert (tmp_path / "case7" / "outdated" / "case7_seg.nii.gz").exists()
+
+
+def test_answers_of_a_model_of_another_task_are_read_with_its_names_and_values(server, case):
+    files = {"t2f": case["image"]["t1c"]}
+    facts = {"modalities": ["t2f"], "volumes_ml": {"white matter lesion": 1.5}}
+    server.answer = multipart(facts, label_map(case, value=1))
+    client = LabelServer(server.url, task=LESIONS)
+    assert client.numbering.name == "plain"
+    assert client.segment(files, "case7")[1] == facts
+    server.answer = multipart({**FACTS, "modalities": ["t2f"]}, label_map(case, value=1))
+    with pytest.raises(CaseError, match="must be ml of white matter lesion"):
+        client.segment(files, "case7")

@@ -14,6 +14,7 @@ from bundle.names.file_names import find_images
 from bundle.serving.requests import MAP_SETS, AnswerRequestd, TakeRequestd
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.weights.checkpoints import file_sha256, sidecar
+from tests.other_task import LESIONS
 from tests.outputs.test_map_writer import AFFINE, make_case
 
 CHOICES = {
@@ -236,3 +237,16 @@ def test_maps_that_cannot_be_kept_are_a_warning_beside_those_of_the_case(checkpo
     result = answered(checkpoint, label_numbering="brats2023", maps="all")["result"]
     assert result["warnings"][:-1] == make_case()["result"]["warnings"]
     assert "SIMMLM_MAPS_DIR" in result["warnings"][-1]
+
+
+def test_a_request_to_a_model_of_another_task_gets_the_numbering_of_that_task(checkpoint):
+    case = TakeRequestd(checkpoint, task=LESIONS)({"model": "lesions", "case_id": "case7"})
+    assert case["label_numbering"] == "plain"
+    with pytest.raises(CaseError, match="label_numbering must be one of plain; got 'msd'"):
+        TakeRequestd(checkpoint, task=LESIONS)({"label_numbering": "msd"})
+    label = torch.zeros(1, 5, 6, 7, dtype=torch.uint8)
+    label[0, 2] = 1
+    asked = {"pred": MetaTensor(label), "result": {}, **case, "maps": "none"}
+    answer = AnswerRequestd(checkpoint, task=LESIONS)(asked)
+    assert answer["pred"].unique().tolist() == [0, 7]
+    assert answer["result"]["labels"]["values"] == {"0": "background", "7": "white matter lesion"}
