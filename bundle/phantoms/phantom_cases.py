@@ -143,7 +143,7 @@ def write_phantoms(
     return folders
 
 
-def _check_shape(shape: tuple[int, int, int]) -> None:
+def _check_shape(shape: Sequence[int]) -> None:
     if len(shape) != 3 or min(shape) < _SMALLEST:
         raise UsageError(
             "E_PHANTOM",

@@ -1,12 +1,11 @@
 """How much memory this process may still take, as far as the system says."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-try:
+if sys.platform != "win32":  # where nothing here applies
     import resource
-except ImportError:  # Windows, where nothing here applies
-    resource = None  # type: ignore[assignment]
 
 _ROOT = Path("/")
 
@@ -77,7 +76,7 @@ def _cached(stat: Path, name: str) -> int:
 
 
 def _address_space(root: Path) -> Iterator[int]:
-    if resource is None:
+    if sys.platform == "win32":
         return
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     pages = _text(root / "proc/self/statm").split()

@@ -119,7 +119,7 @@ def _to_hide(
     return having[max(n_wanted, n_needed) :]
 
 
-def _checked(coverage: Mapping[str, float], task: Task) -> dict[str, float]:
+def _checked(coverage: Mapping[str, Any], task: Task) -> dict[str, float]:
     shares: dict[str, float] = {}
     for name, share in coverage.items():
         try:
