@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import secrets
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,10 +15,8 @@ from typing import Any, BinaryIO
 from bundle.errors import OutputError
 from bundle.plain_text import printable
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
 
 PREFIX = ".simmlm-"
 """Begins the name of everything temporary; the process that writes it holds a lock on it."""
@@ -138,7 +137,7 @@ def hold(descriptor: int) -> bool:
 
     Where the system has no such locks nothing is ever held.
     """
-    if fcntl is None:
+    if sys.platform == "win32":
         return False
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
