@@ -72,5 +72,5 @@ class ModalityNetwork(nn.Module, ABC):
         elif torch.jit.is_scripting() or isinstance(image, Tensor):
             present = derive_presence(image)
         else:
-            present = presence_in(image, self.modalities)
+            present = presence_in(image, self.modalities)  # type: ignore[unreachable]
         return self.mix(self.encode(image, present), image, present).logits

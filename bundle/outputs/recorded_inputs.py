@@ -42,7 +42,7 @@ def is_certainly_other(case: Mapping[str, Any], inputs: Inputs) -> bool:
     )
 
 
-def files_of(inputs: Inputs) -> str:
+def files_of(inputs: Mapping[str, Any]) -> str:
     """Name the files of inputs in a sentence."""
     files = [str(entry.get("file", "?")) for entry in inputs.values() if isinstance(entry, Mapping)]
     return ", ".join(files) or "of which it does not tell the files"

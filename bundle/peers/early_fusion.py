@@ -54,6 +54,7 @@ class EarlyFusion(ModalityNetwork):
         if torch.jit.is_scripting() or isinstance(image, Tensor):
             logits = self.unet(hide_absent(image, presence)).float()
         else:
-            logits = self.unet(show_present(image, presence, self.modalities)).float()
+            shown = show_present(image, presence, self.modalities)  # type: ignore[unreachable]
+            logits = self.unet(shown).float()
         weights = uniform_weights(presence, logits.shape[1])
         return Mixture(logits, on_device(weights, logits))
