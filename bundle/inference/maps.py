@@ -135,7 +135,7 @@ class SplitMapsd(Transform):
             "missing": list(record.missing),
             "volumes_ml": self._volumes_ml(record, label),
             "mean_weights": self._named_weights(record, mean_weights),
-            "mean_entropy_in_tumour": (
+            f"mean_entropy_in_{self.task.finding}": (
                 round(float(entropy[found].mean()), 4) if found.any() else None
             ),
             "warnings": list(record.warnings),

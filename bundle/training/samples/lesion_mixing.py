@@ -1,4 +1,4 @@
-"""Makes new training cases by putting one patient's tumour into another's brain."""
+"""Makes new training cases by putting one patient's lesion into another's brain."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any
@@ -12,14 +12,14 @@ from torch.nn.functional import pad
 from bundle.tensors import plain_tensor
 
 DONOR = "donor"
-"""Key of the case that the tumour is taken from; ``CachedCases`` puts it there."""
+"""Key of the case that the lesion is taken from; ``CachedCases`` puts it there."""
 
 
 class RandLesionMixd(RandomizableTransform, MapTransform):
-    """Carve the tumour out of the donor and paste it, image and label alike, at the same place in
+    """Carve the lesion out of the donor and paste it, image and label alike, at the same place in
     the recipient.
 
-    What is carved is bounded by a surface at a random distance from the tumour's contour: sometimes
+    What is carved is bounded by a surface at a random distance from the lesion's contour: sometimes
     the inner part alone, sometimes with surroundings. Intensities are pasted as they are, which
     makes sense because each modality is z-scored over its own brain. The place is the same in
     proportion to the brain, to which both images are cropped, rounded to whole voxels; nothing is
@@ -27,7 +27,7 @@ class RandLesionMixd(RandomizableTransform, MapTransform):
     recipient does not have stay 0.
 
     A sample without donor, with a donor that lacks one of its modalities, or with one without
-    tumour stays as it is.
+    lesion stays as it is.
 
     Args:
         keys: image (M, H, W, D) and label (R, H, W, D), in this order, 1 mm voxels.
@@ -55,13 +55,13 @@ class RandLesionMixd(RandomizableTransform, MapTransform):
 
     def randomize(self, data: Any = None) -> None:
         """Draw whether to mix, and where to cut: from -1/2 to 0 or from 0 to 1, in units of the
-        tumour's depth.
+        lesion's depth.
         """
         super().randomize(data)
         self.reach = self.R.uniform(-0.5, 0.0) if self.R.rand() < 0.5 else self.R.uniform(0.0, 1.0)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        """Mix the donor's tumour into the sample; the donor is dropped in any case."""
+        """Mix the donor's lesion into the sample; the donor is dropped in any case."""
         self.randomize()
         sample = dict(data)
         donor = sample.pop(DONOR, None)
@@ -71,12 +71,12 @@ class RandLesionMixd(RandomizableTransform, MapTransform):
         if (present & ~torch.as_tensor(donor[self.presence], dtype=torch.bool)).any():
             return sample
         image, label = plain_tensor(donor[self.keys[0]]), plain_tensor(donor[self.keys[1]])
-        tumour = (label > 0).any(dim=0)
-        if not tumour.any():
+        lesion = (label > 0).any(dim=0)
+        if not lesion.any():
             return sample
-        voxels = carve(tumour, self.reach)
+        voxels = carve(lesion, self.reach)
         own = plain_tensor(sample[self.keys[0]])
-        source, target = place(voxels, tumour.shape, own.shape[1:])
+        source, target = place(voxels, lesion.shape, own.shape[1:])
         channels = present.nonzero().flatten().tolist()
         brain = is_brain(own[channels], target) & is_brain(image[channels], source)
         source, target = source[brain], target[brain]
@@ -87,23 +87,23 @@ class RandLesionMixd(RandomizableTransform, MapTransform):
         return sample
 
 
-def carve(tumour: Tensor, reach: float) -> Tensor:
-    """Find the voxels inside a surface that follows the tumour's contour.
+def carve(lesion: Tensor, reach: float) -> Tensor:
+    """Find the voxels inside a surface that follows the lesion's contour.
 
     Args:
-        tumour: (H, W, D) bool, not empty, 1 mm voxels.
+        lesion: (H, W, D) bool, not empty, 1 mm voxels.
         reach: distance of the surface outwards, negative for inwards, in units of the distance from
             the contour to the innermost voxel.
 
     Returns:
         (N, 3) voxels, N > 0 for a reach above -1.
     """
-    corner, part = _cut_out(tumour, margin=0)
+    corner, part = _cut_out(lesion, margin=0)
     inwards = distance_to_contour(pad(part, (1,) * 6))[1:-1, 1:-1, 1:-1]
     depth_mm = float(inwards.max())
     if reach <= 0:
         return (inwards > -reach * depth_mm).nonzero() + corner
-    corner, part = _cut_out(tumour, margin=int(reach * depth_mm) + 2)
+    corner, part = _cut_out(lesion, margin=int(reach * depth_mm) + 2)
     return (distance_to_contour(~part) < reach * depth_mm).nonzero() + corner
 
 
