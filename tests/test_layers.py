@@ -83,7 +83,7 @@ def test_an_import_of_a_sibling_or_of_a_higher_layer_is_seen(part, source):
     assert len(forbidden_imports(part, source)) == 1
 
 
-@pytest.mark.parametrize("name", ["errors", "plain_text"])
+@pytest.mark.parametrize("name", ["errors", "plain_text", "tensors"])
 def test_the_words_of_the_project_know_no_other_module(name):
     assert (
         set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == set()
