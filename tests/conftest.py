@@ -11,9 +11,11 @@ from bundle.mixture.dmome import DMoME
 from bundle.mixture.gate import GateCNN
 from bundle.mixture.mixers import LogitMixer
 from bundle.phantoms.phantom_cases import write_phantoms
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import REGIONS
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.weights.checkpoints import export_weights
+
+MODALITIES = DEFAULT_TASK.modality_names
+REGIONS = DEFAULT_TASK.region_names
 
 TINY_EXPERT = {
     "_target_": "torch.nn.Conv3d",

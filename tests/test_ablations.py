@@ -20,8 +20,10 @@ from bundle.peers.early_fusion import EarlyFusion
 from bundle.peers.momke import MoMKE
 from bundle.peers.shaspec import ShaSpec
 from bundle.peers.shaspec_training import ShaSpecLoss
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import REGIONS
+from bundle.tasks.default import DEFAULT_TASK
+
+MODALITIES = DEFAULT_TASK.modality_names
+REGIONS = DEFAULT_TASK.region_names
 
 CONFIGS = Path(bundle.__file__).resolve().parents[1] / "configs"
 ABLATIONS, PEERS = (

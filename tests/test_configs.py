@@ -22,9 +22,12 @@ from bundle.errors import UsageError
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.modality_pairs import RandModalityPaird
 from bundle.serving.requests import MAP_SETS, MAPS, NUMBERING, OVERLAP
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import CONVENTIONS, LABEL_NAMES, REGIONS
+from bundle.tasks.default import DEFAULT_TASK
 from tests.conftest import TINY_EXPERT
+
+MODALITIES = DEFAULT_TASK.modality_names
+LABEL_NAMES = DEFAULT_TASK.label_names
+REGIONS = DEFAULT_TASK.region_names
 
 ROOT = Path(bundle.__file__).resolve().parents[1]
 TRAINING = ("train_experts.yaml", "train.yaml")
@@ -280,7 +283,7 @@ def test_the_description_that_a_server_shows_names_every_option_with_its_choices
     for option, choices in (
         (OVERLAP, ()),
         ("modalities", ()),
-        (NUMBERING, CONVENTIONS),
+        (NUMBERING, DEFAULT_TASK.numberings),
         (MAPS, MAP_SETS),
     ):
         assert all(re.search(rf"\b{word}\b", described) for word in (option, *choices))

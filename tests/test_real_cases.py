@@ -9,10 +9,12 @@ from bundle.cases.case_record import CaseRecord
 from bundle.datasets.listing import case_files, list_cases
 from bundle.errors import CaseError
 from bundle.segmenter import Segmenter
-from bundle.tasks.modalities import MODALITIES, modality_sets
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.volumes.common_grid import on_one_grid
 from bundle.volumes.image_volume import read_volume
 from bundle.volumes.intensities import check_intensities
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +37,7 @@ def segmenter(tiny_settings):
     return Segmenter(**{**tiny_settings, "overlap": 0.0})
 
 
-@pytest.mark.parametrize("modalities", modality_sets(), ids=" ".join)
+@pytest.mark.parametrize("modalities", DEFAULT_TASK.modality_sets(), ids=" ".join)
 def test_every_modality_set_of_a_brats_case_gives_whole_maps(shared_data, segmenter, modalities):
     folder = shared_data / CASE
     files = {modality: folder / f"{folder.name}-{modality}.nii.gz" for modality in modalities}

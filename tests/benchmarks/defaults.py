@@ -19,8 +19,10 @@ from statistics import mean
 from typing import Any
 
 from bundle.phantoms.phantom_cases import write_phantoms
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.stages import train
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 SHAPE = (64, 72, 56)
 NETWORK = """

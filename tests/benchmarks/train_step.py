@@ -33,10 +33,11 @@ from bundle.configuration import BundleConfig, load_config, parse_settings
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.modality_pairs import RandModalityPaird
 from bundle.phantoms.phantom_cases import SHAPE, draw_phantom
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import labels_to_regions
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.tensors import plain_tensor
 from bundle.training.gradients import GradientClip
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 KINDS = ("reference", "float32", "default")
 TOLERANCE = {  # of the gradient of a part, of the loss
@@ -188,7 +189,7 @@ def draw_case(seed: tuple[int, int], shape: tuple[int, ...]) -> dict[str, Any]:
     image = torch.stack(
         [torch.from_numpy(phantom.images[modality]).float() for modality in MODALITIES]
     )
-    label = torch.from_numpy(labels_to_regions(phantom.label))
+    label = torch.from_numpy(DEFAULT_TASK.labels_to_regions(phantom.label))
     return {
         "image": image,
         "label": label,

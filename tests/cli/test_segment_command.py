@@ -11,9 +11,11 @@ import pytest
 
 from bundle.configuration import bundle_root
 from bundle.names.file_names import find_images
-from bundle.tasks.modalities import MODALITIES
+from bundle.tasks.default import DEFAULT_TASK
 from tests.test_bad_input import call, options
 from tests.volumes.nifti_samples import save, scan
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 
 @pytest.fixture

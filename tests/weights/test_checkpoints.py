@@ -12,8 +12,7 @@ from bundle.errors import OutputError, SetupError, UserError
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.gate import GateCNN
 from bundle.mixture.mixers import LogitMixer
-from bundle.tasks.modalities import MODALITIES
-from bundle.tasks.regions import REGIONS
+from bundle.tasks.default import DEFAULT_TASK
 from bundle.weights.checkpoints import (
     export_weights,
     file_sha256,
@@ -21,6 +20,9 @@ from bundle.weights.checkpoints import (
     load_verified,
 )
 from tests.mixture.networks import feature_mixture, mixture
+
+MODALITIES = DEFAULT_TASK.modality_names
+REGIONS = DEFAULT_TASK.region_names
 
 
 def build() -> DMoME:

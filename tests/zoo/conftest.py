@@ -15,7 +15,9 @@ from torch import Tensor
 from bundle.configuration import bundle_root, load_config
 from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.serving.bundle_archive import NAME, pack
-from bundle.tasks.modalities import MODALITIES, all_sets
+from bundle.tasks.default import DEFAULT_TASK
+
+MODALITIES = DEFAULT_TASK.modality_names
 
 SCRIPTS = Path(__file__).parent / "scripts"
 ALONE = """\
@@ -133,7 +135,7 @@ def cases(tmp_path_factory) -> Path:
 def window(tmp_path_factory) -> Window:
     network = load_config("inference.yaml", {}).get_parsed_content("verified")
     noise = torch.randn(1, len(MODALITIES), 64, 64, 64, generator=torch.Generator().manual_seed(7))
-    flags = torch.tensor(all_sets())
+    flags = torch.tensor(DEFAULT_TASK.all_sets())
     images = [noise * present[:, None, None, None] for present in flags]
     file = tmp_path_factory.mktemp("window") / "window.pt"
     torch.save({"image": noise, "sets": flags}, file)
