@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import typer
@@ -17,15 +18,16 @@ from bundle.cohorts.case_outcome import (
 )
 from bundle.cohorts.workers import TABLE
 from bundle.plain_text import printable
+from bundle.tasks.task import Task
 
 
 @contextmanager
-def reporting(task: str, n_cases: int) -> Iterator[Callable[[CaseOutcome], None]]:
+def reporting(work: str, n_cases: int, task: Task) -> Iterator[Callable[[CaseOutcome], None]]:
     """Return what reports an outcome: one line each, one per warning, and on a terminal a bar below
     them.
     """
     if not ERRORS.is_terminal:
-        yield log_outcome
+        yield partial(log_outcome, task=task)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -33,11 +35,11 @@ def reporting(task: str, n_cases: int) -> Iterator[Callable[[CaseOutcome], None]
         MofNCompleteColumn(),
     )
     with Progress(*columns, TimeRemainingColumn(), console=ERRORS, transient=True) as progress:
-        bar = progress.add_task(task, total=n_cases)
+        bar = progress.add_task(work, total=n_cases)
 
         def advance(outcome: CaseOutcome) -> None:
             progress.advance(bar)
-            for line in (describe(outcome), *describe_warnings(outcome)):
+            for line in (describe(outcome, task), *describe_warnings(outcome)):
                 progress.console.print(line, highlight=False, markup=False)
 
         yield advance

@@ -140,7 +140,7 @@ def evaluate(
         if predictions is not None:
             _check_alone(checkpoint=checkpoint, overlay=overlay, set=settings)
             cases = chosen_cases(judged_cases(root, patterns, task=declared), split_file, part)
-            with reporting("judging", len(cases)) as report:
+            with reporting("judging", len(cases), declared) as report:
                 outcomes = evaluate_predictions(
                     cases,
                     predictions,
@@ -154,7 +154,7 @@ def evaluate(
         else:
             listed = cases_to_judge(root, values.get("patterns"), tell=False, task=declared)
             cases = chosen_cases(listed, values.get("split_file"), values["part"])
-            with reporting("judging", len(cases)) as report:
+            with reporting("judging", len(cases), declared) as report:
                 outcomes = evaluate_network(
                     out, values, overlays=tuple(overlay or ()), report=report
                 )

@@ -95,7 +95,7 @@ def segment(
         root = given_source(source, data) if source or data else None
         cases = _cases(root, named_files(images, image, declared), case_id, pattern, declared)
         cases = cases if modalities is None else _declared(cases, modalities)
-        with reporting("segmenting", len(cases)) as report:
+        with reporting("segmenting", len(cases), declared) as report:
             outcomes = segment_cases(cases, out, settings=values, report=report)
         summarise(outcomes, out)
 

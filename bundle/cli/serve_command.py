@@ -67,6 +67,6 @@ def ask(
         client = LabelServer(
             server, model, options=options, token=token, timeout_s=timeout, task=declared
         )
-        with reporting("asking", len(cases)) as report:
+        with reporting("asking", len(cases), declared) as report:
             outcomes = ask_server(client, cases, out, report=report)
         summarise(outcomes, out)

@@ -8,10 +8,13 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
-from bundle.configuration import bundle_root
+from bundle.configuration import bundle_root, load_config
 from bundle.names.file_names import find_images
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.weights.checkpoints import export_weights
+from tests.conftest import TINY_EXPERT
 from tests.test_bad_input import call, options
 from tests.volumes.nifti_samples import save, scan
 
@@ -150,6 +153,29 @@ def test_a_task_of_ones_own_takes_its_own_images_and_numberings(task_file, tmp_p
     assert "--labels must be one of binary; got 'brats2021'" in refused.output
     refused = call("segment", *task)
     assert "(--image NAME=FILE)" in refused.output
+
+
+def test_a_case_of_another_task_is_segmented_and_told_in_its_words(
+    case, task_file, tiny_settings, tmp_path, caplog
+):
+    expert = {**TINY_EXPERT, "out_channels": 1}
+    small = {**tiny_settings, "expert": expert, "task_name": task_file}
+    network = load_config("inference.yaml", small).get_parsed_content("network_def")
+    torch.save(network.state_dict(), tmp_path / "trained.pt")
+    export_weights(network, tmp_path / "trained.pt", tmp_path / "model.pt")
+    small = {**tiny_settings, "expert": expert, "checkpoint": tmp_path / "model.pt"}
+    named = {"flair": "t2f", "T2": "t2w"}
+    images = [
+        f"--image={name}={case / f'{case.name}-{file}.nii.gz'}" for name, file in named.items()
+    ]
+    arguments = ["--case-id", "x", "--task", task_file, "-o", tmp_path / "out", *options(small)]
+    with caplog.at_level("INFO", logger="simmlm"):
+        result = call("segment", *images, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "x: ok, flair t2, lesion " in caplog.text
+    assert set(maps(tmp_path / "out", "x")) == {
+        *("seg.nii.gz", "entropy.nii.gz", "weight-flair.nii.gz", "weight-t2.nii.gz")
+    }
 
 
 def test_a_task_that_is_not_there_ends_with_status_78(tmp_path):
