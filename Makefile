@@ -23,11 +23,14 @@ test-all: $(READY) lint
 
 # The tests of `make test` with the lowest versions that pyproject.toml declares. What two packages of different age deprecate
 # in each other is no concern of this project, the versions of constraints.txt are not there, and NumPy 1 rounds an interval
-# differently in its last digit. On Linux this torch brings its CUDA packages: 7 GB.
+# differently in its last digit. On Linux this torch brings its CUDA packages, 7 GB: TORCH=2.13.0 takes that one. SUITE names folders of tests.
 LOWEST := .venv-lowest
+SUITE ?=
+TORCH ?=
 UNFIT := pinned_packages_can_be_installed or interval_of_its_own_report
 test-lowest: $(LOWEST)/.ready
-	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n auto -m "$(FAST)" -k "not ($(UNFIT))" -W ignore::DeprecationWarning
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n auto -m "$(FAST)" -k "not ($(UNFIT))" \
+	  -W ignore::DeprecationWarning -W ignore::SyntaxWarning $(SUITE)
 
 # Trains SimMLM, its ablations and its peers, and writes docs/results.md; on a GPU: make tables SIZE=gpu.
 SIZE ?= cpu
@@ -48,7 +51,7 @@ $(READY): pyproject.toml constraints.txt
 
 $(LOWEST)/.ready: pyproject.toml constraints.txt .ci/lowest_versions.py
 	$(PYTHON) -m venv $(LOWEST)
-	$(PYTHON) .ci/lowest_versions.py > $(LOWEST)/constraints.txt
+	$(PYTHON) .ci/lowest_versions.py $(TORCH) > $(LOWEST)/constraints.txt
 	$(LOWEST)/bin/pip install --quiet --no-compile --constraint $(LOWEST)/constraints.txt --editable ".[dev]"
 	touch $@
 

@@ -1,5 +1,7 @@
 """Prints pip constraints: every dependency of pyproject.toml at the lowest version declared there,
 and what these need at the version of constraints.txt.
+
+    python .ci/lowest_versions.py [VERSION_OF_TORCH]
 """
 
 import re
@@ -34,4 +36,6 @@ def pinned_versions() -> dict[str, str]:
 
 if __name__ == "__main__":
     versions = {**pinned_versions(), **lowest_versions()}
+    if sys.argv[1:]:
+        versions["torch"] = sys.argv[1]
     sys.stdout.writelines(f"{name}=={version}\n" for name, version in versions.items())
