@@ -47,7 +47,7 @@ class AverageGradients:
             torch.distributed.broadcast(parameter.data, src=0)
 
     def _average(self) -> None:
-        trained = [float(any(p.grad is not None for p in part.parameters())) for part in self.parts]
+        trained = [float(_has_gradients(part)) for part in self.parts]
         flags = idist.all_reduce(torch.tensor(trained, device=idist.device()), op="MAX")
         assert isinstance(flags, Tensor)
         for part, flag in zip(self.parts, flags.tolist(), strict=True):
@@ -158,3 +158,7 @@ def stop_processes() -> None:
 def is_launched() -> bool:
     """Whether ``torchrun`` has started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ
+
+
+def _has_gradients(part: nn.Module) -> bool:
+    return any(parameter.grad is not None for parameter in part.parameters())

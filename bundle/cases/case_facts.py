@@ -111,10 +111,8 @@ def summarise(cases: Sequence[CaseFacts], *, task: Task = DEFAULT_TASK) -> dict[
     usable = [case for case in cases if not case.problem]
     labelled = [case for case in usable if case.is_labelled]
     unlabelled = [case for case in usable if not case.is_labelled] if labelled else []
-    warnings = [
-        *((case.case_id, text) for case in cases for text in case.warnings),
-        *_repeated_scans(usable),
-    ]
+    warnings = [(case.case_id, text) for case in cases for text in case.warnings]
+    warnings += _repeated_scans(usable)
     return {
         "n_cases": len(cases),
         "n_usable": len(usable),

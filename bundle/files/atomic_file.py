@@ -176,7 +176,8 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
     text = io.StringIO(newline="")
     table = csv.DictWriter(text, columns)
     table.writeheader()
-    table.writerows({name: _cell(value) for name, value in row.items()} for row in rows)
+    for row in rows:
+        table.writerow({name: _cell(value) for name, value in row.items()})
     with appearing_at_once(path) as file:
         file.write(text.getvalue().encode())
 

@@ -87,9 +87,8 @@ def write_json(path: Path, value: Any) -> None:
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        doubled = min(
-            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
-        )
+        counts = Counter(name for name, _ in pairs)
+        doubled = min(name for name, count in counts.items() if count > 1)
         raise ValueError(f"the key {shown(doubled, 60)!r} twice in one object")
     return content
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from monai.data.utils import compute_importance_map
 from monai.inferers import SlidingWindowInferer
@@ -132,15 +133,15 @@ def _boxes(image: Tensor, sets: Tensor) -> list[Box]:
     boxes = []
     for chosen in sets:
         of_set = [ends[m] for m in chosen.nonzero().flatten().tolist()]
-        low = [min(start[axis] for start, _ in of_set) for axis in range(3)]
-        high = [max(stop[axis] for _, stop in of_set) for axis in range(3)]
-        boxes.append(tuple(zip(low, high, strict=True)))
+        starts, stops = zip(*of_set, strict=True)
+        low, high = np.min(starts, axis=0), np.max(stops, axis=0)
+        boxes.append(tuple(zip(low.tolist(), high.tolist(), strict=True)))
     return boxes
 
 
 def _ends(channel: Tensor) -> tuple[list[int], list[int]]:
     low, high = generate_spatial_bounding_box(channel, select_fn=is_not_zero, allow_smaller=True)
-    return [int(start) for start in low], [int(stop) for stop in high]
+    return list(map(int, low)), list(map(int, high))
 
 
 def _whole(image: Tensor) -> Box:

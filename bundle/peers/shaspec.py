@@ -142,11 +142,11 @@ def _stacked(
     """Put the levels of every (case, modality), each (1, F, h, w, d), at their places in (B, M, F,
     h, w, d).
     """
-    by_level = zip(*found.values(), strict=True)
-    return [
-        stack_present({place: one[0] for place, one in zip(found, level, strict=True)}, shape)
-        for level in by_level
-    ]
+    stacked = []
+    for level in zip(*found.values(), strict=True):
+        first = {place: one[0] for place, one in zip(found, level, strict=True)}
+        stacked.append(stack_present(first, shape))
+    return stacked
 
 
 def _fused(shared: Tensor, specific: Tensor, projection: nn.Module, presence: Tensor) -> Tensor:

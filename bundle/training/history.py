@@ -110,25 +110,26 @@ def epoch_means(steps: list[dict[str, Tensor]]) -> Row:
 
 
 def _by_name(rows: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [row[name] for row in rows if name in row] for name in names}
+    values: dict[str, list[Value]] = {}
+    for row in rows:
+        for name, value in row.items():
+            values.setdefault(name, []).append(value)
+    return values
 
 
 def curve(rows: list[Row], title: str) -> Figure:
     """Draw the loss and the validation Dice over the epochs."""
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     left = figure.add_subplot()
-    left.plot(
-        [row["epoch"] for row in rows],
-        [row["loss"] for row in rows],
-        color="tab:blue",
-        label="loss",
-    )
+    epochs = [row["epoch"] for row in rows]
+    losses = [row["loss"] for row in rows]
+    left.plot(epochs, losses, color="tab:blue", label="loss")
     left.set(xlabel="epoch", ylabel="training loss", title=title)
     right = left.twinx()
     scored = [row for row in rows if "dice" in row]
-    epochs, dice = [row["epoch"] for row in scored], [row["dice"] for row in scored]
-    right.plot(epochs, dice, "o-", color="tab:orange", label="Dice")
+    scored_epochs = [row["epoch"] for row in scored]
+    dice = [row["dice"] for row in scored]
+    right.plot(scored_epochs, dice, "o-", color="tab:orange", label="Dice")
     right.set(ylabel="validation Dice, mean over sets and regions", ylim=(0, 1))
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure

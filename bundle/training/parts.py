@@ -29,4 +29,4 @@ def all_parts(network: nn.Module) -> nn.ModuleList:
     parts = nn.ModuleList()
     for child in network.children():
         parts.extend(child.values() if isinstance(child, nn.ModuleDict) else [child])
-    return nn.ModuleList(part for part in parts if any(True for _ in part.parameters()))
+    return nn.ModuleList(part for part in parts if list(part.parameters()))

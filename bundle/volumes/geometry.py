@@ -122,9 +122,8 @@ def corner_shift_voxels(affine_a: Affine, affine_b: Affine, shape: tuple[int, in
     Returns:
         The largest distance in voxels.
     """
-    corners = np.array(
-        [(*corner, 1) for corner in product(*((0, size - 1) for size in shape))], np.float64
-    )
+    ends = [(0, size - 1) for size in shape]
+    corners = np.array([(*corner, 1) for corner in product(*ends)], np.float64)
     moved = corners @ (affine_b - affine_a).T[:, :3]
     in_voxels = moved @ np.linalg.inv(affine_a[:3, :3]).T
     return float(np.linalg.norm(in_voxels, axis=1).max())

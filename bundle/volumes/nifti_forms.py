@@ -57,11 +57,14 @@ _REPAIR = (
 
 def header_geometry(header: Nifti1Header) -> HeaderGeometry:
     """Take the geometry fields out of a header as they are."""
+    rows = [_floats(header[f"srow_{axis}"]) for axis in "xyz"]
+    quaternion = [header[f"quatern_{part}"] for part in "bcd"]
+    offset = [header[f"qoffset_{axis}"] for axis in "xyz"]
     return HeaderGeometry(
-        sform=tuple(_floats(header[f"srow_{axis}"]) for axis in "xyz"),
+        sform=tuple(rows),
         sform_code=int(header["sform_code"]),
-        quaternion=_floats(header[f"quatern_{part}"] for part in "bcd"),
-        offset=_floats(header[f"qoffset_{axis}"] for axis in "xyz"),
+        quaternion=_floats(quaternion),
+        offset=_floats(offset),
         pixdim=_floats(header["pixdim"][:4]),
         qform_code=int(header["qform_code"]),
         units=int(header["xyzt_units"]),

@@ -54,9 +54,7 @@ def initial_weights(network: Network, source: Path | str | Sequence[Path | str] 
         return network
     files = [Path(path) for path in ([source] if isinstance(source, str | Path) else source)]
     states = {file: _read_start(file) for file in files}
-    whole = [
-        file for file, state in states.items() if not all(_is_of_expert(name) for name in state)
-    ]
+    whole = [file for file, state in states.items() if not all(map(_is_of_expert, state))]
     if whole and len(files) == 1:
         return _load_into(network, states[whole[0]], whole[0])
     if whole:

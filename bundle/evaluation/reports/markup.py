@@ -47,7 +47,10 @@ def latex_table(
     head: Sequence[str], groups: Sequence[Sequence[Sequence[str]]], columns: str
 ) -> str:
     """Put cells together; groups of rows are parted by lines."""
-    bodies = ["\n".join(rf"{' & '.join(cells)} \\" for cells in rows) for rows in ([head], *groups)]
+    bodies = []
+    for rows in ([head], *groups):
+        lines = [rf"{' & '.join(cells)} \\" for cells in rows]
+        bodies.append("\n".join(lines))
     body = "\n\\midrule\n".join(bodies)
     return f"\\begin{{tabular}}{{{columns}}}\n\\toprule\n{body}\n\\bottomrule\n\\end{{tabular}}"
 

@@ -85,8 +85,9 @@ def draw_reliability(bins: Mapping[str, Sequence[Bin]], task: Task) -> Figure:
     for (region, rows), upper, lower in zip(bins.items(), *grid, strict=True):
         filled = [row for row in rows if row[2]]
         upper.plot([0, 1], [0, 1], color=_PALE, linewidth=1)
-        points = [row[3] for row in filled], [row[4] for row in filled]
-        upper.plot(*points, "o-", color=colours[region], **_WHOLE)
+        predicted = [row[3] for row in filled]
+        observed = [row[4] for row in filled]
+        upper.plot(predicted, observed, "o-", color=colours[region], **_WHOLE)
         upper.set(title=region, xlim=(0, 1), ylim=(0, 1), box_aspect=1)
         total = max(sum(row[2] for row in rows), 1)
         for low, high, n, _, _ in filled:
