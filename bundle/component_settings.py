@@ -22,8 +22,9 @@ HOMES = (
     "bundle.mixture.",
     "bundle.peers.",
 )
-"""Packages of which the layers, networks and losses can be named; building one of them runs nothing
-else.
+"""Packages of which the layers, networks and losses can be named.
+
+Building one of them runs nothing else.
 """
 
 
@@ -93,8 +94,9 @@ def _check_words(key: str, mapping: Mapping[Any, Any]) -> None:
 
 
 def _part(target: Any) -> type[nn.Module] | None:
-    """Find the class of a full name; what one of these packages only imports, such as ``os``, is
-    none of them.
+    """Find the class of a full name.
+
+    What one of these packages only imports, such as ``os``, is none of them.
     """
     if not isinstance(target, str) or not target.startswith(HOMES):
         return None

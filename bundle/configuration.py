@@ -336,8 +336,9 @@ def _with_paths(value: Any, kind: Kind) -> Any:
 
 
 def _merge(parser: BundleConfig, overlay: Mapping[str, Any], *, only_known: bool) -> None:
-    """Merge a config over another as MONAI does; ``only_known`` leaves out changes within parts
-    that are not there.
+    """Merge a config over another as MONAI does.
+
+    ``only_known`` leaves out changes within parts that are not there.
     """
     for key, value in overlay.items():
         part, nested, _ = ReferenceResolver.normalize_id(key.lstrip("+")).partition(ID_SEP_KEY)

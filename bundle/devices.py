@@ -30,8 +30,8 @@ def choose_device(name: str = "auto") -> torch.device:
 
 
 def choose_amp(wanted: bool, device: torch.device | str, deepest_size: int) -> bool:
-    """Whether to train in bfloat16: not on a CPU with windows of which little is left in the
-    deepest layer.
+    """Whether to train in bfloat16: not on a CPU with windows that shrink to 2 voxels or
+    fewer in the deepest layer.
 
     For convolutions of 2 x 2 x 2 voxels torch 2.13 computes wrong gradients there.
 
@@ -39,7 +39,7 @@ def choose_amp(wanted: bool, device: torch.device | str, deepest_size: int) -> b
         wanted: the setting.
         device: where to compute.
         deepest_size: voxels of the window's longest side in the deepest layer, see
-            ``networks.windows``.
+            ``mixture.windows``.
     """
     if wanted and torch.device(device).type == "cpu" and deepest_size <= SMALLEST_BFLOAT16:
         LOGGER.warning(

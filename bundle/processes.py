@@ -104,8 +104,9 @@ def is_first_process() -> bool:
 
 @contextmanager
 def only_training(out: Path) -> Iterator[None]:
-    """Keep other trainings out of a folder; all processes of one training count as one, and its
-    first holds the lock.
+    """Keep other trainings out of a folder.
+
+    All processes of one training count as one, and its first holds the lock.
 
     A process that is in the folder already enters again without a lock of its own.
 
@@ -139,8 +140,9 @@ def process_device(name: str) -> torch.device:
 
 
 def start_processes(device: torch.device) -> None:
-    """Join the other processes that ``torchrun`` has started; does nothing without it, or a second
-    time.
+    """Join the other processes that ``torchrun`` has started.
+
+    Does nothing without it, or a second time.
     """
     if is_launched() and not torch.distributed.is_initialized():
         if device.type == "cuda":

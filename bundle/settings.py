@@ -37,8 +37,9 @@ class Kind:
 
 
 def number(rule: str, low: float, high: float = _INFINITY, *, ends: str = "[]") -> Kind:
-    """Make the kind of numbers from ``low`` to ``high``; a round bracket in ``ends`` leaves that
-    end out.
+    """Make the kind of numbers from ``low`` to ``high``.
+
+    A round bracket in ``ends`` leaves that end out.
     """
     return Kind(rule, lambda value: _is_number(value) and _lies_between(value, low, high, ends))
 
@@ -189,8 +190,9 @@ SETTINGS: Mapping[str, Kind] = {
     "num_workers": whole(0),
     "time_limit_minutes": optional(NOT_NEGATIVE),
 }
-"""Settings of the shipped configs; one of an overlay may be whatever is of the kind of the
-overlay's own value.
+"""Settings of the shipped configs.
+
+One of an overlay may be whatever is of the kind of the overlay's own value.
 """
 
 

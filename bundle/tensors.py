@@ -11,8 +11,9 @@ tensor (B, ...) of a shape of its own."""
 
 
 def plain_tensor(image: Tensor) -> Tensor:
-    """Drop MONAI's metadata, whose bookkeeping costs time in every operation; the voxels are
-    shared.
+    """Drop MONAI's metadata, whose bookkeeping costs time in every operation.
+
+    The voxels are shared.
     """
     return image.as_tensor() if isinstance(image, MetaTensor) else image
 

@@ -10,8 +10,9 @@ INTERRUPTED = 130
 
 
 def end_with_a_sentence() -> None:
-    """From now on end with code, sentence and exit status of an error, as the command line does;
-    for ``initialize``.
+    """From now on end with code, sentence and exit status of an error, as the command line does.
+
+    For ``initialize``.
 
     Errors that a user cannot mend keep their traceback. Where a program has its own way to end, it
     stays.

@@ -51,11 +51,12 @@ class CaseFacts:
 def describe_case(
     item: Mapping[Any, Any], label_convention: str = AUTO, *, task: Task = DEFAULT_TASK
 ) -> CaseFacts:
-    """Read a case as training would, with its label if it has one; a case that cannot be used is
-    described too.
+    """Read a case as training would, with its label if it has one.
+
+    A case that cannot be used is described too.
 
     Args:
-        item: of ``cases.list_cases``.
+        item: of ``listing.list_cases``.
         label_convention: as `LoadCased` takes it.
         task: as `LoadCased` takes it.
     """

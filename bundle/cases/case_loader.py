@@ -84,7 +84,7 @@ class LoadCased(Transform):
         """Load one case.
 
         Args:
-            data: ``image`` is anything that ``cases.case_files`` takes (a mapping, a folder, files
+            data: ``image`` is anything that ``listing.case_files`` takes (a mapping, a folder, files
                 named as in BraTS, one file with ``modalities``), or a mapping from modality to
                 array (H, W, D); arrays need ``affine`` (4, 4), voxel to world in RAS+ mm.
                 ``case_id`` is optional with files; ``label`` and ``label_convention`` are the
@@ -160,7 +160,8 @@ class LoadCased(Transform):
         )
 
     def declared_numbering(self, item: Mapping[Any, Any]) -> str | None:
-        """Return the numbering that is declared for a case's label: for all cases, or by the case;
+        """Return the numbering that is declared for a case's label: for all cases, or by the case.
+
         None if neither.
         """
         return (

@@ -13,7 +13,8 @@ _SEGMENTATION = re.compile(r"(?:^|[-_. ])seg(?:m|mentation)?\.(?:nii|nrrd|mh|mg|
 
 
 def find_collection(label: Path, case_id: str, task: Task) -> Collection | None:
-    """Tell the collection of a label file by its own name, that of its case, or that of its folder;
+    """Tell the collection of a label file by its own name, that of its case, or that of its folder.
+
     None if unknown.
     """
     for name in (label.name, case_id, label.parent.name):

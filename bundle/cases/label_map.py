@@ -38,8 +38,9 @@ class LabelMap:
 def read_label_map(
     path: Path, *, case_id: str, declared: str | None = None, task: Task = DEFAULT_TASK
 ) -> LabelMap:
-    """Read a label map and renumber it; a numbering that is not declared must be certain, see
-    ``certain_numbering``.
+    """Read a label map and renumber it.
+
+    A numbering that is not declared must be certain, see ``certain_numbering``.
 
     Args:
         path: the label file.

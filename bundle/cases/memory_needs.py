@@ -47,8 +47,9 @@ def needed_bytes(grid: Grid) -> float:
 
 
 def check_memory(files: Mapping[str, Any], case_id: str) -> None:
-    """Refuse a case whose grid needs more memory than there is; of its files only the beginnings
-    are read.
+    """Refuse a case whose grid needs more memory than there is.
+
+    Of its files only the beginnings are read.
 
     Raises:
         CaseError: E_MEMORY.

@@ -33,8 +33,9 @@ def naming_warnings(
 def unused_images(
     item: Mapping[Any, Any], files: Mapping[str, Any], task: Task
 ) -> tuple[Path, ...]:
-    """Name the images that lie with those of a case and that no modality takes; labels and masks
-    are none of them.
+    """Name the images that lie with those of a case and that no modality takes.
+
+    Labels and masks are none of them.
 
     Where patterns choose the files, only those are named that seem to be of a modality without a
     pattern.

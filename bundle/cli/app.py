@@ -53,8 +53,9 @@ def main(
 
 
 def _open_standard_streams() -> None:
-    """Let streams that a caller closed lead nowhere; else the next files to be opened would get the
-    messages.
+    """Let streams that a caller closed lead nowhere.
+
+    Else the next files to be opened would get the messages.
     """
     for number in range(3):
         try:

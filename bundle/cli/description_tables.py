@@ -12,8 +12,9 @@ MAX_ROWS = 20
 
 
 def description_tables(description: Mapping[str, Any]) -> Iterator[Table]:
-    """Return a table of the counts of ``describing.summarise``; and of bad, unlabelled and unusual
-    cases, if any.
+    """Return a table of the counts of ``case_facts.summarise``.
+
+    Bad, unlabelled and unusual cases have tables of their own, if there are any.
     """
     yield _table("", ("what", "found"), list(_counts(description)))
     kinds = (

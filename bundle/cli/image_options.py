@@ -16,8 +16,9 @@ from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Modality, Task
 
 Images = list[Path] | None
-"""Values of an option that is given once; with a single value the last one would win without a
-word.
+"""Values of an option that is given once.
+
+With a single value the last one would win without a word.
 """
 
 ImageOption = Annotated[

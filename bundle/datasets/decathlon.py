@@ -97,8 +97,9 @@ def _channel_order(description: Path, names: Mapping[str, Any], task: Task) -> l
 
 
 def _numbering(labels: Any, task: Task) -> str | None:
-    """Tell the numbering by the names of the labels, None if they are others; a data set that says
-    nothing about its labels is taken for the Decathlon's own.
+    """Tell the numbering by the names of the labels, None if they are others.
+
+    A data set that says nothing about its labels is taken for the Decathlon's own.
     """
     known = {name: one.decathlon for name, one in task.numberings.items() if one.decathlon}
     if labels is None:

@@ -162,8 +162,9 @@ def _visit(here: Folder, knows: Knows, found: Survey, above: tuple[object, ...])
 
 
 def _add_deeper(here: Folder, below: Survey, found: Survey) -> None:
-    """Take the cases of a folder that is none itself; what lies beside one case only need not be a
-    case.
+    """Take the cases of a folder that is none itself.
+
+    What lies beside one case only need not be a case.
     """
     shapes = {_shape(path) for path in below.known}
     is_list = len(below.known) > 1

@@ -101,8 +101,9 @@ def divide_labelled(
     task: Task = DEFAULT_TASK,
     **options: Any,
 ) -> tuple[Cases, Cases]:
-    """Return the training and the validation cases of a data set; without one, none: MONAI Label
-    brings its own.
+    """Return the training and the validation cases of a data set.
+
+    Without one, none: MONAI Label brings its own.
 
     Args:
         source: as for `labelled_cases`, or None.

@@ -1,5 +1,6 @@
-"""Turns one entry of a list, a row or an object, into a case; one that cannot be used becomes a
-failed case.
+"""Turns one entry of a list, a row or an object, into a case.
+
+One that cannot be used becomes a failed case.
 """
 
 import errno
@@ -105,8 +106,9 @@ def _images(starts: Folders, files: Fields, complaints: list[CaseError], task: T
 
 
 def _named(image: Any, item: Mapping[str, Any], complaints: list[CaseError], task: Task) -> Any:
-    """Find out by their names which modalities listed files hold; one file of several volumes stays
-    as it is.
+    """Find out by their names which modalities listed files hold.
+
+    One file of several volumes stays as it is.
     """
     if isinstance(image, Mapping) or "modalities" in item:
         return image
@@ -238,8 +240,9 @@ def _extras(
 
 
 def _label(starts: Folders, text: str) -> Path:
-    """Return the path of a label; what can be no path becomes one that is not there, to be refused
-    where it is read.
+    """Return the path of a label.
+
+    What can be no path becomes one that is not there, to be refused where it is read.
     """
     file = _path(starts, text)
     try:

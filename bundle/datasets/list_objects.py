@@ -111,8 +111,9 @@ def _object(value: Any, place: str, part: str | None, ignored: Counter[str], tas
 
 
 def _columns(pairs: list[tuple[str, Any]], task: Task) -> list[tuple[str, str | None, Any]]:
-    """Return key, column and content; without a ``case_id`` the first of other names for it stands
-    in.
+    """Return key, column and content.
+
+    Without a ``case_id`` the first of other names for it stands in.
     """
     columns = {name: canonical_column(name, task) for name, _ in pairs}
     if CASE_ID not in columns.values():

@@ -96,8 +96,9 @@ def read_split(path: Path | str) -> Split:
 
 
 def assign_parts(cases: Sequence[Item], split: Split, name: str) -> dict[str, tuple[Item, ...]]:
-    """Sort cases into the parts of a split; cases that it does not name are left out with a logged
-    warning.
+    """Sort cases into the parts of a split.
+
+    Cases that it does not name are left out with a logged warning.
 
     Args:
         cases: dictionaries with ``case_id`` and, where known, ``patient``.

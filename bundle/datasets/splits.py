@@ -97,8 +97,9 @@ def chosen_cases(
 
 
 def _listed_parts(cases: Sequence[Item]) -> dict[str, tuple[Item, ...]]:
-    """Sort cases by the parts and the folds that their list gives them; one with a fold is
-    in both.
+    """Sort cases by the parts and the folds that their list gives them.
+
+    One with a fold is in both.
     """
     names = [case.get("part") for case in cases]
     names += map(_fold_of, cases)

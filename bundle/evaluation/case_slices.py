@@ -50,8 +50,9 @@ def worst_slice(
     affine: NDArray[Any],
     task: Task,
 ) -> CaseSlice:
-    """Cut the slice with most wrong voxels; without any the one with most truth, and without truth
-    the middle one.
+    """Cut the slice with most wrong voxels.
+
+    Without any the one with most truth, and without truth the middle one.
 
     Args:
         case: name.

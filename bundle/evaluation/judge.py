@@ -47,8 +47,9 @@ class JudgedCase:
 
 
 class JudgeSetsd(Transform):
-    """Judge every modality set of a case; ``pred`` is replaced by ``judged``, and ``result`` is
-    added.
+    """Judge every modality set of a case.
+
+    ``pred`` is replaced by ``judged``, and ``result`` is added.
 
     Set by set, so that no more than one of them is ever on the larger grid of the files.
 
@@ -216,8 +217,9 @@ class _Judged:
 
 
 def _inside(image: NDArray[np.float32], task: Task) -> NDArray[np.bool_]:
-    """Return (H, W, D), where an image (M, H, W, D) has something; outside, prepared images are
-    0.
+    """Return (H, W, D), where an image (M, H, W, D) has something.
+
+    Outside, prepared images are 0.
     """
     inside: NDArray[np.bool_] = (image != 0).any(axis=0)
     return np.ones_like(inside) if task.outside is None else inside

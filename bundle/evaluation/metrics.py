@@ -264,8 +264,9 @@ def is_weight(name: str) -> bool:
 
 
 def metric_named(name: str, titles: Mapping[str, str]) -> Metric:
-    """Return the metric of a name; one that is not known, as tables of others may have it, goes by
-    its name.
+    """Return the metric of a name.
+
+    One that is not known, as tables of others may have it, goes by its name.
 
     Args:
         name: of the metric.

@@ -64,8 +64,9 @@ class ProbabilityHistogram:
         return ProbabilityHistogram(self.counts + other.counts)
 
     def expected_calibration_error(self, n_bins: int = N_CALIBRATION_BINS) -> float:
-        """Mean gap between the confidence of the decision and how often it is right; NaN without
-        voxels.
+        """Mean gap between the confidence of the decision and how often it is right.
+
+        NaN without voxels.
 
         Source: Guo et al. 2017, arXiv:1706.04599, equal-width bins over [0, 1]. The decision is p >
         0.5.
@@ -78,8 +79,9 @@ class ProbabilityHistogram:
         return _calibration_gap(right, wrong, _centres()[upper], n_bins)
 
     def static_calibration_error(self, n_bins: int = N_CALIBRATION_BINS) -> float:
-        """Mean over both classes of the gap between their probability and frequency; NaN without
-        voxels.
+        """Mean over both classes of the gap between their probability and frequency.
+
+        NaN without voxels.
 
         Source: Nixon et al. 2019, arXiv:1904.01685, two classes: the region, and what is not the
         region.
@@ -104,8 +106,9 @@ class ProbabilityHistogram:
         return list(zip(*columns, strict=True))
 
     def entropy_auroc(self) -> float:
-        """Area under the ROC curve of the entropy for finding voxels whose decision is wrong; 0.5
-        is chance.
+        """Area under the ROC curve of the entropy for finding voxels whose decision is wrong.
+
+        0.5 is chance.
 
         Equal entropies count half. NaN if no voxel is wrong, or none right.
         """

@@ -122,8 +122,9 @@ class RegionPair:
 
 
 def _box(mask: Mask) -> tuple[slice, ...]:
-    """Return the smallest box around what is True; MONAI adds a margin to what it gets, at the
-    grid's border too.
+    """Return the smallest box around what is True.
+
+    MONAI adds a margin to what it gets, at the grid's border too.
     """
     box = []
     for axis in range(mask.ndim):

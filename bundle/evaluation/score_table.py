@@ -140,8 +140,9 @@ class ScoreTable:
 
     @classmethod
     def read(cls, path: Path, names: TaskNames) -> "ScoreTable":
-        """Read a table that ``write`` wrote; an empty value is NaN, and other columns are left
-        alone.
+        """Read a table that ``write`` wrote.
+
+        An empty value is NaN, and other columns are left alone.
 
         Args:
             path: of the CSV file.

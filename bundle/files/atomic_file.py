@@ -132,8 +132,9 @@ def lacks_room(error: BaseException) -> bool:
 
 
 def hold(descriptor: int) -> bool:
-    """Lock an open file or folder until it is closed or the process ends; False where another one
-    holds it.
+    """Lock an open file or folder until it is closed or the process ends.
+
+    False where another one holds it.
 
     Where the system has no such locks nothing is ever held.
     """
@@ -163,8 +164,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    """Write a table as a whole, so that a reader never sees half a row; a missing value is an empty
-    field.
+    """Write a table as a whole, so that a reader never sees half a row.
+
+    A missing value is an empty field.
 
     Text is written so that a spreadsheet takes it for text and nothing else: an apostrophe goes
     before what would be a formula, and control characters are escaped. `unescaped` takes the

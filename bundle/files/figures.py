@@ -10,8 +10,9 @@ from bundle.files.atomic_file import appearing_at_once
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG with its own resolution, whole or not at all; the same figure gives the
-    same bytes.
+    """Write a figure as PNG with its own resolution, whole or not at all.
+
+    The same figure gives the same bytes.
 
     Raises:
         OutputError: E_WRITE, nothing is left behind.

@@ -17,8 +17,9 @@ from bundle.files.atomic_file import PREFIX, hold
 LOGGER = logging.getLogger("simmlm")
 
 LOCK_NAME = ".simmlm.lock"
-"""File in an output folder while a process writes there; the operating system ends the lock with
-the process.
+"""File in an output folder while a process writes there.
+
+The operating system ends the lock with the process.
 """
 
 _NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)

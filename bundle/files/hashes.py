@@ -13,8 +13,9 @@ def sha256_of(*parts: bytes | memoryview) -> str:
 
 
 def sha256_of_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits; it is never in memory as a
-    whole.
+    """Return the SHA-256 of a file's bytes as 64 hexadecimal digits.
+
+    It is never in memory as a whole.
 
     Raises:
         OSError: it cannot be read.

@@ -62,8 +62,9 @@ def parse_json(content: str | bytes, *, finite: bool = True) -> Any:
 
 
 def json_bytes(value: Any) -> bytes:
-    """Write a value as the text of a file in UTF-8; what is no text, as in names of files, becomes
-    JSON's escape of it.
+    """Write a value as the text of a file in UTF-8.
+
+    What is no text, as in names of files, becomes JSON's escape of it.
 
     Raises:
         ValueError: a number is NaN or infinite, which JSON does not have.

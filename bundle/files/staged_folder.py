@@ -39,8 +39,9 @@ def staged(folder: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
-    """Return a new folder to fill, of a name that nobody can foresee; it is gone afterwards unless
-    `settle` gave it another name.
+    """Return a new folder to fill, of a name that nobody can foresee.
+
+    It is gone afterwards unless `settle` gave it another name.
 
     Args:
         parent: where it lies; left out, where the system keeps what is temporary.

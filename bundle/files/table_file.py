@@ -17,8 +17,9 @@ _EXCEL_HINT = re.compile(r'"?sep=(.)"?', re.I)
 
 
 def read_table(path: Path, is_known: Callable[[str], bool]) -> Iterator[tuple[int, list[str]]]:
-    """Return the rows of a table that are not blank, each with the line where it begins; the first
-    names the columns.
+    """Return the rows of a table that are not blank, each with the line where it begins.
+
+    The first names the columns.
 
     Args:
         path: a CSV or TSV file.

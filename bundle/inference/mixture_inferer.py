@@ -68,8 +68,9 @@ class MixtureInferer(SlidingWindowInferer):
         return other
 
     def _one(self, image: Tensor, presence: Tensor, network: ModalityNetwork) -> Mixture:
-        """Blend one case; weights of absent modalities are 0 everywhere, so they need no
-        blending.
+        """Blend one case.
+
+        Weights of absent modalities are 0 everywhere, so they need no blending.
         """
 
         def predict(window: Tensor) -> tuple[Tensor, Tensor]:

@@ -45,8 +45,9 @@ def presence_in(image: Image, modalities: Sequence[str]) -> Tensor:
 
 
 def show_present(image: Image, presence: Tensor, modalities: Sequence[str]) -> Image:
-    """Set absent modalities to 0, whatever they hold, see ``hide_absent``; an image of the same
-    kind and shapes.
+    """Set absent modalities to 0, whatever they hold, see ``hide_absent``.
+
+    An image of the same kind and shapes.
     """
     if isinstance(image, Tensor):
         return hide_absent(image, presence)

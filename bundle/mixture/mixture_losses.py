@@ -127,8 +127,9 @@ def _mean_of_case(loss: Tensor) -> Tensor:
 
 
 def _shares_of_cases(present: Tensor) -> Tensor | None:
-    """Return, per expert, W x own cases / cases of all W processes, as (M,); None where there is
-    one process.
+    """Return, per expert, W x own cases / cases of all W processes, as (M,).
+
+    None where there is one process.
     """
     n_processes = idist.get_world_size()
     if n_processes == 1:

@@ -77,8 +77,9 @@ def folder_name(folder: Path) -> str:
 
 
 def is_case_id(case_id: str) -> bool:
-    """Whether a name can be a folder of its own inside the output folder; ``..`` and paths
-    cannot.
+    """Whether a name can be a folder of its own inside the output folder.
+
+    ``..`` and paths cannot.
 
     Names that a file system, a terminal or a table would change or not show are none either: too
     long ones, control and direction characters, what is no text, a backslash, and spaces or a dot
@@ -106,8 +107,9 @@ def _is_forbidden(letter: str) -> bool:
 
 
 def shown_id(case_id: str) -> str:
-    """Return a name as it can be printed and written, shortened; the name itself may be no text at
-    all.
+    """Return a name as it can be printed and written, shortened.
+
+    The name itself may be no text at all.
     """
     text = printable(case_id)
     if len(text) <= _N_SHOWN:

@@ -127,8 +127,9 @@ def find_label(folder: Path, case_id: str, *, task: Task = DEFAULT_TASK) -> Path
 
 
 def label_of(names: Mapping[Path, ImageName], stems: set[str], case_id: str) -> Path | None:
-    """Find the label file among files whose images have certain stems; of any stem, if there is no
-    image.
+    """Find the label file among files whose images have certain stems.
+
+    Of any stem, if there is no image.
 
     Raises:
         CaseError: E_AMBIGUOUS, there are two.

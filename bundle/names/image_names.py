@@ -20,8 +20,9 @@ from bundle.names.vocabulary import CONTRAST, LABEL_WORD, NATIVE, ODD, PLANE, wo
 from bundle.tasks.task import Task
 
 ENDINGS = (".nii.gz", ".nii", ".nrrd", ".nhdr", ".mha", ".mhd", ".mgz", ".mgh", ".hdr.gz", ".hdr")
-"""Endings of the images that are looked for, in any case of letters; ``.hdr`` stands for its
-``.img`` too.
+"""Endings of the images that are looked for, in any case of letters.
+
+``.hdr`` stands for its ``.img`` too.
 """
 
 OTHER_ENDINGS = (
@@ -88,8 +89,9 @@ def is_other_image(path: Path) -> bool:
 
 
 def base_name(name: str) -> str:
-    """Return a file's name without the ending of an image; dots inside stay, as in
-    ``1.2.840.nii.gz``.
+    """Return a file's name without the ending of an image.
+
+    Dots inside stay, as in ``1.2.840.nii.gz``.
     """
     ending = next((end for end in (*ENDINGS, *OTHER_ENDINGS) if name.lower().endswith(end)), "")
     return name[: len(name) - len(ending)]

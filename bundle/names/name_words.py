@@ -37,8 +37,9 @@ class Word(NamedTuple):
 
 
 def words_of(name: str, task: Task) -> list[Word]:
-    """Split a name into words and tell what each says about the scan; ``T1post`` says two
-    things.
+    """Split a name into words and tell what each says about the scan.
+
+    ``T1post`` says two things.
     """
     words = modality_words(task)
     return [
@@ -133,8 +134,9 @@ def _is_open(words: list[Word]) -> bool:
 
 
 def _negated(words: list[Word]) -> list[tuple[Word, bool]]:
-    """Pair words with whether a word such as ``no`` stands before them; ``post contrast`` is one
-    thing said twice.
+    """Pair words with whether a word such as ``no`` stands before them.
+
+    ``post contrast`` is one thing said twice.
     """
     pairs, negated = [], False
     for word in words:

@@ -17,8 +17,9 @@ from bundle.tasks.task import Task
 def match_patterns(
     folder: Path, case_id: str, patterns: Mapping[str, str], task: Task
 ) -> dict[str, Path]:
-    """Find the modalities of one case by explicit globs; a pattern without a match is an absent
-    modality.
+    """Find the modalities of one case by explicit globs.
+
+    A pattern without a match is an absent modality.
 
     Raises:
         CaseError: a pattern matches several files, or none of them matches anything.
@@ -49,8 +50,9 @@ def match_label(folder: Path, case_id: str, patterns: Mapping[str, str]) -> Path
 
 
 def matches(folder: Path, pattern: str) -> list[Path]:
-    """List the files that a glob finds; where some are images the others, such as their .json, are
-    not meant.
+    """List the files that a glob finds.
+
+    Where some are images the others, such as their .json, are not meant.
     """
     found = sorted(path for path in folder.glob(pattern) if not path.is_dir())
     return [path for path in found if is_image(path)] or found

@@ -133,8 +133,9 @@ def load_segmentation(path: Path, case: str) -> None:
 
 
 def load_maps(folder: Path, case: str, names: list[str]) -> dict[str, Any]:
-    """Open entropy and weights, which are both in [0, 1]; kind, for example ``weight-t1c``, to
-    volume node.
+    """Open entropy and weights, which are both in [0, 1].
+
+    Kind, for example ``weight-t1c``, to volume node.
     """
     maps = {}
     for name in names:

@@ -77,8 +77,9 @@ def preview_figure(
     title: str,
     task: Task = DEFAULT_TASK,
 ) -> Figure:
-    """Draw what ``draw_preview`` writes; every panel's label is ``PLANE COLUMN``, for example
-    ``axial t1c``.
+    """Draw what ``draw_preview`` writes.
+
+    Every panel's label is ``PLANE COLUMN``, for example ``axial t1c``.
     """
     views = plane_views(images, maps, affine, task.is_inside)
     modalities = task.modality_names
@@ -174,8 +175,9 @@ def _write_letters(axes: Axes, view: PlaneView, column: str, letters: str) -> No
 
 
 def _outline(axes: Axes, view: PlaneView, inside: Mask, colour: str, style: str) -> None:
-    """Draw where a mask ends; one voxel is added around, so that lines close at the
-    picture's edge.
+    """Draw where a mask ends.
+
+    One voxel is added around, so that lines close at the picture's edge.
     """
     if not inside.any():
         return

@@ -29,8 +29,9 @@ def have_same_bytes(earlier: Inputs, now: Inputs) -> bool:
 
 
 def is_certainly_other(case: Mapping[str, Any], inputs: Inputs) -> bool:
-    """Whether a case that could not be read is another one than that of a result; in doubt it
-    is not.
+    """Whether a case that could not be read is another one than that of a result.
+
+    In doubt it is not.
     """
     try:
         files = case_files(case)

@@ -1,5 +1,6 @@
-"""Signed distances and smooth noise, from which phantoms are shaped; a distance is negative
-inside.
+"""Signed distances and smooth noise, from which phantoms are shaped.
+
+A distance is negative inside.
 """
 
 from dataclasses import dataclass

@@ -14,8 +14,9 @@ class ServerError(Exception):
 
 
 class Watch:
-    """Cuts the connections of an exchange when its time is over; the timeout of a single read
-    cannot do that.
+    """Cuts the connections of an exchange when its time is over.
+
+    The timeout of a single read cannot do that.
     """
 
     def __init__(self, seconds: float) -> None:

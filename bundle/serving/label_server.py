@@ -90,7 +90,7 @@ class LabelServer:
         """Segment one case; its images are on the server until it has answered.
 
         Args:
-            files: modality to file, or to `Channel` of one 4D file, as ``cases.case_files`` gives
+            files: modality to file, or to `Channel` of one 4D file, as ``listing.case_files`` gives
                 them.
             case_id: name of the case, also on the server.
 
@@ -128,8 +128,9 @@ class LabelServer:
 
     @contextmanager
     def _uploaded(self, uploads: Mapping[str, bytes], left: list[str]) -> Iterator[str]:
-        """Return a session that holds the images, and end it; what could not be removed is said in
-        ``left``.
+        """Return a session that holds the images, and end it.
+
+        What could not be removed is said in ``left``.
         """
         sent = [("files", upload) for upload in uploads.items()]
         timeout_s = _SHORT_S + sum(map(len, uploads.values())) / SLOWEST

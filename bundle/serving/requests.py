@@ -32,8 +32,9 @@ MAP_SETS = (NO_MAPS, "entropy", ALL_MAPS)
 """What ``maps`` may be: the server keeps nothing, label map and entropy, or weights too."""
 
 MAX_OVERLAP = 0.9
-"""The number of windows grows with the cube of 1 / (1 - overlap); a request must not keep a server
-busy for ever.
+"""The number of windows grows with the cube of 1 / (1 - overlap).
+
+A request must not keep a server busy for ever.
 """
 
 

@@ -163,8 +163,9 @@ def _are_texts(value: Any) -> bool:
 
 
 def _is_volume(value: Any) -> bool:
-    """Whether this is a number of ml; JSON's numbers are finite here, but an integer may be of any
-    length.
+    """Whether this is a number of ml.
+
+    JSON's numbers are finite here, but an integer may be of any length.
     """
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9
 

@@ -122,8 +122,9 @@ class ServerConnection:
         timeout_s: float,
         content: dict[str, Any],
     ) -> Iterator[requests.Response]:
-        """Send a request, again wherever the server wants it within its own origin; give all
-        answers, bodies unread.
+        """Send a request, again wherever the server wants it within its own origin.
+
+        Give all answers, bodies unread.
         """
         url = f"{self.url}/{path}"
         for _ in range(MAX_HOPS + 1):

@@ -88,8 +88,9 @@ class BestWeights:
         self._is_warned = self._is_warned or bool(unknown)
 
     def _store(self, better: list[str]) -> None:
-        """Replace the better parts in the file; a part that is not better stays as the file
-        has it.
+        """Replace the better parts in the file.
+
+        A part that is not better stays as the file has it.
         """
         current = {
             name: value

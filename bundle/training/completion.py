@@ -43,8 +43,9 @@ def export_model(
 
 
 def replace_weights(trainer: Engine, trained: Path | str, used: Path | str) -> None:
-    """Put trained weights where inference takes its weights from; those of before stay beside the
-    trained ones.
+    """Put trained weights where inference takes its weights from.
+
+    Those of before stay beside the trained ones.
 
     Args:
         trainer: nothing is replaced if it stopped before its last epoch.

@@ -14,8 +14,9 @@ LOGGER = logging.getLogger("simmlm")
 
 
 class TrainingProgress:
-    """Report loss, ranking hinge, validation Dice and remaining time; silent in all processes but
-    the first.
+    """Report loss, ranking hinge, validation Dice and remaining time.
+
+    Silent in all processes but the first.
 
     Attach it after the history, whose rows it shows.
 

@@ -118,8 +118,9 @@ def _make_folder(folder: Path) -> None:
 
 
 def case_ids(cases: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """Name the cases of a data set, in order; those of MONAI Label have no name but their
-    image's.
+    """Name the cases of a data set, in order.
+
+    Those of MONAI Label have no name but their image's.
     """
     return tuple(str(case.get("case_id") or case["image"]) for case in cases)
 

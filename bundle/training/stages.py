@@ -59,8 +59,9 @@ def train(
     tracking: str | None = None,
     minutes: float | None = None,
 ) -> Path | None:
-    """Train the experts alone, then gate and experts together; go on where an interrupted run of
-    the same stopped.
+    """Train the experts alone, then gate and experts together.
+
+    Go on where an interrupted run of the same stopped.
 
     Args:
         data: labelled cases, anything that ``labelled_cases`` takes.
@@ -139,8 +140,9 @@ def _plan(
 
 
 def _open(stage: Stage, values: Mapping[str, Any], overlays: Sequence[Path]) -> BundleConfig:
-    """Open the config of a stage with its values; ``experts.`` or ``mixture.`` before a name says
-    for which it is.
+    """Open the config of a stage with its values.
+
+    ``experts.`` or ``mixture.`` before a name says for which it is.
     """
     overlays = [path for path in overlays if stage.name in stages_of(path)]
     other = MIXTURE if stage == EXPERTS else EXPERTS

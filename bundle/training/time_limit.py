@@ -11,8 +11,9 @@ LOGGER = logging.getLogger("simmlm")
 
 
 class TimeLimit:
-    """End the run when the next epoch might not fit into its time; for queues that kill what takes
-    too long.
+    """End the run when the next epoch might not fit into its time.
+
+    For queues that kill what takes too long.
 
     Attach it after what stores the state.
 

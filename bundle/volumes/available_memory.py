@@ -52,8 +52,9 @@ def _control_groups(root: Path) -> Iterator[int]:
 def _group_limits(
     root: Path, path: str, mount: str, limit: str, usage: str, cache: str
 ) -> Iterator[int]:
-    """Return what a group and those around it leave; inside a container only the outermost may be
-    visible.
+    """Return what a group and those around it leave.
+
+    Inside a container only the outermost may be visible.
     """
     top = root / mount
     group = top / path.lstrip("/")

@@ -76,8 +76,9 @@ def _clear_plateaus(data: Voxels) -> tuple[str, ...]:
 
 
 def _plateaus(face: Voxels, sample: Voxels) -> list[float]:
-    """Values that together make up most of the faces, the commonest first; none if most of the
-    faces hold signal.
+    """Values that together make up most of the faces, the commonest first.
+
+    None if most of the faces hold signal.
     """
     values, counts = np.unique(face, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:MAX_PLATEAUS]
@@ -120,8 +121,9 @@ def _clear_noise(data: Voxels) -> tuple[str, ...]:
 
 
 def _noise_limit(face: Voxels, sample: Voxels) -> float:
-    """Farthest from the background's median that is still background; -1 where signal cannot be
-    told from noise.
+    """Farthest from the background's median that is still background.
+
+    -1 where signal cannot be told from noise.
     """
     signal = float(np.percentile(np.abs(sample), _SIGNAL_PERCENTILE))
     sigma = _SIGMA_PER_MAD * float(np.median(np.abs(face)))

@@ -81,8 +81,9 @@ def read_stored_series(path: Path, n_volumes: int) -> tuple[StoredVolume, ...]:
 
 
 def peek_header(path: Path) -> ImageHeader:
-    """Tell from the first bytes of a file how large its volume is; the voxels may still be damaged
-    or missing.
+    """Tell from the first bytes of a file how large its volume is.
+
+    The voxels may still be damaged or missing.
 
     Raises:
         CaseError: as `read_stored`.

@@ -12,8 +12,9 @@ from bundle.volumes.nifti_forms import place_affine
 from bundle.volumes.stored_volume import VoxelLayout
 
 CONVERT = "python -c \"import SimpleITK as s; s.WriteImage(s.ReadImage('{file}'), 'out.nii.gz')\""
-"""A command that converts what ITK reads and this program does not; ``file`` is the name to
-show.
+"""A command that converts what ITK reads and this program does not.
+
+``file`` is the name to show.
 """
 
 

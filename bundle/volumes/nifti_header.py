@@ -140,8 +140,9 @@ def dimensions(header: Nifti1Header) -> list[int]:
 
 
 def has_no_scaling(header: Nifti1Header) -> bool:
-    """Whether the stored numbers are the values; NIfTI says so by a slope of 0, and nibabel
-    reads NaN alike.
+    """Whether the stored numbers are the values.
+
+    NIfTI says so by a slope of 0, and nibabel reads NaN alike.
     """
     slope = float(header["scl_slope"])
     return slope == 0 or math.isnan(slope)

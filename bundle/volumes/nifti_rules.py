@@ -34,8 +34,9 @@ def _numbers(values: Iterable[float]) -> str:
 
 @dataclass(frozen=True)
 class _Rule:
-    """One thing that must hold, in the words of the message; later rules may rely on
-    earlier ones.
+    """One thing that must hold, in the words of the message.
+
+    Later rules may rely on earlier ones.
     """
 
     code: str
@@ -115,8 +116,9 @@ _RULES = (
 
 
 def check_header(header: Nifti1Header) -> None:
-    """Refuse a header that cannot belong to an MRI volume; afterwards `voxel_layout` may be
-    believed.
+    """Refuse a header that cannot belong to an MRI volume.
+
+    Afterwards `voxel_layout` may be believed.
 
     Raises:
         CaseError: with the code of the first rule that does not hold.

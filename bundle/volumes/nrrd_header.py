@@ -156,8 +156,9 @@ def _dtype(fields: Mapping[str, Any]) -> np.dtype[Any]:
 def _steps(
     fields: Mapping[str, Any], n_axes: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[str, ...]]:
-    """Return the step along every axis (axes, 3) and the origin (3,), both RAS in mm; a step that
-    is none is NaN.
+    """Return the step along every axis (axes, 3) and the origin (3,), both RAS in mm.
+
+    A step that is none is NaN.
     """
     if "space directions" not in fields or "space" not in fields:
         return _assumed_steps(fields, n_axes)

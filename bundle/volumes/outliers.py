@@ -54,8 +54,9 @@ def mend_outliers(data: Voxels) -> tuple[str, ...]:
 
 
 def _outliers(data: Voxels) -> Mask | None:
-    """Voxels beyond a gap that nothing in a scan explains, above or below all others; None if there
-    are none.
+    """Voxels beyond a gap that nothing in a scan explains, above or below all others.
+
+    None if there are none.
     """
     flat = data.ravel(order="K")
     sample = flat[:: flat.size // _SAMPLE_SIZE + 1]

@@ -84,8 +84,9 @@ def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str)
 
 
 def _half(state: State) -> State:
-    """Bring weights to the CPU in half precision; a tensor of two names (DynUNet's) is stored
-    once.
+    """Bring weights to the CPU in half precision.
+
+    A tensor of two names (DynUNet's) is stored once.
     """
     converted: State = {}
     places = {name: (value.data_ptr(), value.shape) for name, value in state.items()}
@@ -97,8 +98,9 @@ def _half(state: State) -> State:
 
 
 def write_with_checksum(content: bytes | memoryview, target: Path) -> None:
-    """Write weights and the file with their SHA-256 beside them; the old ones stay until both are
-    complete.
+    """Write weights and the file with their SHA-256 beside them.
+
+    The old ones stay until both are complete.
 
     Raises:
         OutputError: E_WRITE, nothing is left behind.

@@ -24,8 +24,9 @@ _SET_TITLE = (
 
 
 def markdown_comparison(compared: Comparison) -> str:
-    """Table a comparison: per region the runs with intervals, differences and p, the best in bold;
-    then every set.
+    """Table a comparison: per region the runs with intervals, differences and p, the best in bold.
+
+    Then every set.
     """
     names = [markdown_text(name) for name in compared.runs]
     head = ["region", "run", "mean (95 % interval)", f"difference to {names[0]}", "p"]
@@ -126,8 +127,9 @@ def _set_cell(
 
 
 def _best(compared: Comparison, runs: Mapping[str, RunMean]) -> str | None:
-    """Return the best mean of a row as it is shown, where one can say which is; ties are all
-    bold.
+    """Return the best mean of a row as it is shown, where one can say which is.
+
+    Ties are all bold.
     """
     metric = compared.metric
     known = [found.mean.mean for found in runs.values() if not math.isnan(found.mean.mean)]

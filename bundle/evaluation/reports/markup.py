@@ -36,8 +36,9 @@ def markdown_text(text: str) -> str:
 def markdown_table(
     head: Sequence[str], rows: Sequence[Sequence[str]], rule: Sequence[str] | None = None
 ) -> str:
-    """Put cells together; without a rule the first column is left-aligned and the others are
-    right-aligned.
+    """Put cells together.
+
+    Without a rule the first column is left-aligned and the others are right-aligned.
     """
     rule = rule or ["---"] + ["---:"] * (len(head) - 1)
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, rule, *rows))

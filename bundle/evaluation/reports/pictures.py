@@ -107,8 +107,9 @@ def draw_reliability(bins: Mapping[str, Sequence[Bin]], task: Task) -> Figure:
 
 
 def draw_weights(summary: Summary) -> Figure:
-    """Draw the mean gate weight by set (rows), modality (columns) and region (panels); absent
-    modalities stay blank.
+    """Draw the mean gate weight by set (rows), modality (columns) and region (panels).
+
+    Absent modalities stay blank.
     """
     sets, regions, names = summary.sets, summary.regions, summary.names
     size = (1.7 + 2.6 * len(regions), max(2.6, 1.2 + 0.3 * len(sets)))

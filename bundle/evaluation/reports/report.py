@@ -51,8 +51,9 @@ _PICTURES = {
 
 
 class EvaluationReport:
-    """Keeps the scores of judged cases and writes the report when all are done; also an ignite
-    handler.
+    """Keeps the scores of judged cases and writes the report when all are done.
+
+    Also an ignite handler.
 
     | file | content |
     | --- | --- |

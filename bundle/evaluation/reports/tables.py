@@ -104,7 +104,7 @@ def _notes(summary: Summary, name: str) -> str:
         convention = _OTHER_CONVENTION[summary.empty]
         notes.append(f"{convention} instead, the mean is: {', '.join(values)}.")
     if GIVEN in summary.sets:
-        notes.append("?: nobody knows from which modalities.")
+        notes.append("?: the input modalities are unknown.")
     return " ".join(notes)
 
 

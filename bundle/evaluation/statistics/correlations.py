@@ -101,8 +101,9 @@ def weights_and_performance(table: ScoreTable, *, empty: str, seed: int) -> Corr
 
 
 def _of_largest_set(table: ScoreTable, metric: str) -> Floats:
-    """Return (C, R) values from the largest set of each case; sets are in order of size, so it is
-    the last known.
+    """Return (C, R) values from the largest set of each case.
+
+    Sets are in order of size, so it is the last known.
     """
     values = table.values(metric, empty="one")
     known = np.isfinite(values)

@@ -40,8 +40,9 @@ class PairRate:
 
 
 def nested_pairs(sets: Sequence[str]) -> list[tuple[int, int]]:
-    """List the positions of (set, larger set that contains it); 50 pairs for the 15 sets of four
-    modalities.
+    """List the positions of (set, larger set that contains it).
+
+    50 pairs for the 15 sets of four modalities.
     """
     members = [frozenset(set_members(name)) for name in sets]
     return [

@@ -65,8 +65,9 @@ class CaseCache:
         return case
 
     def store(self, key: str, case: Any) -> None:
-        """Keep a case under a key; older ones go if there is no room, one larger than the bound is
-        not kept.
+        """Keep a case under a key.
+
+        Older ones go if there is no room, one larger than the bound is not kept.
 
         Raises:
             TypeError: the case holds something other than tensors, arrays, text and numbers.
@@ -87,8 +88,9 @@ class CaseCache:
         return self.folder / (key + SUFFIX)
 
     def _make_room(self, n_bytes: int, path: Path) -> None:
-        """Remove the files used longest ago until so many bytes fit; the one that will be replaced
-        does not count.
+        """Remove the files used longest ago until so many bytes fit.
+
+        The one that will be replaced does not count.
         """
         files = sorted(
             (used_ns, size, other) for used_ns, size, other in self._files() if other != path
@@ -110,8 +112,9 @@ class CaseCache:
         return files
 
     def _remove_leftovers(self) -> None:
-        """Remove what processes that died while writing left behind; no living one writes for a
-        day.
+        """Remove what processes that died while writing left behind.
+
+        No living one writes for a day.
         """
         for path in self.folder.glob("*" + PARTIAL_SUFFIX):
             with contextlib.suppress(OSError):

@@ -36,8 +36,9 @@ def settings_digest(settings: Any) -> str:
 
 
 def case_key(case: Mapping[str, Any], settings: str) -> str:
-    """Name the result of preprocessing a case; one voxel or one parameter changed gives another
-    name.
+    """Name the result of preprocessing a case.
+
+    One voxel or one parameter changed gives another name.
 
     Where a file lies and what it is called does not matter, but for the numbering that a label's
     name declares, and the names inside a case folder, which say what is which modality.
@@ -65,8 +66,9 @@ def case_key(case: Mapping[str, Any], settings: str) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes; within a process a file is read once, unless it
-    changes.
+    """Return the SHA-256 of a file's bytes.
+
+    Within a process a file is read once, unless it changes.
     """
     status = path.stat()
     # The change time cannot be set back, so not even a file with its old size and date is mistaken

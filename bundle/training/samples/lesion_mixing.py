@@ -163,8 +163,9 @@ def paste(
 
 
 def _cut_out(mask: Tensor, margin: int) -> tuple[Tensor, Tensor]:
-    """Cut a mask down to what it holds and a margin, so that distances cost little; give corner
-    (3,) and part.
+    """Cut a mask down to what it holds and a margin, so that distances cost little.
+
+    Give corner (3,) and part.
     """
     filled = mask.nonzero()
     corner = (filled.amin(0) - margin).clamp(min=0)

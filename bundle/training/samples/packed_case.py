@@ -102,8 +102,9 @@ def _unpack(packed: list[Any]) -> Any:
 
 
 def _pack_voxels(voxels: Tensor) -> dict[str, Any]:
-    """Keep the voxels that are not zero and a bit per voxel that says which; all of them where that
-    is shorter.
+    """Keep the voxels that are not zero and a bit per voxel that says which.
+
+    All of them where that is shorter.
     """
     flat = voxels.detach().cpu().contiguous().reshape(-1)
     packed = {

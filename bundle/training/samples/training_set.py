@@ -97,8 +97,9 @@ class CachedCases(Dataset):
         return int(self._epoch)
 
     def set_epoch(self, epoch: int) -> None:
-        """Draw the samples of an epoch, 0 or more, from now on; call it before the loader is
-        iterated.
+        """Draw the samples of an epoch, 0 or more, from now on.
+
+        Call it before the loader is iterated.
         """
         self._epoch.fill_(epoch)
 

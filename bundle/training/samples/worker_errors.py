@@ -29,8 +29,9 @@ class WorkerCaseError(CaseError):
 
 @contextmanager
 def case_errors_leave_workers() -> Iterator[None]:
-    """Raise what a user can mend in a form that reaches the main process; outside workers do
-    nothing.
+    """Raise what a user can mend in a form that reaches the main process.
+
+    Outside workers do nothing.
     """
     try:
         yield
