@@ -39,7 +39,7 @@ A request must not keep a server busy for ever.
 
 
 class TakeRequestd(Transform):
-    """Check a MONAI Label request; cases from elsewhere pass unchanged.
+    """Check a MONAI Label request, and let other cases pass unchanged.
 
     MONAI Label hands a request's values to the transforms as entries of the case. They are read
     here and nowhere else: the config names no option, because MONAI's parser runs text that it

@@ -124,7 +124,7 @@ def test_sets_that_fewer_cases_have_are_told():
 def test_segmentations_of_unknown_origin_are_one_row_of_question_marks():
     table = markdown_sets_table(run((GIVEN,)))
     assert rows(table)[2:] == [["?"] * 4 + ["10.0", "20.0", "30.0"]]
-    assert "nobody knows from which modalities" in table
+    assert "the input modalities are unknown" in table
 
 
 def test_latex_has_the_same_rows_between_the_lines_of_booktabs():
