@@ -84,9 +84,9 @@ class LoadCased(Transform):
         """Load one case.
 
         Args:
-            data: ``image`` is anything that ``listing.case_files`` takes (a mapping, a folder, files
-                named as in BraTS, one file with ``modalities``), or a mapping from modality to
-                array (H, W, D); arrays need ``affine`` (4, 4), voxel to world in RAS+ mm.
+            data: ``image`` is anything that ``listing.case_files`` takes (a mapping, a folder,
+                files named as in BraTS, one file with ``modalities``), or a mapping from modality
+                to array (H, W, D); arrays need ``affine`` (4, 4), voxel to world in RAS+ mm.
                 ``case_id`` is optional with files; ``label`` and ``label_convention`` are the
                 expert segmentation and its numbering.
 

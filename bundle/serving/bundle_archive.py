@@ -62,7 +62,6 @@ This page does not know of it.
 
 Nothing that this page knows of: judge them with `simmlm evaluate` before anybody uses them.
 """
-_PLAIN_NAME = re.compile(r"[\w-]+")
 _TASK_NAME = re.compile(rb"(?m)^task_name: \S+")
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can say
 _UNIX, _FILE_MODE = 3, 0o100644
@@ -146,7 +145,7 @@ def _declaration(task: Task, source: str | Path) -> dict[str, bytes]:
     """Return the file of a task that the bundle does not have yet."""
     if str(source) in task_names():
         return {}
-    if task.name in task_names() or not _PLAIN_NAME.fullmatch(task.name):
+    if task.name in task_names():
         raise SetupError(
             "E_TASK",
             f"Task file {source} must have a name of letters and digits that no task of the bundle"

@@ -7,7 +7,6 @@ import pytest
 from typer.testing import CliRunner
 
 from bundle.cli.app import app
-from bundle.cli.options import Numbering, TruthNumbering
 from bundle.datasets.labelled_cases import labelled_cases
 from bundle.evaluation.judged_run import read_scores
 from bundle.evaluation.score_table import Score
@@ -245,6 +244,8 @@ def test_runs_that_cannot_be_compared_are_refused(tmp_path, monkeypatch, runs, w
     assert words in result.output
 
 
-def test_the_numberings_to_choose_from_are_those_that_can_be_read():
-    assert [one.value for one in Numbering] == sorted(DEFAULT_TASK.numberings)
-    assert [one.value for one in TruthNumbering] == ["auto", *sorted(DEFAULT_TASK.numberings)]
+@pytest.mark.parametrize("option", ["--labels", "--prediction-labels"])
+def test_an_unknown_numbering_is_refused_with_those_that_can_be_read(tmp_path, option):
+    result = call("evaluate", tmp_path, "-o", tmp_path / "out", option, "brats1999")
+    assert result.exit_code == 2
+    assert ", ".join(DEFAULT_TASK.numberings) in result.output

@@ -68,7 +68,7 @@ def test_a_truth_is_loaded_as_a_case_without_images(folder):
 def test_a_truth_has_the_modalities_and_regions_of_the_task(folder, tmp_path):
     save(tmp_path / "n-seg.nii.gz", data=stripes(0, 1))
     truth = {"case_id": "n", "label": tmp_path / "n-seg.nii.gz"}
-    case = load_truth(truth, "brats2023", task=LUNG)
+    case = load_truth(truth, LUNG.default_numbering.name, task=LUNG)
     assert np.array_equal(case["label"].numpy(), stripes(0, 1)[None])
     assert len(case["image"]) == 3
 

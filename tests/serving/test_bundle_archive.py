@@ -274,9 +274,8 @@ def test_the_shipped_metadata_are_those_of_the_default_task(folder):
         assert described[key] == metadata[key]
 
 
-@pytest.mark.parametrize("name", ["brain_tumours", "a/b", "x: y"])
-def test_a_task_whose_name_the_pack_could_not_hold_is_refused(task_file, tmp_path, name):
-    text = task_file.read_text().replace("name: lesions", f"name: {json.dumps(name)}")
+def test_a_task_named_like_one_of_the_bundle_is_not_packed(task_file, tmp_path):
+    text = task_file.read_text().replace("name: lesions", "name: brain_tumours")
     task_file.write_text(text)
     parser = load_config("inference.yaml", {"task_name": task_file})
     network = parser.get_parsed_content("network_def")
