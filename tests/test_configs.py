@@ -49,10 +49,17 @@ PAGES = sorted(
 PLAIN = (
     *(ast.Expression, ast.Constant, ast.Name, ast.Attribute, ast.Load, ast.Call, ast.keyword),
     *(ast.BinOp, ast.operator, ast.Compare, ast.cmpop, ast.Subscript, ast.List, ast.Tuple),
+    *(ast.UnaryOp, ast.Not, ast.USub),
 )
 QUESTIONS = {
     *("str", "int", "len", "min", "list", "type"),
-    *("os.environ.get", "time.strftime", "idist.get_rank", "idist.get_world_size"),
+    *(
+        "os.environ.get",
+        "os.path.isfile",
+        "time.strftime",
+        "idist.get_rank",
+        "idist.get_world_size",
+    ),
     *("handlers.from_engine", "to", "parameters", "all_sets", "single_sets"),
 }
 """Calls that tell something and change nothing; "to" moves a network to its device."""
@@ -233,7 +240,7 @@ def test_what_a_run_does_is_one_call_of_something_that_has_a_name(path):
         "$(lambda: 1)()",
         "$@a in sys.path or sys.path.insert(1, @a)",
         "$sys.path.insert(1, @a)",
-        "$not @a",
+        "$not @a.pop()",
         "$__import__('os').system('x')",
         "$(b := @a)",
         "$@a.update(b=1)",

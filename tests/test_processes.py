@@ -95,8 +95,8 @@ def test_two_processes_follow_the_loss_curve_of_one_with_the_same_batches(cases,
 def test_the_multi_gpu_config_runs_as_a_monai_bundle(cases, tmp_path):
     values = {**TINY, "batch_size": 1, "epochs": 1, "bundle_root": ROOT}
     values |= {"dataset_dir": cases, "output_dir": tmp_path}
-    options = [part for key, value in values.items() for part in (f"--{key}", str(value))]
     values["expert"] = {**values["expert"], "_mode_": "callable"}
+    options = [part for key, value in values.items() for part in (f"--{key}", str(value))]
     for names in (["train.yaml", "train_experts.yaml"], ["train.yaml"]):
         files = str([f"{ROOT}/configs/{name}" for name in (*names, "multi_gpu_train.yaml")])
         done = launch(tmp_path, "-m", "monai.bundle", "run", "--config_file", files, *options)

@@ -49,7 +49,7 @@ def make_run():
 
 @pytest.mark.slow
 def test_a_case_that_fails_elsewhere_is_an_outcome_like_any_other(tmp_path):
-    problem = CaseError("E_NAME", "c must have a name.")
+    problem = CaseError("E_FILE_NAME", "c must have a name.")
     cases = [{"case_id": name, "image": {}} for name in "abc"]
     cases[2]["problem"] = problem
     runner = CaseRunner(make_run, cases, tmp_path / "out", engine=ProcessEngine())
@@ -57,7 +57,7 @@ def test_a_case_that_fails_elsewhere_is_an_outcome_like_any_other(tmp_path):
     assert statuses(outcomes) == [("a", OK), ("b", FAILED), ("c", FAILED)]
     assert outcomes[0].warnings != [str(os.getpid())]
     assert outcomes[1].reason == "E_CRC: b must be whole, says a worker."
-    assert outcomes[2].reason == "E_NAME: c must have a name."
+    assert outcomes[2].reason == "E_FILE_NAME: c must have a name."
 
 
 @pytest.mark.slow
