@@ -19,6 +19,7 @@ from bundle.component_settings import (
     refuse_programs,
 )
 from bundle.errors import SetupError, UsageError, find_user_error
+from bundle.files.yaml_file import read_yaml
 from bundle.plain_text import printable
 from bundle.settings import SETTINGS, Kind, check_kind, kind_of, kinds_for
 from bundle.tasks.task import Task
@@ -71,7 +72,7 @@ def bundle_root() -> Path:
 def own_task() -> str:
     """Return the name of the task that the bundle is for: that of its configs."""
     path = bundle_root() / "configs" / "inference.yaml"
-    return str(ConfigParser.load_config_file(path)["task_name"])
+    return str(read_yaml(path)["task_name"])
 
 
 def find_overlay(name: str) -> Path:
@@ -100,7 +101,7 @@ def stages_of(overlay: Path) -> tuple[str, ...]:
         UsageError: the file is not a YAML mapping, or names other stages.
     """
     try:
-        content = yaml.safe_load(overlay.read_text(encoding="utf-8"))
+        content = read_yaml(overlay)
         stages = tuple(content.get("stages", TRAINING_STAGES))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as error:
         raise UsageError(
@@ -116,7 +117,7 @@ def stages_of(overlay: Path) -> tuple[str, ...]:
 def config_files(name: str) -> list[Path]:
     """List a config of the bundle after those that it is merged over."""
     path = bundle_root() / "configs" / name
-    over = ConfigParser.load_config_file(path).get("complete", {}).get("over")
+    over = read_yaml(path).get("complete", {}).get("over")
     return [path] if over is None else [*config_files(over), path]
 
 
@@ -141,8 +142,20 @@ def check_merged(files: Sequence[str], over: str) -> None:
 
 class BundleConfig(ConfigParser):
     """A parsed config whose components can say what a user can mend: MONAI wraps their errors in
-    its own.
+    its own. Its files of YAML are read by ``read_yaml``.
     """
+
+    @classmethod
+    def load_config_file(cls, filepath: Any, **options: Any) -> dict[str, Any]:
+        """Read one file as MONAI does, YAML faster.
+
+        Raises:
+            yaml.YAMLError: it is no YAML, or holds a key twice.
+        """
+        if not str(filepath).lower().endswith(cls.suffixes[1:]):
+            return super().load_config_file(filepath, **options)
+        content: dict[str, Any] = read_yaml(Path(filepath))
+        return content
 
     def get_parsed_content(self, id: str = "", **options: Any) -> Any:  # noqa: A002 the name is MONAI's
         """Build a component as MONAI does.
@@ -185,7 +198,7 @@ def load_config(
     parser = BundleConfig()
     parser.read_config(config_files(name))
     for overlay in overlays:
-        _merge(parser, ConfigParser.load_config_file(overlay), only_known=trained_with)
+        _merge(parser, BundleConfig.load_config_file(overlay), only_known=trained_with)
     kinds = kinds_for(_task(parser.get(), values))
     for key, value in {"bundle_root": bundle_root(), **values}.items():
         if key not in known_keys(parser):

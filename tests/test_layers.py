@@ -10,9 +10,10 @@ import bundle
 ROOT = Path(bundle.__file__).parent
 LAYERS = (
     ("errors", "plain_text"),
+    ("files",),
     ("tasks",),
     ("settings", "component_settings", "uncaught", "search_path"),
-    ("files", "configuration", "devices", "tensors"),
+    ("configuration", "devices", "tensors"),
     ("processes",),
     ("mixture", "volumes", "names"),
     ("weights", "phantoms", "datasets"),
@@ -98,11 +99,12 @@ def test_the_words_of_the_project_know_no_other_module(name):
         ("settings", {"errors", "tasks"}),
         (
             "configuration",
-            {"errors", "plain_text", "settings", "component_settings", "tasks", "uncaught"},
+            {"errors", "plain_text", "files"}
+            | {"settings", "component_settings", "tasks", "uncaught"},
         ),
     ],
 )
-def test_configuration_and_devices_know_only_errors_and_settings(name, known):
+def test_configuration_and_devices_know_only_errors_files_and_settings(name, known):
     assert (
         set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == known
     )

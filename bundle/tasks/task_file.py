@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from bundle.errors import SetupError
+from bundle.files.yaml_file import read_yaml
 from bundle.plain_text import printable
 from bundle.tasks.numberings import Collection, Numbering
 from bundle.tasks.task import Label, Modality, Region, Task
@@ -28,7 +29,7 @@ def load_task(source: str | Path) -> Task:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise _error(path, f"must have at most {_MAX_BYTES} bytes", path.stat().st_size)
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_yaml(path)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
         raise _error(path, "must be a readable YAML file", error) from error
     if not isinstance(content, dict):
