@@ -27,6 +27,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name.split("-")[-1]: path.read_bytes() for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_the_two_cases_are_one_with_and_without_the_hidden_modalities(drawn):
     whole, partial = contents(drawn / "all-four"), contents(drawn / "two-missing")
     assert set(whole) == {f"{name}.nii.gz" for name in (*MODALITIES, "seg")}
@@ -38,6 +39,7 @@ def test_the_two_modalities_that_show_most_are_kept():
     assert HIDDEN == ("t1n", "t2w")
 
 
+@pytest.mark.slow
 def test_both_cases_are_cases_with_a_label(drawn):
     cases = list_cases(drawn)
     assert [case["case_id"] for case in cases] == ["all-four", "two-missing"]

@@ -42,6 +42,7 @@ def write_run(folder, *dice: float, cases="abcdef"):
     return folder
 
 
+@pytest.mark.slow
 def test_a_network_is_judged_and_the_report_is_named(phantom_folder, tiny_settings, tmp_path):
     result = call(
         "evaluate", "--data", phantom_folder, "--out", tmp_path / "out", *options(tiny_settings)

@@ -122,6 +122,7 @@ def test_results_go_to_the_home_of_a_user_too(renamed, tmp_path):
     assert (tmp_path / "home" / "found.json").is_file()
 
 
+@pytest.mark.slow
 def test_training_and_evaluation_find_files_by_patterns(phantom_folder, tiny_settings, tmp_path):
     data = shutil.copytree(phantom_folder, tmp_path / "home" / "cases")
     for image in data.glob("*/*-t1c.nii.gz"):

@@ -114,6 +114,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_any_case(
         evaluate_network(tmp_path / "out", {**tiny_settings, "dataset_dir": case_folder})
 
 
+@pytest.mark.slow
 def test_what_segment_writes_is_judged_as_the_network_that_wrote_it(
     judged, phantom_folder, tiny_settings, tmp_path
 ):

@@ -36,6 +36,7 @@ def alone(network, image, flags):
     return pred["logits"], box, case["mean_weights"]
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_every_set_gets_what_it_gets_alone_also_where_its_brain_is_smaller(tiny_network):
     image = case()

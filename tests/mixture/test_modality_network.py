@@ -18,7 +18,13 @@ MODALITIES, REGIONS = DEFAULT_TASK.modality_names, DEFAULT_TASK.region_names
 
 M, R = len(MODALITIES), len(REGIONS)
 KINDS = pytest.mark.parametrize("network", list(NETWORKS), indirect=True)
-SETS = pytest.mark.parametrize("flags", DEFAULT_TASK.all_sets(), ids=str)
+SETS = pytest.mark.parametrize(
+    "flags",
+    [
+        pytest.param(flags, marks=() if number % 5 == 0 else pytest.mark.slow, id=str(flags))
+        for number, flags in enumerate(DEFAULT_TASK.all_sets())
+    ],
+)
 OTHERS = [pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS if name != "logits"]
 WINDOWS = {"roi_size": SHAPE, "overlap": 0.25, "mode": "gaussian"}
 

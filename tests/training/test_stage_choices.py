@@ -80,6 +80,7 @@ def test_an_expert_trained_alone_has_the_weights_that_it_has_among_the_others(to
     )
 
 
+@pytest.mark.slow
 def test_a_file_of_experts_holds_nothing_but_the_trained_ones(apart):
     assert {name.split(".")[1] for name in load(apart[0])} == {"t1c"}
 
@@ -95,11 +96,13 @@ def test_experts_of_several_runs_are_joined(cases, apart, together, tmp_path):
     assert not (tmp_path / "joined" / "experts.pt").exists()
 
 
+@pytest.mark.slow
 def test_missing_experts_are_named(cases, apart, tmp_path):
     with pytest.raises(SetupError, match=r"t1n.*t2w.*t2f"):
         train(cases, tmp_path, TINY, start_from=apart[:1])
 
 
+@pytest.mark.slow
 def test_an_expert_in_two_files_is_named(cases, apart, tmp_path):
     again = shutil.copy(apart[0], tmp_path / "again.pt")
     with pytest.raises(SetupError, match="t1c"):
@@ -132,6 +135,7 @@ def test_settings_can_be_of_one_stage(cases, tmp_path):
     assert lines == {"experts": 1, "mixture": 3}
 
 
+@pytest.mark.slow
 def test_experts_alone_and_weights_to_start_from_exclude_each_other(cases, together, tmp_path):
     with pytest.raises(UsageError, match="one of the two"):
         train(cases, tmp_path, TINY, experts=["t1c"], start_from=[together / "experts.pt"])

@@ -223,6 +223,7 @@ def two_modalities(tmp_path) -> Path:
     return tmp_path / "two"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how", [{}, {"experts": ["t2w"]}, {"overlays": ["without_pretraining"]}], ids=str
 )
@@ -235,6 +236,7 @@ def test_an_expert_that_no_case_can_train_is_refused_before_training(two_modalit
     assert not list((tmp_path / "out").glob("*.pt"))
 
 
+@pytest.mark.slow
 def test_the_ways_out_for_an_expert_without_cases_work(two_modalities, trained, tmp_path):
     values = {**TINY, "epochs": 1}
     assert (
