@@ -148,14 +148,21 @@ def test_an_unknown_overlay_is_refused_with_the_known_ones(cases, tmp_path):
 
 @pytest.fixture(scope="module")
 def ablated(cases, tmp_path_factory) -> Callable[[str], Path]:
-    """Train an ablation or a peer with the usual command, once, and give its folder."""
+    """Train an ablation or a peer with the usual command, once, and give its folder.
+
+    With one case to train and one to validate.
+    """
+    two = tmp_path_factory.mktemp("two")
+    for case in sorted(cases.iterdir())[-2:]:
+        (two / case.name).symlink_to(case)
 
     @cache
     def run(name: str) -> Path:
         out = tmp_path_factory.mktemp(name)
         (out / "narrow.yaml").write_text(NARROW)
         values = {key: value for key, value in TINY.items() if key != "expert"}
-        train(cases, out, {**values, "epochs": 1}, overlays=[name, str(out / "narrow.yaml")])
+        values |= {"epochs": 1, "batch_size": 1}
+        train(two, out, values, overlays=[name, str(out / "narrow.yaml")])
         return out
 
     return run
