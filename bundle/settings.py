@@ -96,7 +96,7 @@ def _are_paths(value: Any) -> bool:
 
 
 def _is_window(value: Any) -> bool:
-    return (
+    return value == "whole" or (
         isinstance(value, list | tuple)
         and len(value) == 3
         and all(_is_whole(size) and size >= 1 for size in value)
@@ -152,7 +152,9 @@ SETTINGS: Mapping[str, Kind] = {
     "output_dir": PATH,
     "checkpoint": PATH,
     "device_name": WORD,
-    "roi_size": Kind("three whole numbers of at least 1, such as [96, 96, 96]", _is_window),
+    "roi_size": Kind(
+        "three whole numbers of at least 1, such as [96, 96, 96], or whole", _is_window
+    ),
     "overlap": BELOW_ONE,
     "sw_batch_size": whole(1),
     "amp": FLAG,

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from monai.networks.nets import DynUNet
 from torch import nn
@@ -10,8 +11,64 @@ from bundle.errors import SetupError
 from bundle.mixture.gate import GateCNN
 from bundle.mixture.unet_halves import UNetEncoder
 
+WHOLE = "whole"
+"""As ``roi_size``: one window over all that is not background."""
 
-def checked_roi_size(roi_size: Sequence[int], network: nn.Module) -> tuple[int, ...]:
+LARGEST = 192 * 224 * 192
+"""Voxels of the largest window that is as large as a case; larger ones are divided."""
+
+
+@dataclass(frozen=True)
+class WholeWindow:
+    """A window as large as each case.
+
+    Attributes:
+        step: voxels; sides are multiples of it.
+        smallest: voxels that a side has at least.
+    """
+
+    step: int
+    smallest: int
+
+    def over(self, shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the window for a case (H, W, D): all of it, rounded up.
+
+        Where that is more than ``LARGEST``, its longest side is halved until it is not.
+        """
+        sides = [max(self._rounded(size), self.smallest) for size in shape]
+        while math.prod(sides) > LARGEST:
+            longest = sides.index(max(sides))
+            sides[longest] = self._rounded(sides[longest] / 2)
+        return tuple(sides)
+
+    def _rounded(self, size: float) -> int:
+        return math.ceil(size / self.step) * self.step
+
+
+Window = tuple[int, ...] | WholeWindow
+
+
+def window_over(window: Window, shape: Sequence[int]) -> tuple[int, ...]:
+    """Return the window in which a case of (H, W, D) voxels is seen."""
+    return window.over(shape) if isinstance(window, WholeWindow) else window
+
+
+def checked_window(roi_size: Sequence[int] | str, network: nn.Module) -> Window:
+    """Make what windows are to be of the setting ``roi_size``.
+
+    Args:
+        roi_size: as for ``checked_roi_size``, or ``whole``.
+        network: its U-Nets and gates are looked at.
+
+    Raises:
+        SetupError: as ``checked_roi_size``.
+    """
+    if roi_size == WHOLE:
+        return WholeWindow(_step(network), _smallest(network))
+    return checked_roi_size(roi_size, network)
+
+
+def checked_roi_size(roi_size: Sequence[int] | str, network: nn.Module) -> tuple[int, ...]:
     """Refuse windows that a network would choke on somewhere inside, with an error that names no
     setting.
 
@@ -23,22 +80,17 @@ def checked_roi_size(roi_size: Sequence[int], network: nn.Module) -> tuple[int, 
         The window.
 
     Raises:
-        SetupError: a U-Net cannot halve it as often as it does, or nothing would be left to
-            normalise.
+        SetupError: a U-Net cannot halve it as often as it does, nothing would be left to normalise,
+            or it has no size of its own.
     """
-    step = _step(network)
-    smallest = max(
-        [
-            2 * step,
-            *(2 * GateCNN.TOTAL_STRIDE for part in network.modules() if isinstance(part, GateCNN)),
-        ]
-    )
-    window = tuple(roi_size)
+    step, smallest = _step(network), _smallest(network)
+    window = (0,) if isinstance(roi_size, str) else tuple(roi_size)
     if any(size % step for size in window) or max(window) <= smallest // 2:
+        got = roi_size if isinstance(roi_size, str) else list(roi_size)
         raise SetupError(
             "E_ROI_SIZE",
             f"roi_size must be multiples of {step} voxels, one of them over {smallest // 2}; got"
-            f" {list(window)}. Choose another window.",
+            f" {got}. Choose another window.",
         )
     return window
 
@@ -48,6 +100,12 @@ def deepest_size(roi_size: Sequence[int], network: nn.Module) -> int:
     network's U-Nets.
     """
     return max(roi_size) // _step(network)
+
+
+def _smallest(network: nn.Module) -> int:
+    """Return the voxels that leave something to normalise in the deepest layers."""
+    gates = (part for part in network.modules() if isinstance(part, GateCNN))
+    return 2 * max([_step(network), *(gate.TOTAL_STRIDE for gate in gates)])
 
 
 def _step(network: nn.Module) -> int:

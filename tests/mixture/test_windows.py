@@ -1,3 +1,5 @@
+import math
+
 import pytest
 from monai.networks.nets import DynUNet
 from torch import nn
@@ -6,7 +8,14 @@ from bundle.errors import SetupError
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.gate import GateCNN
 from bundle.mixture.mixers import LogitMixer
-from bundle.mixture.windows import checked_roi_size, deepest_size
+from bundle.mixture.windows import (
+    LARGEST,
+    WHOLE,
+    checked_roi_size,
+    checked_window,
+    deepest_size,
+    window_over,
+)
 
 
 def unet(n_levels: int) -> DynUNet:
@@ -60,3 +69,38 @@ def test_a_network_without_u_nets_takes_any_window():
 def test_the_deepest_size_is_that_of_the_longest_side():
     assert deepest_size([96, 64, 64], mixture(6)) == 3
     assert deepest_size([40, 40, 40], unet(4)) == 5
+
+
+def test_a_fixed_window_is_the_same_for_every_case():
+    window = checked_window([96, 64, 128], mixture(6))
+    assert window_over(window, (140, 170, 140)) == (96, 64, 128)
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        ((138, 172, 137), (160, 192, 160)),
+        ((128, 160, 96), (128, 160, 96)),
+        ((40, 5, 200), (64, 64, 224)),  # a side that is halved five times keeps two voxels
+    ],
+)
+def test_a_window_over_everything_is_the_case_rounded_up(shape, expected):
+    assert window_over(checked_window(WHOLE, mixture(6)), shape) == expected
+
+
+@pytest.mark.parametrize("shape", [(240, 240, 240), (500, 64, 512), (1000, 1000, 1000)])
+def test_a_case_that_is_too_large_for_one_window_is_divided_along_its_longest_sides(shape):
+    window = window_over(checked_window(WHOLE, mixture(6)), shape)
+    assert LARGEST / 4 < math.prod(window) <= LARGEST
+    assert all(side % 32 == 0 and side >= 64 for side in window)
+
+
+def test_crops_of_a_training_have_a_size():
+    with pytest.raises(SetupError, match=r"roi_size must be multiples of 32 .*got whole"):
+        checked_roi_size(WHOLE, mixture(6))
+
+
+def test_whole_is_no_smaller_than_what_the_network_takes():
+    network = mixture(6)
+    window = window_over(checked_window(WHOLE, network), (1, 1, 1))
+    assert checked_roi_size(window, network) == window
