@@ -61,11 +61,11 @@ class ActivateMixtured(Transform):
 
     def _mean_weights(self, weights: Tensor, image: Tensor) -> Tensor:
         """Average weights (M, R, H, W, D) over what is not outside, as (M, R)."""
-        flat = weights.flatten(2)
-        inside = (plain_tensor(image) != 0).any(dim=0).flatten()
+        inside = (plain_tensor(image) != 0).any(dim=0)
         if self.task.outside is None or not inside.any():
-            return flat.mean(dim=2)
-        return flat[..., inside].mean(dim=2)
+            return weights.mean(dim=(2, 3, 4))
+        share = inside.to(weights.dtype) / inside.sum()
+        return torch.stack([(part * share).sum(dim=(1, 2, 3)) for part in weights])
 
 
 class SplitMapsd(Transform):
@@ -121,9 +121,11 @@ class SplitMapsd(Transform):
         return torch.from_numpy(self.task.regions_to_labels(inside))[None]
 
     def _entropy(self, probabilities: Tensor) -> Tensor:
-        regions = binary_entropy(probabilities)
-        largest = regions.amax(dim=0, keepdim=True)
-        return torch.cat([largest, regions]) if self.entropy_per_region else largest
+        from_even = (probabilities - 0.5).abs().amin(dim=0, keepdim=True)
+        largest = binary_entropy(0.5 - from_even)  # that of the least sure region
+        if not self.entropy_per_region:
+            return largest
+        return torch.cat([largest, binary_entropy(probabilities)])
 
     def _result(
         self, record: CaseRecord, label: NDArray[Any], mean_weights: Tensor, entropy: Tensor
@@ -162,7 +164,8 @@ class SplitMapsd(Transform):
 
 def _check_finite(parts: Sequence[Tensor], case_id: str) -> None:
     """Refuse NaN here, where it is seen: below it would become background, with an entropy of 0."""
-    if not all(torch.isfinite(part).all() for part in parts):
+    # The sum is not finite if a part is not, and no map is large enough to make it so.
+    if not all(torch.isfinite(part.sum()) for part in parts):
         raise CaseError(
             "E_NOT_FINITE",
             f"Case {case_id}: the network must give a number for every voxel; it did not. Look at"

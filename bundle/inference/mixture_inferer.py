@@ -1,17 +1,20 @@
 """Runs the mixture over whole cases, window by window."""
 
+from collections.abc import Sequence
 from copy import copy
 from typing import Any
 
 import torch
 from monai.data import MetaTensor
 from monai.inferers import SlidingWindowInferer
-from monai.utils import convert_to_dst_type
+from monai.utils import convert_to_dst_type, ensure_tuple_rep
 from torch import Tensor
 
-from bundle.mixture.mixing import derive_presence, with_axes_of
+from bundle.inference.window_blend import Place, WindowBlend
+from bundle.mixture.mixing import derive_presence
 from bundle.mixture.mixture import Mixture
 from bundle.mixture.modality_network import ModalityNetwork
+from bundle.mixture.windows import Window, window_over
 from bundle.tensors import plain_tensor
 
 
@@ -23,12 +26,14 @@ class MixtureInferer(SlidingWindowInferer):
 
     Args:
         amp: compute in bfloat16 where that is safe.
-        options: as MONAI's ``SlidingWindowInferer``: ``roi_size``, ``overlap``, ``sw_batch_size``,
-            ``mode``.
+        roi_size: a window, or one as large as each case, see ``windows.checked_window``.
+        options: as MONAI's ``SlidingWindowInferer``: ``overlap``, ``sw_batch_size``, ``mode``.
     """
 
-    def __init__(self, amp: bool = False, **options: Any) -> None:
-        super().__init__(**options)
+    def __init__(self, roi_size: Window, amp: bool = False, **options: Any) -> None:
+        fixed = roi_size if isinstance(roi_size, Sequence) else -1  # MONAI's: as large as the case
+        super().__init__(roi_size=fixed, with_coord=True, **options)
+        self.window = roi_size
         self.amp = amp
 
     def __call__(  # type: ignore[override]
@@ -46,51 +51,54 @@ class MixtureInferer(SlidingWindowInferer):
             ``logits`` (B, R, H, W, D) and ``weights`` (B, M, R, H, W, D), float32. A dictionary,
             because MONAI takes batches of no other kind of named parts into cases.
         """
-        overlap = inputs.meta.get("overlap") if isinstance(inputs, MetaTensor) else None
-        if overlap is not None and overlap != self.overlap:
-            return self._overlapping(overlap)(inputs, network, presence)
         image = plain_tensor(inputs)
         presence = derive_presence(image) if presence is None else presence.bool().cpu()
+        fitted = self._fitted_to(inputs)
         cases = [
-            self._one(image[i : i + 1], presence[i : i + 1], network) for i in range(len(image))
+            fitted._one(image[i : i + 1], presence[i : i + 1], network) for i in range(len(image))
         ]
         blended: dict[str, Tensor] = {}
         for name, parts in zip(Mixture._fields, zip(*cases, strict=True), strict=True):
             # With the metadata of the input: without it MONAI's Invertd would skip the way back,
             # with a warning only.
-            maps = torch.cat(parts)
+            maps = torch.cat(parts) if len(parts) > 1 else parts[0]
             blended[name] = convert_to_dst_type(maps, inputs, dtype=torch.float32)[0]
         return blended
 
-    def _overlapping(self, overlap: float) -> "MixtureInferer":
+    def _fitted_to(self, inputs: Tensor) -> "MixtureInferer":
         other = copy(self)
-        other.overlap = overlap
+        other.roi_size = window_over(self.window, inputs.shape[2:])
+        overlap = inputs.meta.get("overlap") if isinstance(inputs, MetaTensor) else None
+        other.overlap = self.overlap if overlap is None else overlap
         return other
 
     def _one(self, image: Tensor, presence: Tensor, network: ModalityNetwork) -> Mixture:
         """Blend one case.
 
-        Weights of absent modalities are 0 everywhere, so they need no blending.
+        Weights are one number per window, and those of absent modalities 0: they are blended
+        without a map per window.
         """
+        places: list[Place] = []
+        weights: list[Tensor] = []
 
-        def predict(window: Tensor) -> tuple[Tensor, Tensor]:
-            return _logits_and_weights(network, window, presence, self.amp)
+        def predict(window: Tensor, windows: list[list[slice]]) -> Tensor:
+            flags = presence.expand(len(window), -1)
+            with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=self.amp):
+                mixture = network.mix(network.encode(window, flags), window, flags)
+            places.extend(tuple(place[2:]) for place in windows)
+            weights.append(mixture.weights.float())
+            return mixture.logits.float()
 
-        logits, present_weights = super().__call__(image, predict)
-        n_modalities, n_regions = presence.shape[1], logits.shape[1]
-        weights = logits.new_zeros((1, n_modalities, n_regions, *logits.shape[2:]))
-        weights[:, presence[0]] = present_weights.unflatten(1, (-1, n_regions))
-        return Mixture(logits, weights)
-
-
-def _logits_and_weights(
-    network: ModalityNetwork, window: Tensor, presence: Tensor, amp: bool
-) -> tuple[Tensor, Tensor]:
-    """Return logits (B, R, ...) of windows of one case, and the weights of its P modalities as maps
-    (B, P * R, ...).
-    """
-    with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=amp):
-        flags = presence.expand(len(window), -1)
-        mixture = network.mix(network.encode(window, flags), window, flags)
-    maps = with_axes_of(mixture.weights[:, presence[0]].flatten(1), window)
-    return mixture.logits.float(), maps.float().expand(-1, -1, *window.shape[2:]).clone()
+        logits = super().__call__(image, predict)
+        assert isinstance(logits, Tensor)
+        blend = WindowBlend(
+            places,
+            ensure_tuple_rep(self.roi_size, 3),
+            image.shape[2:],
+            mode=self.mode,
+            sigma_scale=self.sigma_scale,
+            device=logits.device,
+        )
+        said = torch.cat(weights)
+        maps = blend.maps(said.flatten(1)).reshape(*said.shape[1:], *image.shape[2:])
+        return Mixture(logits, maps[None])

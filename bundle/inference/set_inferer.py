@@ -1,24 +1,24 @@
 """Predicts whole cases from every modality set, each as if the other files were not there."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 import torch
-from monai.data.utils import compute_importance_map
 from monai.inferers import SlidingWindowInferer
 from monai.transforms.utils import generate_spatial_bounding_box
 from monai.utils import ensure_tuple_rep
 from torch import Tensor
-from torch.nn import functional
 
 from bundle.cases.preparation import is_not_zero
+from bundle.inference.window_blend import Place, WindowBlend
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.modality_network import ModalityNetwork
+from bundle.mixture.windows import Window, window_over
 from bundle.tensors import plain_tensor
 
 Box = tuple[tuple[int, int], ...]
-Window = tuple[tuple[slice, ...], Tensor]
 
 
 class SetInferer(SlidingWindowInferer):
@@ -30,19 +30,22 @@ class SetInferer(SlidingWindowInferer):
         own_boxes: each set gives what ``MixtureInferer`` gives on a case that has only these files,
             also where these alone would be cropped to another box: sets with different boxes are
             run apart, one after the other. Else all sets see the whole image.
-        options: as MONAI's ``SlidingWindowInferer``: ``roi_size``, ``overlap``, ``sw_batch_size``,
-            ``mode``.
+        roi_size: as ``MixtureInferer``.
+        options: as MONAI's ``SlidingWindowInferer``: ``overlap``, ``sw_batch_size``, ``mode``.
     """
 
     def __init__(
         self,
         modality_sets: list[list[bool]],
+        roi_size: Window,
         amp: bool = False,
         *,
         own_boxes: bool = True,
         **options: Any,
     ) -> None:
-        super().__init__(with_coord=True, **options)
+        fixed = roi_size if isinstance(roi_size, Sequence) else -1  # MONAI's: as large as the case
+        super().__init__(roi_size=fixed, with_coord=True, **options)
+        self.window = roi_size
         self.sets = torch.tensor(modality_sets, dtype=torch.bool)
         self.amp = amp
         self.own_boxes = own_boxes
@@ -83,46 +86,41 @@ class SetInferer(SlidingWindowInferer):
     ) -> tuple[Tensor, Tensor]:
         """Predict from sets that share a box: logits (S, R, h, w, d) and mean weights (S, M, R)."""
         present = sets.any(dim=0, keepdim=True)
-        windows: list[Window] = []
+        rows, columns, planes = _slices(box)
+        part = image[..., rows, columns, planes]
+        fitted = copy(self)
+        fitted.roi_size = window_over(self.window, part.shape[2:])
+        return fitted._blended(part, present, sets, network)
 
-        def predict(window: Tensor, places: list[list[slice]]) -> Tensor:
+    def _blended(
+        self, part: Tensor, present: Tensor, sets: Tensor, network: ModalityNetwork
+    ) -> tuple[Tensor, Tensor]:
+        places: list[Place] = []
+        weights: list[Tensor] = []
+
+        def predict(window: Tensor, windows: list[list[slice]]) -> Tensor:
             with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=self.amp):
                 encoded = network.encode(window, present.expand(len(window), -1))
                 mixed = [
                     network.mix(encoded, window, chosen.expand(len(window), -1)) for chosen in sets
                 ]
-            weights = torch.stack([mixture.weights for mixture in mixed], dim=1).float()
-            windows.extend(
-                (tuple(place[2:]), weight) for place, weight in zip(places, weights, strict=True)
-            )
+            places.extend(tuple(place[2:]) for place in windows)
+            weights.append(torch.stack([mixture.weights for mixture in mixed], dim=1).float())
             return torch.stack([mixture.logits.float() for mixture in mixed], dim=1).flatten(1, 2)
 
-        rows, columns, planes = _slices(box)
-        part = image[..., rows, columns, planes]
         blended = super().__call__(part, predict)
         assert isinstance(blended, Tensor)
+        blend = WindowBlend(
+            places,
+            ensure_tuple_rep(self.roi_size, 3),
+            part.shape[2:],
+            mode=self.mode,
+            sigma_scale=self.sigma_scale,
+            device=blended.device,
+        )
         brains = torch.stack([is_not_zero(part[0, chosen]).any(dim=0) for chosen in sets])
         logits = blended[0].reshape(len(sets), -1, *blended.shape[2:])
-        return logits, self._mean_weights(windows, brains)
-
-    def _mean_weights(self, windows: Sequence[Window], brains: Tensor) -> Tensor:
-        """Average the gate's weights over brains (S, h, w, d) as blending would, without a map per
-        weight.
-        """
-        roi_size = ensure_tuple_rep(self.roi_size, 3)
-        brains = functional.pad(brains, _padding(brains.shape[1:], roi_size))
-        importance = compute_importance_map(
-            roi_size, mode=self.mode, sigma_scale=self.sigma_scale, device=brains.device
-        )
-        count = torch.zeros(brains.shape[1:], device=brains.device)
-        for place, _ in windows:
-            count[place] += importance
-        total = torch.zeros_like(windows[0][1])
-        for place, weights in windows:
-            share = importance / count[place]
-            seen = (brains[(slice(None), *place)] * share).sum(dim=(1, 2, 3))
-            total += seen[:, None, None] * weights
-        return total / brains.sum(dim=(1, 2, 3)).clamp(min=1)[:, None, None]
+        return logits, blend.means(torch.cat(weights), brains)
 
 
 def _boxes(image: Tensor, sets: Tensor) -> list[Box]:
@@ -171,9 +169,3 @@ def _join(
             logits[place, :, rows, columns, planes] = one
         weights[places] = part_weights
     return {"logits": logits, "weights": weights}
-
-
-def _padding(shape: Sequence[int], roi_size: Sequence[int]) -> list[int]:
-    """Return what MONAI pads when a volume is smaller than the window, last axis first."""
-    missing = [max(window - size, 0) for size, window in zip(shape, roi_size, strict=True)]
-    return [part for gap in reversed(missing) for part in (gap // 2, gap - gap // 2)]

@@ -14,7 +14,7 @@ from bundle.outputs.case_output import CaseOutput
 from bundle.outputs.case_result import CaseResult
 from bundle.tasks.numberings import Numbering
 from bundle.tasks.task import Task
-from bundle.volumes.nifti_output import write_volume
+from bundle.volumes.nifti_output import rounded_to_half, write_volume
 
 Maps = dict[str, NDArray[Any]]
 """Name, such as ``seg`` or ``weight-t1c``, to (H, W, D)."""
@@ -109,12 +109,15 @@ class WeightFiles:
         return {kind: values for (kind, modality), values in maps if modality in acquired}
 
     def write(self, folder: Path, result: CaseResult) -> None:
-        """Write the files.
+        """Write the files, rounded to half precision: their sum is 1 but for a 2048th.
 
         Raises:
             CaseError: E_NOT_FINITE.
         """
-        write_maps(folder, self.maps(result), result.record)
+        exact = self.maps(result)
+        check_finite(exact, result.record)
+        maps = {kind: rounded_to_half(values) for kind, values in exact.items()}
+        write_maps(folder, maps, result.record)
 
     def _kinds(self, *, per_region: bool) -> dict[str, str]:
         """Return kinds of maps in the order of the channels, with the modality of each."""
@@ -137,14 +140,25 @@ def write_maps(folder: Path, maps: Maps, record: CaseRecord) -> None:
         CaseError: E_NOT_FINITE, a voxel is no number.
         OutputError: a file cannot be written.
     """
+    check_finite(maps, record)
     for kind, values in maps.items():
-        n_bad = values.size - int(np.isfinite(values).sum())
-        if n_bad:
-            raise CaseError(
-                "E_NOT_FINITE",
-                f"Case {record.case_id}: every voxel of the map {kind} must be a number; got"
-                f" {n_bad} that are not. Look at the intensities of the images; on a GPU try"
-                " --device cpu.",
-            )
         (name,) = map_names(record.case_id, [kind])
         write_volume(folder / name, values, record.grid, description=kind)
+
+
+def check_finite(maps: Maps, record: CaseRecord) -> None:
+    """Refuse maps in which a voxel is no number.
+
+    Raises:
+        CaseError: E_NOT_FINITE.
+    """
+    for kind, values in maps.items():
+        if np.isfinite(values.sum(dtype=np.float64)):  # quick, and right: all values are small
+            continue
+        n_bad = values.size - int(np.isfinite(values).sum())
+        raise CaseError(
+            "E_NOT_FINITE",
+            f"Case {record.case_id}: every voxel of the map {kind} must be a number; got"
+            f" {n_bad} that are not. Look at the intensities of the images; on a GPU try"
+            " --device cpu.",
+        )

@@ -1,8 +1,10 @@
 """Write a result on its input's grid: the same geometry fields, whole or not at all."""
 
 import gzip
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
@@ -12,19 +14,27 @@ from numpy.typing import NDArray
 from bundle.files.atomic_file import appearing_at_once
 from bundle.volumes.geometry import Grid, HeaderGeometry
 
+HAS_ISAL = find_spec("isal") is not None
 # On a probability map of 240 x 240 x 155 voxels level 6 is 1 % smaller and up to 30 % slower.
-GZIP_LEVEL = 1
+ZLIB_LEVEL = 1
+# On the same map ISA-L takes an eighth of the time at no larger size.
+ISAL_LEVEL = 2
 
 _MAX_NIFTI1_SIZE = 32767
 _MAX_DESCRIPTION_BYTES = 79
 _NO_EXTENSIONS = bytes(4)
+_DROPPED = np.uint32(2**13 - 1)
+_BELOW_HALF = np.uint32(2**12 - 1)
+"""Bits that single precision has and half has not, and just below half of the last one that both
+have.
+"""
 
 
 def write_volume(path: Path, data: NDArray, grid: Grid, *, description: str = "") -> None:
     """Write a map or a segmentation as ``.nii.gz``.
 
     The file appears under its name only when it is complete and on disk. The same arguments give
-    the same bytes.
+    the same bytes, others where ISA-L is installed than where it is not.
 
     Args:
         path: in a folder that exists; an older file is replaced.
@@ -43,14 +53,33 @@ def write_volume(path: Path, data: NDArray, grid: Grid, *, description: str = ""
             f" {data.shape}."
         )
     header = _header(data, grid, description)
-    with (
-        appearing_at_once(path) as file,
-        gzip.GzipFile("", "wb", GZIP_LEVEL, file, mtime=0) as stream,
-    ):
+    with appearing_at_once(path) as file, _compressed(file) as stream:
         stream.write(header.binaryblock + _NO_EXTENSIONS)
         # One slice after the other: the voxels are never copied as a whole.
         for index in range(data.shape[2]):
             stream.write(data[:, :, index].tobytes(order="F"))
+
+
+def _compressed(file: BinaryIO) -> Any:
+    """Return a stream that compresses into a file, without a name or time in its header."""
+    if HAS_ISAL:
+        return import_module("isal.igzip").IGzipFile("", "wb", ISAL_LEVEL, file, mtime=0)
+    return gzip.GzipFile("", "wb", ZLIB_LEVEL, file, mtime=0)
+
+
+def rounded_to_half(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Round to the 11 significant bits of half precision, which compresses to less than half.
+
+    Args:
+        values: finite, of any shape.
+
+    Returns:
+        Float32, C or Fortran order kept; each is off by at most a 2048th of itself, but for
+        subnormal numbers.
+    """
+    bits = values.view(np.uint32)
+    is_odd = (bits >> 13) & 1  # ties go to even, as everywhere
+    return ((bits + _BELOW_HALF + is_odd) & ~_DROPPED).view(np.float32)
 
 
 def _header(data: NDArray, grid: Grid, description: str) -> Any:

@@ -8,6 +8,7 @@ from monai.inferers import sliding_window_inference
 from bundle.inference.mixture_inferer import MixtureInferer
 from bundle.inference.set_inferer import SetInferer
 from bundle.mixture.mixing import hide_absent
+from bundle.mixture.windows import WholeWindow
 from bundle.tasks.default import DEFAULT_TASK
 
 MODALITIES = DEFAULT_TASK.modality_names
@@ -82,6 +83,34 @@ def test_one_window_is_what_the_network_says_of_the_padded_volume(inferer, tiny_
     assert output["logits"].shape == (1, R, *shape)
     assert output["weights"].shape == (1, M, R, *shape)
     assert torch.allclose(output["logits"], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [SMALL, LARGE], ids=["small", "large"])
+def test_a_window_as_large_as_the_case_is_what_the_network_says_of_it_rounded_up(
+    tiny_network, shape
+):
+    inferer = MixtureInferer(WholeWindow(step=32, smallest=64), overlap=0.5, mode="gaussian")
+    image = torch.randn(1, M, *shape)
+    sides = [max(64, math.ceil(size / 32) * 32) for size in shape]
+    before = [(side - size) // 2 for side, size in zip(sides, shape, strict=True)]
+    inside = [slice(start, start + size) for start, size in zip(before, shape, strict=True)]
+    padded = torch.zeros(1, M, *sides)
+    padded[(..., *inside)] = image
+    presence = torch.ones(1, M, dtype=torch.bool)
+    with torch.inference_mode():
+        expected = tiny_network.mix(tiny_network.encode(padded, presence), padded, presence)
+    output = run(inferer, tiny_network, image)
+    assert torch.allclose(output["logits"], expected.logits[(..., *inside)], atol=1e-5)
+    constant = expected.weights[..., None, None, None].expand(-1, -1, -1, *shape)
+    assert torch.equal(output["weights"], constant)
+
+
+def test_cases_of_different_sizes_have_windows_of_their_own(tiny_network):
+    inferer = MixtureInferer(WholeWindow(step=32, smallest=64), overlap=0.5, mode="gaussian")
+    first = run(inferer, tiny_network, image := torch.randn(1, M, *SMALL))
+    run(inferer, tiny_network, torch.randn(1, M, *LARGE))
+    again = run(inferer, tiny_network, image)
+    assert all(torch.equal(first[name], again[name]) for name in first)
 
 
 def test_logits_and_weights_are_blended_as_monai_blends_any_network(inferer, tiny_network):

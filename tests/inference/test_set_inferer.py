@@ -7,11 +7,13 @@ from bundle.inference.maps import ActivateMixtured
 from bundle.inference.mixture_inferer import MixtureInferer
 from bundle.inference.set_inferer import SetInferer
 from bundle.mixture.mixing import hide_absent
+from bundle.mixture.windows import WholeWindow
 from bundle.tasks.default import DEFAULT_TASK
 
 MODALITIES, all_sets = DEFAULT_TASK.modality_names, DEFAULT_TASK.all_sets
 M, R = 4, 3
 WINDOWS = {"roi_size": (64, 64, 64), "overlap": 0.25, "mode": "gaussian"}
+WHOLE = {"roi_size": WholeWindow(step=32, smallest=64), "overlap": 0.25, "mode": "gaussian"}
 T1N, T1C, T2W, T2F = range(M)
 
 
@@ -23,27 +25,28 @@ def case(shape=(70, 40, 50)) -> torch.Tensor:
     return image
 
 
-def alone(network, image, flags):
+def alone(network, image, flags, windows=WINDOWS):
     """Predict as ``segment`` does from the files of one set: (R, ...), box, mean weights (M, R)."""
     chosen = hide_absent(image, torch.tensor([flags]))
     crop = CropForeground(select_fn=is_not_zero, allow_smaller=True)
     start, stop = crop.compute_bounding_box(chosen[0])
     box = tuple(slice(int(a), int(b)) for a, b in zip(start, stop, strict=True))
     part = chosen[(..., *box)]
-    output = MixtureInferer(**WINDOWS)(part, network, torch.tensor([flags]))
+    output = MixtureInferer(**windows)(part, network, torch.tensor([flags]))
     pred = {name: maps[0] for name, maps in output.items()}
     case = ActivateMixtured()({"pred": pred, "image": part[0]})
     return pred["logits"], box, case["mean_weights"]
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("windows", [WINDOWS, WHOLE], ids=["fixed", "whole"])
 @torch.inference_mode()
-def test_every_set_gets_what_it_gets_alone_also_where_its_brain_is_smaller(tiny_network):
+def test_every_set_gets_what_it_gets_alone_also_where_its_brain_is_smaller(tiny_network, windows):
     image = case()
-    output = SetInferer(all_sets(), **WINDOWS)(image, tiny_network)
+    output = SetInferer(all_sets(), **windows)(image, tiny_network)
     assert output["sets"][0].tolist() == all_sets()
     for index, flags in enumerate(all_sets()):
-        expected, box, weights = alone(tiny_network, image, flags)
+        expected, box, weights = alone(tiny_network, image, flags, windows)
         got = output["logits"][0, index]
         assert torch.allclose(got[(slice(None), *box)], expected, atol=1e-5)
         assert torch.isinf(got).sum() == got.numel() - expected.numel()

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from bundle.errors import OutputError
+from bundle.volumes import nifti_output
 from bundle.volumes.geometry import grid_from_affine
 from bundle.volumes.image_volume import read_volume
-from bundle.volumes.nifti_output import write_volume
+from bundle.volumes.nifti_output import rounded_to_half, write_volume
 from tests.volumes.nifti_samples import AFFINE, SHAPE, save, scan
 
 GEOMETRY_FIELDS = (
@@ -223,3 +224,31 @@ def test_the_longest_file_name_is_possible(tmp_path):
     path = tmp_path / ("a" * 248 + ".nii.gz")
     write_volume(path, scan(dtype=np.uint8), grid_from_affine(SHAPE, AFFINE))
     assert path.stat().st_size > 0
+
+
+@pytest.mark.parametrize("has_isal", [True, False])
+def test_with_and_without_isal_the_voxels_are_the_same_and_so_are_the_bytes_each_time(
+    tmp_path, monkeypatch, has_isal
+):
+    if has_isal:
+        pytest.importorskip("isal")
+    monkeypatch.setattr(nifti_output, "HAS_ISAL", has_isal)
+    data = np.random.default_rng(0).random(SHAPE, dtype=np.float32)
+    files = [tmp_path / "a.nii.gz", tmp_path / "b.nii.gz"]
+    for file in files:
+        write_volume(file, data, grid_from_affine(SHAPE, AFFINE))
+    assert files[0].read_bytes() == files[1].read_bytes()
+    assert np.array_equal(np.asanyarray(nib.load(files[0]).dataobj), data)
+    assert len(gzip.decompress(files[0].read_bytes())) == 352 + data.nbytes
+
+
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=20))
+def test_rounding_to_half_precision_is_off_by_at_most_a_2048th_and_keeps_0_and_1(values):
+    exact = np.array([0.0, 1.0, 0.5, *values], np.float32)
+    rounded = rounded_to_half(exact)
+    assert rounded.dtype == np.float32
+    assert np.array_equal(rounded[:3], exact[:3])
+    assert (np.abs(rounded - exact) <= exact / 2048 + 1e-38).all()
+    assert (rounded <= 1).all()
+    normal = exact > 1e-4
+    assert np.array_equal(rounded[normal], exact[normal].astype(np.float16).astype(np.float32))
