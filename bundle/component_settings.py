@@ -5,13 +5,12 @@ call.
 import inspect
 from collections.abc import Mapping
 from pydoc import locate
-from typing import Any
-
-import torch
-from monai.bundle import ConfigParser
-from torch import nn
+from typing import TYPE_CHECKING, Any
 
 from bundle.errors import SetupError, UsageError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TARGET = "_target_"
 MODE = "_mode_"
@@ -40,6 +39,12 @@ def is_network_part(value: Any) -> bool:
     return is_component(value) and _part(value[TARGET]) is not None
 
 
+def built_as(present: Any, value: Any) -> Any:
+    """Return a component that is built as often as the one in whose place it comes."""
+    is_recipe = is_component(value) and is_component(present) and MODE in present
+    return {MODE: present[MODE], **value} if is_recipe else value
+
+
 def refuse_programs(key: str, value: Any) -> None:
     """Refuse what the parser would run: any of its own words but a network part's ``_target_``, at
     any depth.
@@ -62,6 +67,10 @@ def check_builds(key: str, component: Mapping[str, Any]) -> None:
     Raises:
         SetupError: E_SETTING.
     """
+    # torch and MONAI take seconds to load: only where a setting names a part, which few do.
+    import torch
+    from monai.bundle import ConfigParser
+
     try:
         with torch.random.fork_rng(
             devices=[]
@@ -93,13 +102,15 @@ def _check_words(key: str, mapping: Mapping[Any, Any]) -> None:
             )
 
 
-def _part(target: Any) -> type[nn.Module] | None:
+def _part(target: Any) -> "type[nn.Module] | None":
     """Find the class of a full name.
 
     What one of these packages only imports, such as ``os``, is none of them.
     """
     if not isinstance(target, str) or not target.startswith(HOMES):
         return None
+    from torch import nn
+
     found = locate(target)
     is_part = (
         inspect.isclass(found)

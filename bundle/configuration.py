@@ -5,26 +5,27 @@ user's text.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
-from monai.bundle import ConfigParser, ReferenceResolver
-from monai.bundle.utils import ID_SEP_KEY, merge_kv
 
 from bundle.component_settings import (
-    MODE,
+    built_as,
     check_builds,
     is_component,
     is_network_part,
     refuse_programs,
 )
-from bundle.errors import SetupError, UsageError, find_user_error
+from bundle.errors import SetupError, UsageError
 from bundle.files.yaml_file import read_yaml
 from bundle.plain_text import printable
 from bundle.settings import SETTINGS, Kind, check_kind, kind_of, kinds_for
 from bundle.tasks.task import Task
 from bundle.tasks.task_file import load_task
 from bundle.uncaught import end_with_a_sentence
+
+if TYPE_CHECKING:
+    from bundle.bundle_config import BundleConfig
 
 TRAINING_STAGES = ("experts", "mixture")
 OVERLAY_FOLDERS = ("ablations", "peers")
@@ -140,45 +141,13 @@ def check_merged(files: Sequence[str], over: str) -> None:
         )
 
 
-class BundleConfig(ConfigParser):
-    """A parsed config whose components can say what a user can mend: MONAI wraps their errors in
-    its own. Its files of YAML are read by ``read_yaml``.
-    """
-
-    @classmethod
-    def load_config_file(cls, filepath: Any, **options: Any) -> dict[str, Any]:
-        """Read one file as MONAI does, YAML faster.
-
-        Raises:
-            yaml.YAMLError: it is no YAML, or holds a key twice.
-        """
-        if not str(filepath).lower().endswith(cls.suffixes[1:]):
-            return super().load_config_file(filepath, **options)
-        content: dict[str, Any] = read_yaml(Path(filepath))
-        return content
-
-    def get_parsed_content(self, id: str = "", **options: Any) -> Any:  # noqa: A002 the name is MONAI's
-        """Build a component as MONAI does.
-
-        Raises:
-            UserError: raised by a component, as it raised it.
-        """
-        try:
-            return super().get_parsed_content(id, **options)
-        except Exception as error:
-            known = find_user_error(error)
-            if known is None:
-                raise
-            raise known from None
-
-
 def load_config(
     name: str,
     values: Mapping[str, Any],
     overlays: Iterable[Path] = (),
     *,
     trained_with: bool = False,
-) -> BundleConfig:
+) -> "BundleConfig":
     """Open a config of the bundle with some settings replaced.
 
     Args:
@@ -195,10 +164,14 @@ def load_config(
             may be.
         UsageError: a value is text that the parser would evaluate.
     """
+    # Settings are read and refused without MONAI, which takes seconds to load.
+    from bundle.bundle_config import BundleConfig
+
     parser = BundleConfig()
     parser.read_config(config_files(name))
     for overlay in overlays:
-        _merge(parser, BundleConfig.load_config_file(overlay), only_known=trained_with)
+        content = BundleConfig.load_config_file(overlay)
+        parser.merge(content, only_known=trained_with)
     kinds = kinds_for(_task(parser.get(), values))
     for key, value in {"bundle_root": bundle_root(), **values}.items():
         if key not in known_keys(parser):
@@ -212,7 +185,7 @@ def load_config(
     return parser
 
 
-def known_keys(config: BundleConfig) -> set[str]:
+def known_keys(config: "BundleConfig") -> set[str]:
     """Name what a config has, without what it only inherits and does not use."""
     return set(config.get()) - set(config.get().get("unused", ()))
 
@@ -291,7 +264,7 @@ def _checked(key: str, value: Any, present: Any, kinds: Mapping[str, Kind]) -> A
         return _with_paths(value, known) if known is not None and known.is_path else value
     if is_component(present):
         _check_component(key, value)
-        return _built_as(present, value)
+        return built_as(present, value)
     kind = kinds.get(key) or _kind_beside(key, present)
     if kind is None or (value is None and present is None):
         return value
@@ -308,12 +281,6 @@ def _check_component(key: str, value: Any) -> None:
         )
     if is_network_part(value):
         check_builds(key, value)
-
-
-def _built_as(present: Any, value: Any) -> Any:
-    """Return a component that is built as often as the one in whose place it comes."""
-    is_recipe = is_component(value) and is_component(present) and MODE in present
-    return {MODE: present[MODE], **value} if is_recipe else value
 
 
 def _kind_beside(key: str, present: Any) -> Kind | None:
@@ -346,17 +313,6 @@ def _with_paths(value: Any, kind: Kind) -> Any:
         return Path(value).expanduser()
     except RuntimeError:  # the home of nobody
         return Path(value)
-
-
-def _merge(parser: BundleConfig, overlay: Mapping[str, Any], *, only_known: bool) -> None:
-    """Merge a config over another as MONAI does.
-
-    ``only_known`` leaves out changes within parts that are not there.
-    """
-    for key, value in overlay.items():
-        part, nested, _ = ReferenceResolver.normalize_id(key.lstrip("+")).partition(ID_SEP_KEY)
-        if part in parser.get() or not (nested and only_known):
-            merge_kv(parser, key, value if nested else _built_as(parser.get().get(part), value))
 
 
 def _refuse_code(key: str, value: Any) -> None:

@@ -8,8 +8,8 @@ import yaml
 from monai.optimizers import WarmupCosineSchedule
 
 import bundle
+from bundle.bundle_config import BundleConfig
 from bundle.configuration import (
-    BundleConfig,
     config_files,
     find_overlay,
     load_config,

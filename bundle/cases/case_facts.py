@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bundle.cases.case_loader import AUTO, LoadCased
+from bundle.cases.case_loader import LoadCased
 from bundle.cases.case_record import CaseRecord
 from bundle.cases.label_map import LabelMap
 from bundle.cases.naming_warnings import label_warnings
@@ -15,6 +15,7 @@ from bundle.datasets.listing import case_files, case_label
 from bundle.errors import CaseError
 from bundle.names.case_ids import case_patient
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.numberings import AUTO
 from bundle.tasks.task import Task
 from bundle.volumes.geometry import spacing_mm
 

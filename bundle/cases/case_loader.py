@@ -24,6 +24,7 @@ from bundle.files.hashes import sha256_of
 from bundle.names.case_ids import folder_name
 from bundle.names.file_names import case_name
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.numberings import AUTO
 from bundle.tasks.task import Task
 from bundle.volumes.background import faces
 from bundle.volumes.common_grid import check_distinct, on_one_grid, turned_voxels, turning_warnings
@@ -31,8 +32,6 @@ from bundle.volumes.geometry import Grid
 from bundle.volumes.image_volume import Volume, read_channels, read_volume
 from bundle.volumes.intensities import check_intensities
 from bundle.volumes.nifti_forms import place_affine
-
-AUTO = "auto"
 
 DESCRIPTION_KEYS = frozenset(
     {

@@ -12,8 +12,8 @@ import typer
 
 from bundle import __version__
 from bundle.cli.data_commands import data, phantom, split
-from bundle.cli.demo import run_demo
 from bundle.cli.evaluate_commands import compare, evaluate
+from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import exit_codes, expanded
 from bundle.cli.pack_command import pack
 from bundle.cli.segment_command import segment
@@ -74,6 +74,9 @@ def demo(
     truth.
     """
     with exit_codes():
+        load_monai()  # takes seconds, for which neither help nor a wrong option should wait
+        from bundle.cli.demo import run_demo
+
         run_demo(out, typer.echo)
 
 

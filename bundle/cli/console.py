@@ -11,12 +11,12 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 from bundle.cli.options import ERRORS
 from bundle.cohorts.case_outcome import (
     OK,
+    TABLE,
     CaseOutcome,
     describe,
     describe_warnings,
     log_outcome,
 )
-from bundle.cohorts.workers import TABLE
 from bundle.plain_text import printable
 from bundle.tasks.task import Task
 

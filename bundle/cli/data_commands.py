@@ -7,9 +7,8 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from bundle.cases.case_facts import describe_case, summarise
-from bundle.cases.case_loader import AUTO
 from bundle.cli.description_tables import description_tables
+from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import (
     ERRORS,
     DataOption,
@@ -23,7 +22,6 @@ from bundle.cli.options import (
     expanded,
     given_source,
 )
-from bundle.datasets.labelled_cases import labelled_cases
 from bundle.datasets.listing import find_layout, list_cases
 from bundle.datasets.split_file import write_split
 from bundle.datasets.splits import draw_folds, draw_split
@@ -31,8 +29,8 @@ from bundle.errors import OutputError, UsageError
 from bundle.files.atomic_file import check_writable
 from bundle.files.json_file import write_json
 from bundle.names.patterns import parse_patterns
-from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.plain_text import printable
+from bundle.tasks.numberings import AUTO
 
 
 def phantom(
@@ -53,6 +51,8 @@ def phantom(
     with exit_codes():
         declared = chosen_task(task)
         check_writable(out)
+        from bundle.phantoms.phantom_cases import write_phantoms
+
         folders = write_phantoms(
             out, n_cases=cases, seed=seed, shape=shape, naming=naming, task=declared
         )
@@ -90,6 +90,9 @@ def data(
                 "E_OUTPUT",
                 f"--json must lie in a folder that exists; got {json_file}. Make it first.",
             )
+        load_monai()  # takes seconds, for which neither help nor a wrong option should wait
+        from bundle.cases.case_facts import describe_case, summarise
+
         reading = track(
             cases, "reading", console=ERRORS, transient=True, disable=not ERRORS.is_terminal
         )
@@ -136,6 +139,9 @@ def split(
             )
         root, declared = given_source(source, data), chosen_task(task)
         patterns = parse_patterns(pattern or [], task=declared)
+        load_monai()
+        from bundle.datasets.labelled_cases import labelled_cases
+
         cases = labelled_cases(root, patterns, task=declared)
         if folds is not None:
             drawn = draw_folds(cases, n_folds=folds, test_share=test, seed=seed)

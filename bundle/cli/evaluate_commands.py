@@ -2,14 +2,14 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
 
-from bundle.cases.case_loader import AUTO
 from bundle.cli.console import reporting
+from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import (
     CheckpointOption,
     DataOption,
@@ -27,17 +27,15 @@ from bundle.cli.options import (
     task_name,
 )
 from bundle.cohorts.case_outcome import OK, CaseOutcome
-from bundle.cohorts.cohort_evaluation import evaluate_network, evaluate_predictions, judged_cases
-from bundle.datasets.labelled_cases import cases_to_judge
 from bundle.datasets.splits import chosen_cases
 from bundle.errors import UsageError
-from bundle.evaluation.judged_run import read_scores
-from bundle.evaluation.reports.comparison_tables import latex_comparison, markdown_comparison
-from bundle.evaluation.score_table import ScoreTable
-from bundle.evaluation.statistics.comparison import compare as compare_runs
 from bundle.files.atomic_file import appearing_at_once, check_writable
 from bundle.files.json_file import write_json
 from bundle.names.patterns import pattern_setting
+from bundle.tasks.numberings import AUTO
+
+if TYPE_CHECKING:
+    from bundle.evaluation.score_table import ScoreTable
 
 
 class Empty(StrEnum):
@@ -137,6 +135,15 @@ def evaluate(
         values = all_settings(defaults, given, settings)
         check_numbering("--labels", labels, declared, AUTO)
         check_numbering("--prediction-labels", numbering, declared)
+        if not overlay:  # which may name whatever MONAI has
+            load_monai()  # takes seconds, for which neither help nor a wrong option should wait
+        from bundle.cohorts.cohort_evaluation import (
+            evaluate_network,
+            evaluate_predictions,
+            judged_cases,
+        )
+        from bundle.datasets.labelled_cases import cases_to_judge
+
         if predictions is not None:
             _check_alone(checkpoint=checkpoint, overlay=overlay, set=settings)
             cases = chosen_cases(judged_cases(root, patterns, task=declared), split_file, part)
@@ -192,6 +199,13 @@ def compare(
                 "E_USAGE",
                 f"Runs to compare must be at least two; got {len(runs)}. Name another folder.",
             )
+        load_monai()
+        from bundle.evaluation.reports.comparison_tables import (
+            latex_comparison,
+            markdown_comparison,
+        )
+        from bundle.evaluation.statistics.comparison import compare as compare_runs
+
         tables = {name: _scores_of(run) for name, run in _named(runs).items()}
         compared = compare_runs(tables, metric=metric, empty=empty.value, seed=seed)
         text = markdown_comparison(compared)
@@ -219,8 +233,10 @@ def _named(runs: list[str]) -> dict[str, str]:
     return unique
 
 
-def _scores_of(run: str) -> ScoreTable:
+def _scores_of(run: str) -> "ScoreTable":
     """Read the scores of a run, or of ``FOLDER@SET`` those of one set."""
+    from bundle.evaluation.judged_run import read_scores
+
     folder, at, chosen = (run, "", "") if Path(run).is_dir() else run.rpartition("@")
     if not at:
         return read_scores(Path(run))

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import CheckpointOption, TaskOption, exit_codes, expanded
-from bundle.serving.bundle_archive import pack as write_pack
 
 
 def pack(
@@ -29,5 +29,8 @@ def pack(
     package.
     """
     with exit_codes():
+        load_monai()  # takes seconds, for which neither help nor a wrong option should wait
+        from bundle.serving.bundle_archive import pack as write_pack
+
         files = write_pack(out, as_folder=folder, task=task, checkpoint=checkpoint)
         typer.echo(f"{out}: {len(files)} files")

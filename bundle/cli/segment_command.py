@@ -12,6 +12,7 @@ from bundle.cli.image_options import (
     ways_to_name,
     with_modality_options,
 )
+from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import (
     CheckpointOption,
     DataOption,
@@ -27,7 +28,6 @@ from bundle.cli.options import (
     expanded,
     given_source,
 )
-from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.datasets.listing import check_case_id, list_cases
 from bundle.errors import UsageError
 from bundle.names.file_names import case_name
@@ -95,6 +95,9 @@ def segment(
         root = given_source(source, data) if source or data else None
         cases = _cases(root, named_files(images, image, declared), case_id, pattern, declared)
         cases = cases if modalities is None else _declared(cases, modalities)
+        load_monai()  # takes seconds, for which neither help nor a wrong option should wait
+        from bundle.cohorts.cohort_segmentation import segment_cases
+
         with reporting("segmenting", len(cases), declared) as report:
             outcomes = segment_cases(cases, out, settings=values, report=report)
         summarise(outcomes, out)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bundle.cli.console import reporting, summarise
+from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import (
     DataOption,
     PatternOption,
@@ -21,7 +22,6 @@ from bundle.cli.options import (
 from bundle.configuration import parse_settings
 from bundle.datasets.listing import list_cases
 from bundle.names.patterns import parse_patterns
-from bundle.serving.label_server import LabelServer, ask_server
 
 TOKEN = "SIMMLM_TOKEN"
 
@@ -64,6 +64,9 @@ def ask(
         patterns = parse_patterns(pattern or [], task=declared)
         cases = list_cases(given_source(source, data), patterns, task=declared)
         options, token = parse_settings(settings or []), os.environ.get(TOKEN)
+        load_monai()  # takes seconds, for which neither help nor a wrong option should wait
+        from bundle.serving.label_server import LabelServer, ask_server
+
         client = LabelServer(
             server, model, options=options, token=token, timeout_s=timeout, task=declared
         )

@@ -27,7 +27,6 @@ from bundle.cli.options import (
 from bundle.errors import UsageError
 from bundle.names.patterns import pattern_setting
 from bundle.tasks.task import Task
-from bundle.training.stages import train as train_stages
 
 TIME_OVER = 75  # EX_TEMPFAIL: try again
 STOPPED = 130  # by Ctrl-C, as shells count it
@@ -110,6 +109,9 @@ def train(
             "task_name": task,
         }
         values = all_settings({"device_name": device}, given, settings)
+        # MONAI as a whole: a user's overlay may name whatever it has.
+        from bundle.training.stages import train as train_stages
+
         weights = train_stages(
             root,
             out,

@@ -10,6 +10,9 @@ from bundle.tasks.task import Task
 
 LOGGER = logging.getLogger("simmlm")
 
+TABLE = "cases.csv"
+"""Lists the outcomes in the output folder, so that no case can have a folder of this name."""
+
 OK, FAILED = "ok", "failed"
 FIRST_COLUMNS = ("case_id", "status", "reason")
 """By these a table of this program is known."""

@@ -12,12 +12,13 @@ from typing import Any
 from bundle.cohorts.case_outcome import (
     FIRST_COLUMNS,
     OK,
+    TABLE,
     CaseOutcome,
     log_outcome,
     segmentation_columns,
 )
 from bundle.cohorts.engines import Case, CohortEngine, SerialEngine
-from bundle.cohorts.workers import TABLE, RunCase, WorkerMaker
+from bundle.cohorts.workers import RunCase, WorkerMaker
 from bundle.datasets.decathlon import Channel
 from bundle.errors import OutputError
 from bundle.files.atomic_file import check_writable, write_csv

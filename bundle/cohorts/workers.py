@@ -11,7 +11,7 @@ from typing import Any
 from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 
-from bundle.cohorts.case_outcome import FAILED, OK, CaseOutcome
+from bundle.cohorts.case_outcome import FAILED, OK, TABLE, CaseOutcome
 from bundle.cohorts.engines import Case, Worker
 from bundle.configuration import load_config
 from bundle.errors import CaseError, explain
@@ -20,9 +20,6 @@ from bundle.names.case_ids import id_problem, is_case_id
 from bundle.plain_text import printable
 
 LOGGER = logging.getLogger("simmlm")
-
-TABLE = "cases.csv"
-"""Lists the outcomes in the output folder, so that no case can have a folder of this name."""
 
 RunCase = Callable[[Case], dict[str, Any]]
 """Does the work for a case and returns its plain JSON facts; raises what goes wrong."""

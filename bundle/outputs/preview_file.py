@@ -11,7 +11,6 @@ from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.outputs.case_result import CaseResult
 from bundle.outputs.map_files import MapOutput, Maps
-from bundle.outputs.preview import draw_preview
 from bundle.tasks.task import Task
 from bundle.volumes.common_grid import read_input
 
@@ -44,6 +43,9 @@ class PreviewFile:
         Raises:
             CaseError: E_CHANGED, a file is not what was read.
         """
+        # matplotlib takes a while to load, and most runs draw nothing.
+        from bundle.outputs.preview import draw_preview
+
         record = result.record
         maps: Maps = {}
         for output in self.shown:

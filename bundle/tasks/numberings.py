@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+AUTO = "auto"
+"""Stands for the numbering that names and values of label maps tell."""
+
 
 @dataclass(frozen=True, eq=False)
 class Numbering:

@@ -10,8 +10,8 @@ from monai.bundle import ConfigWorkflow
 from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 from monai.utils import path_to_sqlite_uri
 
+from bundle.bundle_config import BundleConfig
 from bundle.configuration import (
-    BundleConfig,
     find_overlay,
     known_keys,
     load_config,

@@ -29,7 +29,8 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.utils.flop_counter import FlopCounterMode
 
-from bundle.configuration import BundleConfig, load_config, parse_settings
+from bundle.bundle_config import BundleConfig
+from bundle.configuration import load_config, parse_settings
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.modality_pairs import RandModalityPaird
 from bundle.phantoms.phantom_cases import SHAPE, draw_phantom

@@ -10,7 +10,7 @@ from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError, OutputError, SetupError
 from bundle.files.atomic_file import check_writable
 from bundle.inference.maps import SplitMapsd
-from bundle.outputs import map_files, preview_file
+from bundle.outputs import map_files, preview, preview_file
 from bundle.outputs.case_output import CaseOutputs
 from bundle.outputs.map_writer import MapWriter
 from bundle.outputs.output_list import case_outputs
@@ -199,7 +199,7 @@ def test_the_picture_is_drawn_from_the_projects_own_numbering_whatever_stands_on
     def draw(path, images, maps, affine, **options):
         drawn.append(maps["seg"][:, 0, 0].tolist())
 
-    monkeypatch.setattr(preview_file, "draw_preview", draw)
+    monkeypatch.setattr(preview, "draw_preview", draw)
     monkeypatch.setattr(preview_file, "_read_again", lambda record, modality, task: None)
     write(tmp_path, preview=True, label_convention=convention)
     assert drawn == [[3, 3, 1, 2, 0]]
