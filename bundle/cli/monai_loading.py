@@ -9,9 +9,11 @@ from types import ModuleType
 from typing import Any
 
 OPTIONAL = (
+    "jsonschema",
     "matplotlib",
     "mlflow",
     "pandas",
+    "requests",
     "scipy.signal",
     "sklearn",
     "tensorboard",
