@@ -15,6 +15,9 @@ from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
 from bundle.tasks.task_file import load_task
 
+WHOLE = "whole"
+"""As ``roi_size``: one window over all of a case that is not background."""
+
 _TEXT = re.compile(r"[\w.:+-]+")
 _INFINITY = math.inf
 
@@ -96,7 +99,7 @@ def _are_paths(value: Any) -> bool:
 
 
 def _is_window(value: Any) -> bool:
-    return value == "whole" or (
+    return value == WHOLE or (
         isinstance(value, list | tuple)
         and len(value) == 3
         and all(_is_whole(size) and size >= 1 for size in value)
@@ -153,7 +156,7 @@ SETTINGS: Mapping[str, Kind] = {
     "checkpoint": PATH,
     "device_name": WORD,
     "roi_size": Kind(
-        "three whole numbers of at least 1, such as [96, 96, 96], or whole", _is_window
+        f"three whole numbers of at least 1, such as [96, 96, 96], or {WHOLE}", _is_window
     ),
     "overlap": BELOW_ONE,
     "sw_batch_size": whole(1),

@@ -1,27 +1,25 @@
 """Predicts whole cases from every modality set, each as if the other files were not there."""
 
 from collections.abc import Sequence
-from copy import copy
 from typing import Any
 
 import numpy as np
 import torch
-from monai.inferers import SlidingWindowInferer
 from monai.transforms.utils import generate_spatial_bounding_box
-from monai.utils import ensure_tuple_rep
 from torch import Tensor
 
 from bundle.cases.preparation import is_not_zero
-from bundle.inference.window_blend import Place, WindowBlend
+from bundle.inference.window_blend import Place
+from bundle.inference.windowed_inferer import WindowedInferer
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.modality_network import ModalityNetwork
-from bundle.mixture.windows import Window, window_over
+from bundle.mixture.windows import Window
 from bundle.tensors import plain_tensor
 
 Box = tuple[tuple[int, int], ...]
 
 
-class SetInferer(SlidingWindowInferer):
+class SetInferer(WindowedInferer):
     """All modality sets of a case at the cost of the experts once, for validation and evaluation.
 
     Args:
@@ -43,11 +41,8 @@ class SetInferer(SlidingWindowInferer):
         own_boxes: bool = True,
         **options: Any,
     ) -> None:
-        fixed = roi_size if isinstance(roi_size, Sequence) else -1  # MONAI's: as large as the case
-        super().__init__(roi_size=fixed, with_coord=True, **options)
-        self.window = roi_size
+        super().__init__(roi_size, amp, **options)
         self.sets = torch.tensor(modality_sets, dtype=torch.bool)
-        self.amp = amp
         self.own_boxes = own_boxes
 
     def __call__(  # type: ignore[override]
@@ -88,9 +83,7 @@ class SetInferer(SlidingWindowInferer):
         present = sets.any(dim=0, keepdim=True)
         rows, columns, planes = _slices(box)
         part = image[..., rows, columns, planes]
-        fitted = copy(self)
-        fitted.roi_size = window_over(self.window, part.shape[2:])
-        return fitted._blended(part, present, sets, network)
+        return self.fitted_to(part.shape[2:])._blended(part, present, sets, network)
 
     def _blended(
         self, part: Tensor, present: Tensor, sets: Tensor, network: ModalityNetwork
@@ -110,14 +103,7 @@ class SetInferer(SlidingWindowInferer):
 
         blended = super().__call__(part, predict)
         assert isinstance(blended, Tensor)
-        blend = WindowBlend(
-            places,
-            ensure_tuple_rep(self.roi_size, 3),
-            part.shape[2:],
-            mode=self.mode,
-            sigma_scale=self.sigma_scale,
-            device=blended.device,
-        )
+        blend = self.blend(places, part.shape[2:], blended.device)
         brains = torch.stack([is_not_zero(part[0, chosen]).any(dim=0) for chosen in sets])
         logits = blended[0].reshape(len(sets), -1, *blended.shape[2:])
         return logits, blend.means(torch.cat(weights), brains)

@@ -10,9 +10,7 @@ from torch import nn
 from bundle.errors import SetupError
 from bundle.mixture.gate import GateCNN
 from bundle.mixture.unet_halves import UNetEncoder
-
-WHOLE = "whole"
-"""As ``roi_size``: one window over all that is not background."""
+from bundle.settings import WHOLE
 
 LARGEST = 192 * 224 * 192
 """Voxels of the largest window that is as large as a case; larger ones are divided."""

@@ -10,12 +10,12 @@ from bundle.mixture.gate import GateCNN
 from bundle.mixture.mixers import LogitMixer
 from bundle.mixture.windows import (
     LARGEST,
-    WHOLE,
     checked_roi_size,
     checked_window,
     deepest_size,
     window_over,
 )
+from bundle.settings import WHOLE
 
 
 def unet(n_levels: int) -> DynUNet:

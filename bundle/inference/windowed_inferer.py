@@ -1,0 +1,53 @@
+"""Sliding windows that may be as large as a case, and what is one number per window."""
+
+from collections.abc import Sequence
+from copy import copy
+from typing import Any, Self
+
+import torch
+from monai.inferers import SlidingWindowInferer
+from monai.utils import ensure_tuple_rep
+
+from bundle.inference.window_blend import Place, WindowBlend
+from bundle.mixture.windows import Window, window_over
+
+
+class WindowedInferer(SlidingWindowInferer):
+    """MONAI's sliding windows, with windows that fit a case and their places told.
+
+    Args:
+        roi_size: a window, or one as large as each case, see ``windows.checked_window``.
+        amp: compute in bfloat16 where that is safe.
+        options: as MONAI's ``SlidingWindowInferer``: ``overlap``, ``sw_batch_size``, ``mode``.
+    """
+
+    def __init__(self, roi_size: Window, amp: bool = False, **options: Any) -> None:
+        fixed = roi_size if isinstance(roi_size, Sequence) else -1  # MONAI's: as large as the case
+        super().__init__(roi_size=fixed, with_coord=True, **options)
+        self.window = roi_size
+        self.amp = amp
+
+    def fitted_to(self, shape: Sequence[int], overlap: float | None = None) -> Self:
+        """Return an inferer whose window is that of a case.
+
+        Args:
+            shape: (H, W, D), of the case.
+            overlap: instead of this object's.
+        """
+        other = copy(self)
+        other.roi_size = window_over(self.window, shape)
+        other.overlap = self.overlap if overlap is None else overlap
+        return other
+
+    def blend(
+        self, places: Sequence[Place], shape: Sequence[int], device: torch.device
+    ) -> WindowBlend:
+        """Return how windows at some places blend over a case of (H, W, D) voxels."""
+        return WindowBlend(
+            places,
+            ensure_tuple_rep(self.roi_size, 3),
+            shape,
+            mode=self.mode,
+            sigma_scale=self.sigma_scale,
+            device=device,
+        )
