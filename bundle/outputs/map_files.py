@@ -114,10 +114,7 @@ class WeightFiles:
         Raises:
             CaseError: E_NOT_FINITE.
         """
-        exact = self.maps(result)
-        check_finite(exact, result.record)
-        maps = {kind: rounded_to_half(values) for kind, values in exact.items()}
-        write_maps(folder, maps, result.record)
+        write_maps(folder, self.maps(result), result.record, to_half=True)
 
     def _kinds(self, *, per_region: bool) -> dict[str, str]:
         """Return kinds of maps in the order of the channels, with the modality of each."""
@@ -133,32 +130,37 @@ def map_names(case_id: str, kinds: Iterable[str]) -> tuple[str, ...]:
     return tuple(f"{case_id}_{kind}.nii.gz" for kind in kinds)
 
 
-def write_maps(folder: Path, maps: Maps, record: CaseRecord) -> None:
+def write_maps(folder: Path, maps: Maps, record: CaseRecord, *, to_half: bool = False) -> None:
     """Write maps on the grid of a case.
+
+    Args:
+        folder: exists.
+        maps: finite.
+        record: of the case.
+        to_half: round float32 to half precision.
 
     Raises:
         CaseError: E_NOT_FINITE, a voxel is no number.
         OutputError: a file cannot be written.
     """
-    check_finite(maps, record)
     for kind, values in maps.items():
+        _check_finite(kind, values, record.case_id)
         (name,) = map_names(record.case_id, [kind])
-        write_volume(folder / name, values, record.grid, description=kind)
+        stored = rounded_to_half(values) if to_half else values
+        write_volume(folder / name, stored, record.grid, description=kind)
 
 
-def check_finite(maps: Maps, record: CaseRecord) -> None:
-    """Refuse maps in which a voxel is no number.
+def _check_finite(kind: str, values: NDArray[Any], case_id: str) -> None:
+    """Refuse a map in which a voxel is no number.
 
     Raises:
         CaseError: E_NOT_FINITE.
     """
-    for kind, values in maps.items():
-        if np.isfinite(values.sum(dtype=np.float64)):  # quick, and right: all values are small
-            continue
-        n_bad = values.size - int(np.isfinite(values).sum())
-        raise CaseError(
-            "E_NOT_FINITE",
-            f"Case {record.case_id}: every voxel of the map {kind} must be a number; got"
-            f" {n_bad} that are not. Look at the intensities of the images; on a GPU try"
-            " --device cpu.",
-        )
+    if np.isfinite(values.sum(dtype=np.float64)):  # which no sum of float32 exceeds
+        return
+    n_bad = values.size - int(np.isfinite(values).sum())
+    raise CaseError(
+        "E_NOT_FINITE",
+        f"Case {case_id}: every voxel of the map {kind} must be a number; got {n_bad} that are"
+        " not. Look at the intensities of the images; on a GPU try --device cpu.",
+    )
