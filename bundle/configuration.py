@@ -3,7 +3,7 @@ user's text.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,19 +16,15 @@ from bundle.component_settings import (
     is_network_part,
     refuse_programs,
 )
+from bundle.config_files import bundle_root, config_files, read_overlay
 from bundle.errors import SetupError, UsageError
-from bundle.files.yaml_file import read_yaml
 from bundle.plain_text import printable
 from bundle.settings import SETTINGS, Kind, check_kind, kind_of, kinds_for
 from bundle.tasks.task import Task
 from bundle.tasks.task_file import load_task
-from bundle.uncaught import end_with_a_sentence
 
 if TYPE_CHECKING:
     from bundle.bundle_config import BundleConfig
-
-TRAINING_STAGES = ("experts", "mixture")
-OVERLAY_FOLDERS = ("ablations", "peers")
 
 _EVALUATED = ("$", "@", "%")
 _PROGRAM = (
@@ -52,93 +48,6 @@ _NULL = ("", "~", "null")
 _YAML = ("'", '"', "[", "{")
 """How text begins that is meant as YAML where it would else be taken as it stands."""
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")  # YAML takes 1e-3 for text
-
-
-def bundle_root() -> Path:
-    """Return the folder that holds ``configs`` and ``models``.
-
-    Raises:
-        SetupError: the package was installed without them.
-    """
-    root = Path(__file__).resolve().parents[1]
-    if not (root / "configs" / "inference.yaml").is_file():
-        raise SetupError(
-            "E_INSTALLATION",
-            f"configs/ and models/ must lie beside the package; got none in {root}. "
-            "Install from a clone with `pip install -e .`.",
-        )
-    return root
-
-
-def own_task() -> str:
-    """Return the name of the task that the bundle is for: that of its configs."""
-    path = bundle_root() / "configs" / "inference.yaml"
-    return str(read_yaml(path)["task_name"])
-
-
-def find_overlay(name: str) -> Path:
-    """Find a config to merge over another: a file, or the name of one in ``configs`` or its folders
-    for overlays.
-
-    Raises:
-        UsageError: there is none.
-    """
-    configs = bundle_root() / "configs"
-    special = [configs / folder for folder in OVERLAY_FOLDERS]
-    candidates = [Path(name), *(folder / f"{name}.yaml" for folder in (*special, configs))]
-    found = next((path for path in candidates if path.is_file()), None)
-    if found is None:
-        known = ", ".join(sorted(path.stem for folder in special for path in folder.glob("*.yaml")))
-        raise UsageError(
-            "E_OVERLAY", f"An overlay must be a YAML file or one of {known}; got {name}."
-        )
-    return found
-
-
-def stages_of(overlay: Path) -> tuple[str, ...]:
-    """Tell over which training stages a config is merged: its key ``stages``, or both.
-
-    Raises:
-        UsageError: the file is not a YAML mapping, or names other stages.
-    """
-    try:
-        content = read_yaml(overlay)
-        stages = tuple(content.get("stages", TRAINING_STAGES))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, TypeError) as error:
-        raise UsageError(
-            "E_OVERLAY", f"The overlay {overlay} must be a YAML mapping; {error}"
-        ) from None
-    if not stages or set(stages) - set(TRAINING_STAGES):
-        raise UsageError(
-            "E_OVERLAY", f"stages in {overlay} must be among {TRAINING_STAGES}; got {list(stages)}."
-        )
-    return stages
-
-
-def config_files(name: str) -> list[Path]:
-    """List a config of the bundle after those that it is merged over."""
-    path = bundle_root() / "configs" / name
-    over = read_yaml(path).get("complete", {}).get("over")
-    return [path] if over is None else [*config_files(over), path]
-
-
-def check_merged(files: Sequence[str], over: str) -> None:
-    """Refuse to run a config without the one that it is merged over; for ``run`` in the configs.
-
-    Args:
-        files: the configs that were merged, in order.
-        over: what the last one needs.
-
-    Raises:
-        UsageError: E_OVERLAY, that is not among them.
-    """
-    end_with_a_sentence()
-    if over not in files:
-        raise UsageError(
-            "E_OVERLAY",
-            f"configs/{files[-1]} must be merged over configs/{over}; got it without. Run"
-            f" --config_file \"['configs/{over}','configs/{files[-1]}']\".",
-        )
 
 
 def load_config(
@@ -170,8 +79,7 @@ def load_config(
     parser = BundleConfig()
     parser.read_config(config_files(name))
     for overlay in overlays:
-        content = BundleConfig.load_config_file(overlay)
-        parser.merge(content, only_known=trained_with)
+        parser.merge(read_overlay(overlay), only_known=trained_with)
     kinds = kinds_for(_task(parser.get(), values))
     for key, value in {"bundle_root": bundle_root(), **values}.items():
         if key not in known_keys(parser):

@@ -6,8 +6,9 @@ from collections import defaultdict
 from pathlib import Path
 
 import bundle
-from bundle import errors
-from bundle.errors import ErrorCode, UserError
+from bundle import error_codes, errors
+from bundle.error_codes import ErrorCode
+from bundle.errors import UserError
 
 ROOT = Path(bundle.__file__).parents[1]
 PAGE = ROOT / "docs" / "errors.md"
@@ -40,7 +41,7 @@ def page() -> str:
 
 def sources() -> list[str]:
     """Return the text of every module but the one that declares the codes."""
-    paths = set((ROOT / "bundle").rglob("*.py")) - {Path(errors.__file__)}
+    paths = set((ROOT / "bundle").rglob("*.py")) - {Path(error_codes.__file__)}
     return [path.read_text(encoding="utf-8") for path in sorted(paths)]
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.numberings import Numbering
-from bundle.tasks.task import Label, Region
+from bundle.tasks.parts import Label, Region
 
 LESIONS = replace(
     DEFAULT_TASK,

@@ -9,12 +9,8 @@ from monai.optimizers import WarmupCosineSchedule
 
 import bundle
 from bundle.bundle_config import BundleConfig
-from bundle.configuration import (
-    config_files,
-    find_overlay,
-    load_config,
-    stages_of,
-)
+from bundle.config_files import config_files, find_overlay, stages_of
+from bundle.configuration import load_config
 from bundle.mixture.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
 from bundle.peers.early_fusion import EarlyFusion
 from bundle.peers.momke import MoMKE

@@ -16,7 +16,8 @@ from monai.bundle import ConfigParser
 from torch import nn
 
 import bundle
-from bundle.configuration import check_merged, config_files, load_config
+from bundle.config_files import check_merged, config_files
+from bundle.configuration import load_config
 from bundle.datasets.labelled_cases import labelled_cases
 from bundle.errors import UsageError
 from bundle.mixture.dmome import DMoME

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 import bundle
-from bundle import configuration
-from bundle.configuration import bundle_root, load_config, parse_settings
+from bundle.config_files import bundle_root, stages_of
+from bundle.configuration import load_config, parse_settings
 from bundle.errors import SetupError, UsageError
 
 CODE = pytest.mark.parametrize(
@@ -75,7 +75,9 @@ def test_an_unknown_setting_is_refused(key):
 
 
 def test_a_package_without_its_configs_says_how_to_install(monkeypatch, tmp_path):
-    monkeypatch.setattr(configuration, "__file__", str(tmp_path / "bundle" / "configuration.py"))
+    monkeypatch.setattr(
+        "bundle.config_files.__file__", str(tmp_path / "bundle" / "config_files.py")
+    )
     with pytest.raises(SetupError, match="pip install -e"):
         bundle_root()
 
@@ -128,3 +130,25 @@ def test_an_option_of_another_form_is_refused(option):
     with pytest.raises(UsageError, match="KEY=VALUE") as caught:
         parse_settings([option])
     assert repr(option) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("overlap: 0.25\noverlap: 0.5\n", "the key 'overlap' twice"),
+        ("[" * 100_000, "nested too deeply"),
+        ("- overlap\n", "got list"),
+        ("1: 2\n", "YAML mapping of settings"),
+        ("", "got NoneType"),
+        ("a: [", "YAML mapping"),
+        ("overlap: \udcff\n", "YAML mapping"),
+    ],
+)
+def test_an_overlay_that_is_no_mapping_is_refused_in_a_sentence(tmp_path, text, words):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text(text, encoding="utf-8", errors="surrogateescape")
+    for read in (stages_of, lambda path: load_config("inference.yaml", {}, [path])):
+        with pytest.raises(UsageError, match=words) as caught:
+            read(overlay)
+        assert caught.value.code == "E_OVERLAY"
+        assert str(overlay) in str(caught.value)

@@ -3,9 +3,9 @@ import pickle
 
 import pytest
 
+from bundle.error_codes import ErrorCode
 from bundle.errors import (
     CaseError,
-    ErrorCode,
     OutputError,
     SetupError,
     UsageError,

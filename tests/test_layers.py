@@ -9,11 +9,12 @@ import bundle
 
 ROOT = Path(bundle.__file__).parent
 LAYERS = (
-    ("errors", "plain_text"),
+    ("error_codes", "plain_text"),
+    ("errors",),
     ("files",),
     ("tasks",),
     ("settings", "component_settings", "uncaught", "search_path"),
-    ("bundle_config", "devices", "tensors"),
+    ("bundle_config", "config_files", "devices", "tensors"),
     ("configuration", "processes"),
     ("mixture", "volumes", "names"),
     ("weights", "phantoms", "datasets"),
@@ -84,7 +85,7 @@ def test_an_import_of_a_sibling_or_of_a_higher_layer_is_seen(part, source):
     assert len(forbidden_imports(part, source)) == 1
 
 
-@pytest.mark.parametrize("name", ["errors", "plain_text", "tensors"])
+@pytest.mark.parametrize("name", ["error_codes", "plain_text", "tensors"])
 def test_the_words_of_the_project_know_no_other_module(name):
     assert (
         set(imported_parts(ast.parse((ROOT / f"{name}.py").read_text(encoding="utf-8")))) == set()
@@ -98,10 +99,12 @@ def test_the_words_of_the_project_know_no_other_module(name):
         ("component_settings", {"errors"}),
         ("settings", {"errors", "tasks"}),
         ("bundle_config", {"errors", "files", "component_settings"}),
+        ("errors", {"error_codes"}),
+        ("config_files", {"errors", "plain_text", "files", "uncaught"}),
         (
             "configuration",
-            {"errors", "plain_text", "files"}
-            | {"settings", "component_settings", "bundle_config", "tasks", "uncaught"},
+            {"errors", "plain_text", "config_files"}
+            | {"settings", "component_settings", "bundle_config", "tasks"},
         ),
     ],
 )

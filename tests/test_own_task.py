@@ -12,9 +12,10 @@ from bundle.cases.case_loader import LoadCased
 from bundle.cases.case_record import CaseRecord
 from bundle.cases.label_map import read_label_map
 from bundle.cases.preparation import CheckPreparedd
+from bundle.datasets.case_files import case_files
 from bundle.datasets.labelled_cases import divide_labelled, labelled_cases
 from bundle.datasets.layouts import Layout
-from bundle.datasets.listing import case_files, find_layout, list_cases
+from bundle.datasets.listing import find_layout, list_cases
 from bundle.datasets.nnunet import described_numbering
 from bundle.errors import CaseError, UsageError
 from bundle.names.file_names import find_images

@@ -6,7 +6,8 @@ import pytest
 
 from bundle.cases.case_loader import LoadCased
 from bundle.cases.case_record import CaseRecord
-from bundle.datasets.listing import case_files, list_cases
+from bundle.datasets.case_files import case_files
+from bundle.datasets.listing import list_cases
 from bundle.errors import CaseError
 from bundle.segmenter import Segmenter
 from bundle.tasks.default import DEFAULT_TASK

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.configuration import config_files, load_config, parse_settings
+from bundle.config_files import config_files
+from bundle.configuration import load_config, parse_settings
 from bundle.errors import SetupError, UserError
 from bundle.settings import SETTINGS, check_settings, kind_of, kinds_for
 from bundle.tasks.default import DEFAULT_TASK

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bundle.configuration import bundle_root
+from bundle.config_files import bundle_root
 from bundle.tasks.task_file import load_task
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from bundle.configuration import bundle_root
+from bundle.config_files import bundle_root
 from bundle.uncaught import end_with_a_sentence
 
 SCRIPT = """

@@ -11,7 +11,7 @@ from bundle.cases.case_loader import LoadCased
 from bundle.cases.case_record import CaseRecord
 from bundle.cases.label_map import LabelMap
 from bundle.cases.naming_warnings import label_warnings
-from bundle.datasets.listing import case_files, case_label
+from bundle.datasets.case_files import case_files, case_label
 from bundle.errors import CaseError
 from bundle.names.case_ids import case_patient
 from bundle.tasks.default import DEFAULT_TASK

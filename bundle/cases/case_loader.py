@@ -11,27 +11,24 @@ import numpy as np
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
-from numpy.typing import NDArray
 
+from bundle.cases.array_volume import array_volume
+from bundle.cases.background_warnings import background_warnings
 from bundle.cases.case_record import CaseRecord
 from bundle.cases.label_map import LabelMap, read_label_map
 from bundle.cases.memory_needs import check_memory
 from bundle.cases.naming_warnings import naming_warnings
+from bundle.datasets.case_files import case_files, case_label
 from bundle.datasets.decathlon import Channel
-from bundle.datasets.listing import case_files, case_label
 from bundle.errors import CaseError
-from bundle.files.hashes import sha256_of
 from bundle.names.case_ids import folder_name
 from bundle.names.file_names import case_name
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.numberings import AUTO
 from bundle.tasks.task import Task
-from bundle.volumes.background import faces
 from bundle.volumes.common_grid import check_distinct, on_one_grid, turned_voxels, turning_warnings
 from bundle.volumes.geometry import Grid
 from bundle.volumes.image_volume import Volume, read_channels, read_volume
-from bundle.volumes.intensities import check_intensities
-from bundle.volumes.nifti_forms import place_affine
 
 DESCRIPTION_KEYS = frozenset(
     {
@@ -83,7 +80,7 @@ class LoadCased(Transform):
         """Load one case.
 
         Args:
-            data: ``image`` is anything that ``listing.case_files`` takes (a mapping, a folder,
+            data: ``image`` is anything that ``case_files.case_files`` takes (a mapping, a folder,
                 files named as in BraTS, one file with ``modalities``), or a mapping from modality
                 to array (H, W, D); arrays need ``affine`` (4, 4), voxel to world in RAS+ mm.
                 ``case_id`` is optional with files; ``label`` and ``label_convention`` are the
@@ -183,7 +180,7 @@ def _case(
         f"{modality}: {text}" for modality, volume in volumes.items() for text in volume.warnings
     )
     if task.skull_stripped:
-        warnings += _background_warnings(volumes)
+        warnings += background_warnings(volumes)
     warnings += more_warnings
     inputs = {
         modality: _input(files[modality], volume.sha256) for modality, volume in volumes.items()
@@ -226,80 +223,6 @@ def _volume(value: Any, affine: Any, case_id: str, modality: str, task: Task) ->
     if isinstance(value, str | Path):
         return read_volume(Path(value), case_id=case_id, modality=modality, task=task)
     return array_volume(value, affine, case_id, modality, task)
-
-
-def array_volume(values: Any, affine: Any, case_id: str, modality: str, task: Task) -> Volume:
-    """Check a volume that is in memory as strictly as one from a file.
-
-    Args:
-        values: (H, W, D), anything numpy can turn into numbers.
-        affine: (4, 4), voxel to world in RAS+ mm.
-        case_id: for messages.
-        modality: for messages.
-        task: says what is outside.
-
-    Raises:
-        CaseError: not a volume, no usable affine, or intensities that cannot be a scan.
-    """
-    with np.errstate(over="ignore"):  # what overflows is found as infinite
-        data = np.array(values, np.float32)
-    where = f"{case_id}, {modality}, array"
-    matrix = np.asarray(np.eye(3) if affine is None else affine, np.float64)
-    if data.ndim != 3 or min(data.shape) < 2:
-        raise CaseError(
-            "E_SHAPE", f"{where}: a volume must have 3 axes of 2 or more voxels; got {data.shape}."
-        )
-    if matrix.shape != (4, 4) or not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < 1e-9:
-        raise CaseError(
-            "E_AFFINE",
-            f"{where}: affine must be an invertible 4 x 4 matrix; got {affine!r}. Pass affine=.",
-        )
-    try:
-        grid, grid_warnings = place_affine(matrix, (data.shape[0], data.shape[1], data.shape[2]))
-        data, warnings = check_intensities(data, task=task)
-    except CaseError as error:
-        raise CaseError(error.code, f"{where}: {error}") from error
-    return Volume(
-        data,
-        grid,
-        Path("array"),
-        sha256_of(data.tobytes()),
-        grid_warnings + warnings,
-    )
-
-
-def _background_warnings(volumes: Mapping[str, Volume]) -> tuple[str, ...]:
-    """Warn where most of a volume or of its faces holds signal: heads that are not skull-stripped
-    look like that.
-
-    Where another modality of the case shows that the brain ends before the faces, the background
-    itself is to blame.
-    """
-    filled = {modality: _share_filled(volume.data) for modality, volume in volumes.items()}
-    full = {name: share for name, (share, face) in filled.items() if face >= 0.5 or share >= 0.7}
-    if not full:
-        return ()
-    shares = ", ".join(f"{share:.0%} of {name}" for name, share in full.items())
-    others = [name for name in volumes if name not in full]
-    if others:
-        return (
-            (
-                f"{shares} is not 0, although {' and '.join(others)} show where the brain ends: the"
-                " background must be 0; mask all modalities alike, or the result means nothing"
-            ),
-        )
-    return (
-        (
-            f"{shares} is not 0, up to the faces of the volume: the case does not look"
-            " skull-stripped, or its background is not 0, and the network knows only"
-            " skull-stripped brains"
-        ),
-    )
-
-
-def _share_filled(data: NDArray[np.float32]) -> tuple[float, float]:
-    """Shares of all voxels, and of those on the faces, that are not 0."""
-    return np.count_nonzero(data) / data.size, float((faces(data) != 0).mean())
 
 
 def _case_id(source: Any, task: Task) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.datasets.listing import case_folder, case_label
+from bundle.datasets.case_files import case_folder, case_label
 from bundle.names.file_names import resolved_names
 from bundle.names.image_names import LABEL, base_name, read_name
 from bundle.names.other_files import listed, unused_files

@@ -13,7 +13,8 @@ import typer
 from bundle.cli.options import expanded, only_one
 from bundle.errors import UsageError
 from bundle.tasks.default import DEFAULT_TASK
-from bundle.tasks.task import Modality, Task
+from bundle.tasks.parts import Modality
+from bundle.tasks.task import Task
 
 Images = list[Path] | None
 """Values of an option that is given once.

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from bundle.configuration import own_task, parse_settings
+from bundle.config_files import own_task
+from bundle.configuration import parse_settings
 from bundle.errors import OutputError, UsageError, explain
 from bundle.files.atomic_file import cause_of, lacks_room
 from bundle.plain_text import printable

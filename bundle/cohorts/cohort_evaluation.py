@@ -8,7 +8,8 @@ from bundle.cases.case_loader import LoadCased
 from bundle.cases.case_record import CaseRecord
 from bundle.cohorts.case_outcome import OK, CaseOutcome, judged_columns
 from bundle.cohorts.runner import CaseRunner, exit_if_failed
-from bundle.configuration import find_overlay, load_config
+from bundle.config_files import find_overlay
+from bundle.configuration import load_config
 from bundle.datasets.labelled_cases import cases_to_judge
 from bundle.errors import UsageError
 from bundle.evaluation.judge import judge_segmentation

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.datasets.listing import case_files, case_label, list_cases
+from bundle.datasets.case_files import case_files, case_label
+from bundle.datasets.listing import list_cases
 from bundle.datasets.splits import divide
 from bundle.errors import CaseError, UsageError
 from bundle.plain_text import printable

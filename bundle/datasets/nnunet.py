@@ -11,7 +11,8 @@ from bundle.errors import CaseError, UsageError
 from bundle.files.json_file import read_json
 from bundle.names.image_names import base_name, is_image
 from bundle.names.name_words import meaning, words_of
-from bundle.tasks.task import Label, Region, Task
+from bundle.tasks.parts import Label, Region
+from bundle.tasks.task import Task
 
 DESCRIPTION = "dataset.json"
 IMAGE_FOLDERS = {"imagesTr": "labelsTr", "imagesTs": "labelsTs", "imagesVal": "labelsVal"}

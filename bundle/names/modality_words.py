@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from bundle.names.vocabulary import CONTRAST_WORDS, NATIVE_WORDS
-from bundle.tasks.task import Modality, Task
+from bundle.tasks.parts import Modality
+from bundle.tasks.task import Task
 
 
 class Named(NamedTuple):

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from bundle.datasets.case_files import case_files
 from bundle.datasets.decathlon import Channel
-from bundle.datasets.listing import case_files
 
 Inputs = Mapping[str, Mapping[str, Any]]
 """Modality to ``file``, ``sha256`` and, of a 4D file, ``channel``, as in a case's record."""

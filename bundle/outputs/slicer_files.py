@@ -15,7 +15,8 @@ from bundle.cases.case_record import CaseRecord
 from bundle.files.atomic_file import appearing_at_once
 from bundle.outputs.case_result import CaseResult
 from bundle.tasks.numberings import Numbering
-from bundle.tasks.task import Label, Task
+from bundle.tasks.parts import Label
+from bundle.tasks.task import Task
 from bundle.volumes.geometry import Affine, Grid, spacing_mm
 
 SCRIPT = "load_in_slicer.py"

@@ -7,7 +7,8 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from bundle.configuration import bundle_root, load_config, own_task
+from bundle.config_files import bundle_root, own_task
+from bundle.configuration import load_config
 from bundle.errors import OutputError, SetupError
 from bundle.files.atomic_file import appearing_at_once, cause_of
 from bundle.files.folder_owner import sweep

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from bundle.cohorts.case_outcome import CaseOutcome
 from bundle.cohorts.runner import CaseRunner
-from bundle.datasets.listing import case_files
+from bundle.datasets.case_files import case_files
 from bundle.errors import CaseError, SetupError, UsageError
 from bundle.outputs.earlier_results import set_aside
 from bundle.outputs.facts_file import label_facts
@@ -90,8 +90,7 @@ class LabelServer:
         """Segment one case; its images are on the server until it has answered.
 
         Args:
-            files: modality to file, or to `Channel` of one 4D file, as ``listing.case_files`` gives
-                them.
+            files: modality to file, or to `Channel` of one 4D file, as ``case_files`` gives them.
             case_id: name of the case, also on the server.
 
         Returns:

@@ -11,7 +11,8 @@ from bundle.errors import SetupError
 from bundle.files.yaml_file import read_yaml
 from bundle.plain_text import printable
 from bundle.tasks.numberings import Collection, Numbering
-from bundle.tasks.task import Label, Modality, Region, Task
+from bundle.tasks.parts import Label, Modality, Region
+from bundle.tasks.task import Task
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "tasks"
 """Where the declarations of the bundle lie, one file each."""

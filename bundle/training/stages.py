@@ -11,12 +11,8 @@ from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 from monai.utils import path_to_sqlite_uri
 
 from bundle.bundle_config import BundleConfig
-from bundle.configuration import (
-    find_overlay,
-    known_keys,
-    load_config,
-    stages_of,
-)
+from bundle.config_files import find_overlay, stages_of
+from bundle.configuration import known_keys, load_config
 from bundle.errors import OutputError, UsageError
 from bundle.processes import is_launched, only_training
 from bundle.training.failures import named_failures

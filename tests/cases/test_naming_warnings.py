@@ -8,7 +8,8 @@ from bundle.cases.case_facts import describe_case
 from bundle.cases.case_loader import LoadCased
 from bundle.cases.case_record import CaseRecord
 from bundle.cases.naming_warnings import label_warnings, naming_warnings, unused_images
-from bundle.datasets.listing import case_files, list_cases
+from bundle.datasets.case_files import case_files
+from bundle.datasets.listing import list_cases
 from bundle.tasks.default import DEFAULT_TASK
 from tests.datasets.sample_datasets import stripes, write_case
 from tests.datasets.test_listing import touch

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from bundle.configuration import bundle_root, load_config
+from bundle.config_files import bundle_root
+from bundle.configuration import load_config
 from bundle.names.file_names import find_images
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.weights.checkpoints import export_weights

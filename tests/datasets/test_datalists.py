@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from bundle.cases.case_loader import LoadCased
+from bundle.datasets.case_files import case_files, case_label
 from bundle.datasets.datalists import read_datalist
-from bundle.datasets.listing import Layout, case_files, case_label, find_layout, list_cases
+from bundle.datasets.listing import Layout, find_layout, list_cases
 from bundle.errors import CaseError, UsageError
 from bundle.tasks.default import DEFAULT_TASK
 from tests.datasets.sample_datasets import (

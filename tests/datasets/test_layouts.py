@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from bundle.datasets import listing as cases
+from bundle.datasets.case_files import case_files, case_label
 from bundle.datasets.folder_survey import SYSTEM_FOLDERS
-from bundle.datasets.listing import Layout, case_files, case_label, find_layout, list_cases
+from bundle.datasets.listing import Layout, find_layout, list_cases
 from bundle.datasets.nnunet import described_numbering
 from bundle.errors import CaseError, UsageError
 from bundle.names.case_ids import MAX_ID_BYTES

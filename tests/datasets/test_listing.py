@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from bundle.datasets.listing import Layout, case_files, check_case_id, find_layout, list_cases
+from bundle.datasets.case_files import case_files
+from bundle.datasets.listing import Layout, check_case_id, find_layout, list_cases
 from bundle.errors import CaseError, UsageError
 from bundle.names.file_names import case_name, find_images, find_label, numbering_by_ending
 from bundle.names.patterns import match_patterns, parse_patterns

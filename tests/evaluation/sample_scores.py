@@ -6,7 +6,8 @@ from bundle.evaluation.score_table import Score, ScoreTable
 from bundle.evaluation.task_names import TaskNames
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.numberings import Numbering
-from bundle.tasks.task import Label, Modality, Region, Task
+from bundle.tasks.parts import Label, Modality, Region
+from bundle.tasks.task import Task
 
 MODALITIES = DEFAULT_TASK.modality_names
 REGIONS = DEFAULT_TASK.region_names

@@ -17,9 +17,9 @@ import yaml
 from monai.bundle import ConfigParser
 from typer.testing import CliRunner
 
-from bundle import configuration
 from bundle.cli.app import app
-from bundle.configuration import bundle_root, config_files, load_config
+from bundle.config_files import bundle_root, config_files
+from bundle.configuration import load_config
 from bundle.errors import OutputError, SetupError
 from bundle.serving.bundle_archive import GENERATED, NAME, pack
 from bundle.serving.task_metadata import metadata_for
@@ -99,7 +99,9 @@ def unpacked(archive, tmp_path) -> Path:
 @pytest.fixture
 def packing_it(unpacked, monkeypatch) -> Path:
     """The unpacked bundle, which ``pack`` takes for the one that it lies in."""
-    monkeypatch.setattr(configuration, "__file__", str(unpacked / "bundle" / "configuration.py"))
+    monkeypatch.setattr(
+        "bundle.config_files.__file__", str(unpacked / "bundle" / "config_files.py")
+    )
     return unpacked
 
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from bundle.tasks.numberings import Numbering
-from bundle.tasks.task import Label, Modality, Region, Task
+from bundle.tasks.parts import Label, Modality, Region
+from bundle.tasks.task import Task
 
 WHITE = "#ffffff"
 

@@ -1,7 +1,8 @@
 """A task with other numbers and another order than the default, for tests of what knows neither."""
 
 from bundle.tasks.numberings import Numbering
-from bundle.tasks.task import Label, Modality, Region, Task
+from bundle.tasks.parts import Label, Modality, Region
+from bundle.tasks.task import Task
 
 SMALL_TASK = Task(
     name="small",

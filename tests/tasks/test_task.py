@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bundle.errors import SetupError
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.numberings import Collection, Numbering
-from bundle.tasks.task import Label, Modality, Region
+from bundle.tasks.parts import Label, Modality, Region
 from bundle.tasks.task_file import load_task, task_names
 from tests.tasks.sample_tasks import CHAIN, CROSSING, FAMILY, SIBLINGS, WHITE, make_task
 

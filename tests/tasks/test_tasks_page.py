@@ -13,7 +13,8 @@ from bundle.phantoms.masses import Masses
 from bundle.phantoms.ovoids import PLACES, Ovoids
 from bundle.phantoms.plan import Naming, PhantomPlan
 from bundle.tasks.numberings import Collection, Numbering
-from bundle.tasks.task import Label, Modality, Region, Task
+from bundle.tasks.parts import Label, Modality, Region
+from bundle.tasks.task import Task
 from bundle.tasks.task_file import FOLDER, load_task, task_names
 
 PAGE = (Path(bundle.__file__).parents[1] / "docs" / "tasks.md").read_text(encoding="utf-8")

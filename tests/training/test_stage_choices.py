@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import bundle
-from bundle.configuration import OVERLAY_FOLDERS
+from bundle.config_files import OVERLAY_FOLDERS
 from bundle.errors import SetupError, UsageError
 from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.tasks.default import DEFAULT_TASK

@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from bundle.configuration import bundle_root, load_config
+from bundle.config_files import bundle_root
+from bundle.configuration import load_config
 from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.serving.bundle_archive import NAME, pack
 from bundle.tasks.default import DEFAULT_TASK

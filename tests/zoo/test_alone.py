@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from bundle.configuration import bundle_root
+from bundle.config_files import bundle_root
 from bundle.weights.state_file import read_weights
 from tests.zoo.conftest import SCRIPTS, Machine, Window
 

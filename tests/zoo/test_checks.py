@@ -15,7 +15,7 @@ from monai.bundle.utils import DEPRECATED_ID_MAPPING
 from packaging.requirements import Requirement
 from packaging.version import Version
 
-from bundle.configuration import bundle_root
+from bundle.config_files import bundle_root
 from tests.zoo.conftest import Machine
 
 SCHEMA = Path(__file__).with_name("metadata_schema.json")

@@ -5,7 +5,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bundle.datasets.listing import case_files, case_label
+from bundle.datasets.case_files import case_files, case_label
 from bundle.errors import UsageError
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
