@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from bundle.cli.app import app
 from bundle.cli.monai_loading import OPTIONAL, SHARDED_OPTIMIZERS
 from tests.test_bad_input import options
@@ -76,6 +78,7 @@ def test_data_and_settings_that_cannot_be_are_refused_before_a_heavy_library_is_
     assert statuses(*calls) == ["status 2"] * len(calls)
 
 
+@pytest.mark.slow
 def test_a_case_is_segmented_without_packages_that_only_others_need(
     phantom_folder, tiny_settings, tmp_path
 ):

@@ -121,6 +121,7 @@ def test_the_loss_adds_the_auxiliary_losses_with_their_weights_and_reports_every
     assert loss.parts.keys() == {"more", "fewer", "hinge", "alignment", "domain"}
 
 
+@pytest.mark.slow
 def test_a_training_step_moves_the_domain_classifier_and_lowers_the_auxiliary_losses(
     network, image
 ):

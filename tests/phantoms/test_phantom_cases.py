@@ -71,6 +71,7 @@ def test_the_default_grid_holds_a_brain_and_a_tumour():
     assert 0 < (phantom.label > 0).sum() < 0.3 * brain.sum()
 
 
+@pytest.mark.slow
 def test_all_modalities_share_one_brain_and_the_background_is_zero(phantoms):
     for phantom in phantoms:
         brain = phantom.images["t1n"] != 0
@@ -80,6 +81,7 @@ def test_all_modalities_share_one_brain_and_the_background_is_zero(phantoms):
             assert image.max() > 100
 
 
+@pytest.mark.slow
 def test_the_brain_keeps_off_the_sides_of_the_grid(phantoms):
     for phantom in phantoms:
         brain = phantom.images["t1n"] > 0
@@ -87,6 +89,7 @@ def test_the_brain_keeps_off_the_sides_of_the_grid(phantoms):
         assert not any(face.any() for face in faces)
 
 
+@pytest.mark.slow
 def test_tumours_lie_in_the_brain_and_every_case_has_one(phantoms):
     for phantom in phantoms:
         assert (phantom.images["t1n"][phantom.label > 0] > 0).all()
@@ -94,11 +97,13 @@ def test_tumours_lie_in_the_brain_and_every_case_has_one(phantoms):
         assert np.isin(phantom.label, (1, 3)).any()
 
 
+@pytest.mark.slow
 def test_some_but_few_cases_do_not_enhance(phantoms):
     without = sum(not (phantom.label == 3).any() for phantom in phantoms)
     assert 1 <= without <= len(phantoms) / 3
 
 
+@pytest.mark.slow
 def test_only_the_contrast_agent_tells_enhancing_tumour_from_oedema(phantoms):
     contrast = {
         modality: mean_z_difference(phantoms, modality, (3,), (2,)) for modality in MODALITIES
@@ -107,6 +112,7 @@ def test_only_the_contrast_agent_tells_enhancing_tumour_from_oedema(phantoms):
     assert all(abs(contrast[modality]) < contrast["t1c"] / 4 for modality in ("t1n", "t2w", "t2f"))
 
 
+@pytest.mark.slow
 def test_enhancing_tumour_stands_out_from_the_rest_of_the_tumour_most_on_t1c(phantoms):
     contrast = {
         modality: abs(mean_z_difference(phantoms, modality, (3,), (1, 2)))
@@ -115,11 +121,13 @@ def test_enhancing_tumour_stands_out_from_the_rest_of_the_tumour_most_on_t1c(pha
     assert contrast.pop("t1c") > 2 * max(contrast.values())
 
 
+@pytest.mark.slow
 def test_oedema_is_brightest_on_flair(phantoms):
     brightness = {modality: tissue_z(phantoms, modality, 2) for modality in MODALITIES}
     assert brightness.pop("t2f") > 1 + max(brightness.values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("modality", "value"), [("t1c", 3), ("t2w", 2), ("t2f", 2)])
 def test_no_threshold_of_one_modality_finds_the_tumour(phantoms, modality, value):
     """Vessels, fluid and white-matter spots are as bright as the tissue that each modality shows

@@ -298,6 +298,7 @@ def test_a_training_that_does_not_fit_into_memory_says_so(phantom_folder, tmp_pa
     assert line.startswith("E_MEMORY: Training must fit into memory")
 
 
+@pytest.mark.slow
 def test_each_epoch_of_both_stages_tells_its_loss_and_its_validation_dice(
     phantom_folder, tmp_path, caplog
 ):
