@@ -40,4 +40,4 @@ def background_warnings(volumes: Mapping[str, Volume]) -> tuple[str, ...]:
 
 def _share_filled(data: NDArray[np.float32]) -> tuple[float, float]:
     """Shares of all voxels, and of those on the faces, that are not 0."""
-    return np.count_nonzero(data) / data.size, float((faces(data) != 0).mean())
+    return np.count_nonzero(data != 0) / data.size, float((faces(data) != 0).mean())

@@ -173,7 +173,8 @@ def _case(
     task: Task,
 ) -> dict[Hashable, Any]:
     grid = next(iter(volumes.values())).grid
-    image = np.zeros((task.n_modalities, *grid.shape), np.float32)
+    # Files have their first axis fastest: so is it here, and what is cropped later is turned later.
+    image = np.zeros((task.n_modalities, *grid.shape[::-1]), np.float32).transpose(0, 3, 2, 1)
     for modality, volume in volumes.items():
         image[task.modality_names.index(modality)] = volume.data
     warnings = tuple(

@@ -14,7 +14,7 @@ from bundle.outputs.case_output import CaseOutput
 from bundle.outputs.case_result import CaseResult
 from bundle.tasks.numberings import Numbering
 from bundle.tasks.task import Task
-from bundle.volumes.nifti_output import rounded_to_half, write_volume
+from bundle.volumes.nifti_output import write_volume
 
 Maps = dict[str, NDArray[Any]]
 """Name, such as ``seg`` or ``weight-t1c``, to (H, W, D)."""
@@ -137,7 +137,7 @@ def write_maps(folder: Path, maps: Maps, record: CaseRecord, *, to_half: bool = 
         folder: exists.
         maps: finite.
         record: of the case.
-        to_half: round float32 to half precision.
+        to_half: float32 is rounded to half precision.
 
     Raises:
         CaseError: E_NOT_FINITE, a voxel is no number.
@@ -146,8 +146,7 @@ def write_maps(folder: Path, maps: Maps, record: CaseRecord, *, to_half: bool = 
     for kind, values in maps.items():
         _check_finite(kind, values, record.case_id)
         (name,) = map_names(record.case_id, [kind])
-        stored = rounded_to_half(values) if to_half else values
-        write_volume(folder / name, stored, record.grid, description=kind)
+        write_volume(folder / name, values, record.grid, description=kind, to_half=to_half)
 
 
 def _check_finite(kind: str, values: NDArray[Any], case_id: str) -> None:

@@ -178,7 +178,7 @@ def _few_values(data: Voxels) -> NDArray[np.float32] | None:
 def _saturation(data: Voxels, highest: np.float32) -> tuple[str, ...]:
     if highest == 0:  # the background of a scan with negative values
         return ()
-    fraction = np.count_nonzero(data == highest) / np.count_nonzero(data)
+    fraction = np.count_nonzero(data == highest) / np.count_nonzero(data != 0)
     if fraction <= MAX_SATURATED_FRACTION:
         return ()
     return (

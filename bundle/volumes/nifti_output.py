@@ -30,7 +30,9 @@ have.
 """
 
 
-def write_volume(path: Path, data: NDArray, grid: Grid, *, description: str = "") -> None:
+def write_volume(
+    path: Path, data: NDArray, grid: Grid, *, description: str = "", to_half: bool = False
+) -> None:
     """Write a map or a segmentation as ``.nii.gz``.
 
     The file appears under its name only when it is complete and on disk. The same arguments give
@@ -42,6 +44,7 @@ def write_volume(path: Path, data: NDArray, grid: Grid, *, description: str = ""
         grid: of the input. Its header fields are repeated as they are, even a missing or invalid
             form, so that the output lies on the input in every viewer.
         description: for the header, cut after 79 bytes.
+        to_half: write float32 ``rounded_to_half``.
 
     Raises:
         OutputError: E_WRITE, nothing is left behind.
@@ -57,7 +60,8 @@ def write_volume(path: Path, data: NDArray, grid: Grid, *, description: str = ""
         stream.write(header.binaryblock + _NO_EXTENSIONS)
         # One slice after the other: the voxels are never copied as a whole.
         for index in range(data.shape[2]):
-            stream.write(data[:, :, index].tobytes(order="F"))
+            voxels = np.ascontiguousarray(data[:, :, index].T)
+            stream.write(rounded_to_half(voxels) if to_half else voxels)
 
 
 def _compressed(file: BinaryIO) -> Any:

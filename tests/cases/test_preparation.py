@@ -3,10 +3,16 @@ import numpy as np
 import pytest
 import torch
 from monai.data import MetaTensor
-from monai.transforms import Compose, Orientationd, allow_missing_keys_mode
+from monai.transforms import Compose, NormalizeIntensityd, Orientationd, allow_missing_keys_mode
 from scipy.spatial.transform import Rotation
 
-from bundle.cases.preparation import CheckPreparedd, ResampleTo1mmd, is_not_zero
+from bundle.cases.preparation import (
+    CheckPreparedd,
+    NormalizeInsided,
+    ResampleTo1mmd,
+    is_any_not_zero,
+    is_not_zero,
+)
 from bundle.errors import CaseError
 
 SHAPE = (11, 14, 9)
@@ -129,6 +135,29 @@ def test_brain_is_whatever_is_not_zero_also_below_it():
         False,
         True,
     ]
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_what_is_inside_is_normalised_to_the_same_bits_as_by_monai(layout):
+    image = np.random.default_rng(0).normal(50, 20, (4, *SHAPE)).astype(np.float32)
+    image[:, :3], image[1], image[3, 3:] = 0, 0, 7  # outside, absent, of one value
+    tensor = torch.from_numpy(np.asarray(image, order=layout))
+    case = {"image": MetaTensor(tensor, affine=GRIDS["anisotropic"])}
+    expected = NormalizeIntensityd("image", nonzero=True, channel_wise=True)(
+        {"image": MetaTensor(torch.from_numpy(image.copy()))}
+    )["image"]
+    got = NormalizeInsided("image")(case)["image"]
+    assert torch.equal(got.as_tensor(), expected.as_tensor())
+    assert np.allclose(got.affine, GRIDS["anisotropic"])
+    assert got.is_contiguous()
+    assert np.array_equal(tensor.numpy(), image)
+
+
+def test_what_is_inside_of_any_channel_is_inside():
+    image = torch.zeros(3, 2, 2, 1)
+    image[0, 0, 0], image[2, 0, 1], image[2, 0, 0] = -1, 1e-30, 5
+    assert is_any_not_zero(image).squeeze().tolist() == [[True, True], [False, False]]
+    assert torch.equal(is_any_not_zero(image), is_not_zero(image).any(dim=0, keepdim=True))
 
 
 def prepared(image, presence=(True, False, False, True)):

@@ -252,3 +252,14 @@ def test_rounding_to_half_precision_is_off_by_at_most_a_2048th_and_keeps_0_and_1
     assert (rounded <= 1).all()
     normal = exact > 1e-4
     assert np.array_equal(rounded[normal], exact[normal].astype(np.float16).astype(np.float32))
+
+
+@pytest.mark.parametrize("layout", ["C", "F"])
+def test_a_map_written_to_half_precision_is_the_rounded_map_whatever_its_layout(tmp_path, layout):
+    exact = np.random.default_rng(0).random(SHAPE, dtype=np.float32)
+    data, path = np.asarray(exact, order=layout), tmp_path / "a.nii.gz"
+    write_volume(path, data, grid_from_affine(SHAPE, AFFINE), to_half=True)
+    written = np.asanyarray(nib.load(path).dataobj)
+    assert written.dtype == np.float32
+    assert np.array_equal(written, rounded_to_half(exact))
+    assert np.array_equal(data, exact)
