@@ -14,12 +14,12 @@ from torch import Tensor
 
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
+from bundle.inference.placement import Box, Placement, whole_volume
+from bundle.inference.way_back import PLACEMENT
 from bundle.mixture.mixing import binary_entropy
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import THRESHOLD, Task
 from bundle.tensors import plain_tensor
-
-Box = tuple[slice, ...]
 
 _COVERED = 0.5  # blended weights sum to 1 where a window was, and to 0 outside the image's box
 
@@ -32,45 +32,37 @@ class ActivateMixtured(Transform):
 
     Args:
         weights_per_region: keep one weight map per modality and region instead of their mean.
-        task: says whether anything lies outside.
     """
 
-    def __init__(self, weights_per_region: bool = False, task: Task = DEFAULT_TASK) -> None:
+    def __init__(self, weights_per_region: bool = False) -> None:
         self.weights_per_region = weights_per_region
-        self.task = task
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Replace ``pred`` by maps that can be brought to another grid.
 
         Args:
-            data: ``pred``, what ``MixtureInferer`` gives, for one case: ``logits`` (R, H, W, D) and
-                ``weights`` (M, R, H, W, D); ``image`` (M, H, W, D), preprocessed.
+            data: ``pred``, what ``MixtureInferer`` gives, for one case: ``logits`` (R, H, W, D),
+                ``weights`` (M, R, H, W, D), or (M, 1, H, W, D) means over the regions, and
+                ``mean_weights`` (M, R).
 
         Returns:
             ``probabilities`` (R, H, W, D); ``weights`` (M, H, W, D), or (M * R, H, W, D) with
             modalities outermost; both keep their metadata, by which they find the way back.
-            ``mean_weights`` (M, R), over what is not outside.
+            ``mean_weights`` (M, R), as they were.
         """
         case = dict(data)
         pred = case.pop("pred")
         weights: Tensor = pred["weights"]
-        case["mean_weights"] = self._mean_weights(plain_tensor(weights), case["image"])
+        if not self.weights_per_region and weights.shape[1] > 1:
+            weights = weights.mean(dim=1, keepdim=True)
+        case["mean_weights"] = pred["mean_weights"]
         case["probabilities"] = torch.sigmoid(pred["logits"])
-        case["weights"] = weights.flatten(0, 1) if self.weights_per_region else weights.mean(dim=1)
+        case["weights"] = weights.flatten(0, 1)
         return case
-
-    def _mean_weights(self, weights: Tensor, image: Tensor) -> Tensor:
-        """Average weights (M, R, H, W, D) over what is not outside, as (M, R)."""
-        inside = (plain_tensor(image) != 0).any(dim=0)
-        if self.task.outside is None or not inside.any():
-            return weights.mean(dim=(2, 3, 4))
-        share = inside.to(weights.dtype) / inside.sum()
-        return torch.stack([(part * share).sum(dim=(1, 2, 3)) for part in weights])
 
 
 class SplitMapsd(Transform):
-    """Make label map, entropy and weight maps of the probabilities that are back on the patient's
-    grid.
+    """Make label map, entropy and weight maps of the probabilities, on the patient's grid.
 
     ``pred`` is the label map, the one output that MONAI Label and viewers take.
 
@@ -88,7 +80,8 @@ class SplitMapsd(Transform):
 
         Args:
             data: ``probabilities``, ``weights`` and ``mean_weights`` of ``ActivateMixtured``;
-                ``record``.
+                ``record``. Maps are on the patient's grid already, or in the box that ``placement``
+                of ``way_back.ToInputGridd`` tells.
 
         Returns:
             ``pred`` (1, H, W, D) uint8; ``entropy`` (1, H, W, D) or (1 + R, H, W, D) float32, bits,
@@ -104,15 +97,18 @@ class SplitMapsd(Transform):
         maps, weights = plain_tensor(grid), plain_tensor(case["weights"])
         mean_weights = plain_tensor(case.pop("mean_weights"))
         _check_finite((maps, weights, mean_weights), record.case_id)
-        box = _covered_box(weights)
-        probabilities = maps[box].clamp(0.0, 1.0)
-        label = _embed(self._label(probabilities), maps.shape[1:], box)
-        case["weights"] = _complete(weights, mean_weights, box)
-        case["entropy"] = _embed(self._entropy(probabilities), maps.shape[1:], box)
-        case["pred"] = convert_to_dst_type(label, grid, dtype=torch.uint8)[0]
-        case["result"] = self._result(
-            record, label[0].numpy(force=True), mean_weights, case["entropy"][0]
-        )
+        place: Placement | None = case.pop(PLACEMENT, None)
+        if place is None:
+            box = _covered_box(weights)
+            maps, weights = maps[box], weights[box]
+            place = whole_volume(grid.shape[1:]).within(box[1:])
+        probabilities = maps.clamp(0.0, 1.0)
+        label, entropy = self._label(probabilities), self._entropy(probabilities)
+        shares, means = _complete(weights, mean_weights)
+        case["weights"] = place.embed(shares, means)
+        case["entropy"] = place.embed(entropy)
+        case["pred"] = convert_to_dst_type(place.embed(label), grid, dtype=torch.uint8)[0]
+        case["result"] = self._result(record, label[0].numpy(), mean_weights, entropy[0].cpu())
         return case
 
     def _label(self, probabilities: Tensor) -> Tensor:
@@ -186,23 +182,21 @@ def _covered_box(weights: Tensor) -> Box:
     return tuple(spans)
 
 
-def _embed(part: Tensor, shape: torch.Size, box: Box) -> Tensor:
-    whole = part.new_zeros((len(part), *shape))
-    whole[box] = part
-    return whole
+def _complete(weights: Tensor, mean_weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Make weights sum to 1 in every voxel; voxels that no window covered get the case's mean.
 
-
-def _complete(weights: Tensor, mean_weights: Tensor, box: Box) -> Tensor:
-    """Make weights sum to 1 in every voxel; voxels that no window covered get the case's mean."""
-    # One map of each modality, or R.
-    of_modalities = weights.reshape(len(mean_weights), -1, *weights.shape[1:])
-    if of_modalities.shape[1] == 1:
+    Returns:
+        Weights of the same shape, and what they are outside of their box, one number per map.
+    """
+    n_maps = len(weights) // len(mean_weights)  # of each modality: one, or R
+    of_modalities = weights.reshape(len(mean_weights), n_maps, *weights.shape[1:])
+    if n_maps == 1:
         mean_weights = mean_weights.mean(dim=1, keepdim=True)
     means = mean_weights.to(weights)
-    fallback = means[..., None, None, None]
-    groups = of_modalities[(slice(None), *box)].clamp(min=0.0)
+    groups = of_modalities.clamp(min=0.0)
     total = groups.sum(dim=0, keepdim=True)
-    inside = torch.where(total > _COVERED, groups / total.clamp(min=_COVERED), fallback)
-    whole = fallback.expand(*means.shape, *weights.shape[1:]).flatten(0, 1).clone()
-    whole[box] = inside.flatten(0, 1)
-    return whole
+    covered = total > _COVERED
+    shares = groups.div_(total.clamp_(min=_COVERED))
+    if not covered.all():
+        shares = torch.where(covered, shares, means[..., None, None, None])
+    return shares.flatten(0, 1), means.flatten().cpu()

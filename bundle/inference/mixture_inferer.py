@@ -1,5 +1,7 @@
 """Runs the mixture over whole cases, window by window."""
 
+from typing import Any
+
 import torch
 from monai.data import MetaTensor
 from monai.utils import convert_to_dst_type
@@ -8,8 +10,10 @@ from torch import Tensor
 from bundle.inference.window_blend import Place
 from bundle.inference.windowed_inferer import WindowedInferer
 from bundle.mixture.mixing import derive_presence
-from bundle.mixture.mixture import Mixture
 from bundle.mixture.modality_network import ModalityNetwork
+from bundle.mixture.windows import Window
+from bundle.tasks.default import DEFAULT_TASK
+from bundle.tasks.task import Task
 from bundle.tensors import plain_tensor
 
 
@@ -18,7 +22,25 @@ class MixtureInferer(WindowedInferer):
 
     Presence is decided once per case and given to every window: a window of background alone would
     otherwise look as if the case had no modality at all.
+
+    Args:
+        roi_size: as ``WindowedInferer``.
+        weights_per_region: keep one weight map per modality and region instead of their mean.
+        task: says whether anything lies outside.
+        options: as ``WindowedInferer``.
     """
+
+    def __init__(
+        self,
+        roi_size: Window,
+        *,
+        weights_per_region: bool = True,
+        task: Task = DEFAULT_TASK,
+        **options: Any,
+    ) -> None:
+        super().__init__(roi_size, **options)
+        self.weights_per_region = weights_per_region
+        self.task = task
 
     def __call__(  # type: ignore[override]
         self, inputs: Tensor, network: ModalityNetwork, presence: Tensor | None = None
@@ -32,8 +54,9 @@ class MixtureInferer(WindowedInferer):
             presence: (B, M) bool; left out, a channel that is zero everywhere counts as absent.
 
         Returns:
-            ``logits`` (B, R, H, W, D) and ``weights`` (B, M, R, H, W, D), float32. A dictionary,
-            because MONAI takes batches of no other kind of named parts into cases.
+            ``logits`` (B, R, H, W, D), ``weights`` (B, M, R, H, W, D), or (B, M, 1, H, W, D) means
+            over the regions, and ``mean_weights`` (B, M, R) over what is not outside, float32. A
+            dictionary, because MONAI takes batches of no other kind of named parts into cases.
         """
         image = plain_tensor(inputs)
         presence = derive_presence(image) if presence is None else presence.bool().cpu()
@@ -42,15 +65,17 @@ class MixtureInferer(WindowedInferer):
         cases = [
             fitted._one(image[i : i + 1], presence[i : i + 1], network) for i in range(len(image))
         ]
-        blended: dict[str, Tensor] = {}
-        for name, parts in zip(Mixture._fields, zip(*cases, strict=True), strict=True):
+        predicted: dict[str, Tensor] = {}
+        for name in cases[0]:
+            parts = [case[name] for case in cases]
+            predicted[name] = torch.cat(parts) if len(parts) > 1 else parts[0]
+        for name in ("logits", "weights"):
             # With the metadata of the input: without it MONAI's Invertd would skip the way back,
             # with a warning only.
-            maps = torch.cat(parts) if len(parts) > 1 else parts[0]
-            blended[name] = convert_to_dst_type(maps, inputs, dtype=torch.float32)[0]
-        return blended
+            predicted[name] = convert_to_dst_type(predicted[name], inputs, dtype=torch.float32)[0]
+        return predicted
 
-    def _one(self, image: Tensor, presence: Tensor, network: ModalityNetwork) -> Mixture:
+    def _one(self, image: Tensor, presence: Tensor, network: ModalityNetwork) -> dict[str, Tensor]:
         """Blend one case.
 
         Weights are one number per window, and those of absent modalities 0: they are blended
@@ -71,5 +96,15 @@ class MixtureInferer(WindowedInferer):
         assert isinstance(logits, Tensor)
         blend = self.blend(places, image.shape[2:], logits.device)
         said = torch.cat(weights)
-        maps = blend.maps(said.flatten(1)).reshape(*said.shape[1:], *image.shape[2:])
-        return Mixture(logits, maps[None])
+        means = blend.means(said[:, None], self._not_outside(image))
+        if not self.weights_per_region:
+            said = said.mean(dim=2, keepdim=True)
+        maps = blend.maps(said.flatten(1)).reshape(1, *said.shape[1:], *image.shape[2:])
+        return {"logits": logits, "weights": maps, "mean_weights": means}
+
+    def _not_outside(self, image: Tensor) -> Tensor:
+        """Return where one case (1, M, H, W, D) is not outside; everywhere if nothing is."""
+        inside = (image != 0).any(dim=1)
+        if self.task.outside is None or not inside.any():
+            return torch.ones_like(inside)
+        return inside

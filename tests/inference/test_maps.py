@@ -1,5 +1,4 @@
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +8,7 @@ from monai.data import MetaTensor
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.inference.maps import ActivateMixtured, SplitMapsd
+from bundle.inference.placement import Placement
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.volumes.geometry import grid_from_affine
 from tests.tasks.small_task import SMALL_TASK
@@ -36,8 +36,9 @@ def make_weights(flags=(True,) * M):
 
 def activated(flags=(True,) * M, *, per_region=False, logits=None):
     logits = torch.randn(R, *SHAPE) * 3 if logits is None else logits
-    pred = {"logits": logits, "weights": make_weights(flags)}
-    case = {"pred": pred, "image": torch.randn(M, *SHAPE), "record": make_record(flags)}
+    weights = make_weights(flags)
+    pred = {"logits": logits, "weights": weights, "mean_weights": weights.flatten(2).mean(dim=2)}
+    case = {"pred": pred, "record": make_record(flags)}
     return ActivateMixtured(weights_per_region=per_region)(case)
 
 
@@ -75,27 +76,16 @@ def test_weights_that_interpolation_shrank_are_shares_again():
     assert torch.allclose(weights, shrunk / 0.7, atol=1e-6)
 
 
-def test_mean_weights_are_over_the_brain_alone():
-    image, weights = torch.zeros(M, *SHAPE), torch.zeros(M, R, *SHAPE)
-    image[2, 1, 2, 3] = -0.5
-    image[0, 4, 2, 3] = 0.1
-    weights[..., 1, 2, 3] = torch.arange(12.0).reshape(M, R)
-    weights[..., 4, 2, 3] = torch.arange(12.0).reshape(M, R) + 1
-    case = {"pred": {"logits": torch.zeros(R, *SHAPE), "weights": weights}, "image": image}
-    expected = (torch.arange(12.0) + 0.5).reshape(M, R)
-    assert torch.allclose(ActivateMixtured()(case)["mean_weights"], expected)
-    everywhere = replace(DEFAULT_TASK, outside=None)
-    case = ActivateMixtured(task=everywhere)(case)
-    assert torch.allclose(case["mean_weights"], weights.flatten(2).mean(dim=2))
-
-
 def test_probabilities_are_the_sigmoid_of_the_logits_and_weights_the_mean_over_regions():
-    logits, weights = torch.randn(R, *SHAPE), make_weights()
-    pred = {"logits": logits, "weights": weights}
-    case = ActivateMixtured()({"pred": pred, "image": torch.ones(M, *SHAPE)})
+    logits, weights, means = torch.randn(R, *SHAPE), make_weights(), torch.rand(M, R)
+    pred = {"logits": logits, "weights": weights, "mean_weights": means}
+    case = ActivateMixtured()({"pred": pred})
     assert torch.allclose(case["probabilities"], 1 / (1 + torch.exp(-logits)))
     assert torch.allclose(case["weights"], sum(weights[:, r] for r in range(R)) / R)
+    assert torch.equal(case["mean_weights"], means)
     assert "pred" not in case
+    pred["weights"] = weights.mean(dim=1, keepdim=True)
+    assert torch.equal(ActivateMixtured()({"pred": pred})["weights"], case["weights"])
 
 
 @pytest.mark.parametrize(
@@ -217,6 +207,23 @@ def test_the_label_map_keeps_the_metadata_of_the_prediction():
     assert torch.equal(case["pred"].affine, affine)
 
 
+def test_maps_in_a_box_are_the_whole_maps_cut_out():
+    box = (slice(1, 4), slice(0, 6), slice(2, 7))
+    small = (3, 6, 5)
+    probabilities, weights = torch.rand(R, *small), torch.rand(M, *small)
+    whole = {"probabilities": torch.zeros(R, *SHAPE), "weights": torch.zeros(M, *SHAPE)}
+    whole["probabilities"][(slice(None), *box)] = probabilities
+    whole["weights"][(slice(None), *box)] = weights
+    others = {"record": make_record(), "mean_weights": torch.rand(M, R)}
+    boxed = {"probabilities": probabilities, "weights": weights, "placement": Placement(SHAPE, box)}
+    options = SplitMapsd(entropy_per_region=True)
+    got, expected = options({**boxed, **others}), options({**whole, **others})
+    for name in ("pred", "entropy", "weights"):
+        assert torch.allclose(got[name], expected[name], atol=1e-6), name
+    assert got["result"] == expected["result"]
+    assert "placement" not in got
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 @pytest.mark.parametrize(
     ("name", "place"),
@@ -239,11 +246,14 @@ def test_another_task_gives_the_numbers_the_names_and_the_labels(per_region):
     grid = grid_from_affine(SHAPE, np.eye(4))
     inputs = {"t2f": {"file": "t2f.nii.gz", "sha256": "0" * 64}}
     case = {
-        "pred": {"logits": logits, "weights": weights},
-        "image": torch.ones(2, *SHAPE),
+        "pred": {
+            "logits": logits,
+            "weights": weights,
+            "mean_weights": weights.flatten(2).mean(dim=2),
+        },
         "record": CaseRecord("case7", inputs, (), grid).to_json(),
     }
-    case = ActivateMixtured(weights_per_region=per_region, task=SMALL_TASK)(case)
+    case = ActivateMixtured(weights_per_region=per_region)(case)
     case = SplitMapsd(task=SMALL_TASK)(case)
     assert torch.equal(case["pred"][0] > 0, logits[0] > 0)
     assert torch.allclose(case["weights"], weights[:, 0], atol=1e-6)

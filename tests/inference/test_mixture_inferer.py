@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -132,6 +133,37 @@ def test_logits_and_weights_are_blended_as_monai_blends_any_network(inferer, tin
         assert torch.allclose(part, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("outside", ["zero", None])
+def test_mean_weights_are_over_what_is_not_outside_and_those_of_the_maps(tiny_network, outside):
+    image = torch.randn(1, M, *LARGE)
+    image[:, :, 30:] = 0
+    image[:, 1, 35, 3, 3] = 1e-9
+    task = replace(DEFAULT_TASK, outside=outside)
+    output = run(MixtureInferer(**WINDOWS, task=task), tiny_network, image)
+    inside = (image != 0).any(dim=1) if outside else torch.ones(1, *LARGE, dtype=torch.bool)
+    expected = output["weights"][0][..., inside[0]].mean(dim=2)
+    assert torch.allclose(output["mean_weights"][0], expected, atol=1e-6)
+
+
+def test_of_a_case_of_which_nothing_is_inside_mean_weights_are_over_everything(tiny_network):
+    presence = torch.tensor([[True, True, False, False]])
+    nothing = torch.zeros(1, M, *SMALL)
+    output = run(MixtureInferer(**WINDOWS), tiny_network, nothing, presence)
+    assert torch.allclose(output["mean_weights"].sum(dim=1), torch.ones(1, R), atol=1e-6)
+
+
+def test_weights_of_all_regions_together_are_the_mean_of_those_of_each(tiny_network):
+    image = torch.randn(1, M, *LARGE)
+    each, together = (
+        run(MixtureInferer(**WINDOWS, weights_per_region=flag), tiny_network, image)
+        for flag in (True, False)
+    )
+    expected = each["weights"].mean(dim=2, keepdim=True)
+    assert torch.allclose(together["weights"], expected, atol=1e-6)
+    assert torch.equal(together["logits"], each["logits"])
+    assert torch.equal(together["mean_weights"], each["mean_weights"])
+
+
 def test_a_batch_is_its_cases_one_by_one_even_with_different_modalities(inferer, tiny_network):
     image = torch.randn(2, M, *SMALL)
     presence = torch.tensor([[True, False, False, True], [False, True, True, True]])
@@ -152,10 +184,10 @@ def test_several_windows_at_once_change_nothing(tiny_network):
 def test_metadata_of_the_image_come_out_with_the_prediction(inferer, tiny_network):
     affine = torch.diag(torch.tensor([1.0, 2.0, 3.0, 1.0], dtype=torch.float64))
     output = run(inferer, tiny_network, MetaTensor(torch.randn(1, M, *SMALL), affine=affine))
-    assert output.keys() == {"logits", "weights"}
-    for maps in output.values():
-        assert isinstance(maps, MetaTensor)
-        assert torch.equal(maps.affine, affine)
+    assert output.keys() == {"logits", "weights", "mean_weights"}
+    for name in ("logits", "weights"):
+        assert isinstance(output[name], MetaTensor)
+        assert torch.equal(output[name].affine, affine)
 
 
 def test_a_case_without_any_modality_is_refused(inferer, tiny_network):
