@@ -1,4 +1,6 @@
 import gzip
+import random
+import struct
 import time
 import zlib
 
@@ -6,6 +8,7 @@ import numpy as np
 import pytest
 
 from bundle.errors import CaseError
+from bundle.volumes import gzip_file
 from bundle.volumes.gzip_file import (
     MAX_MEMBERS,
     GzipReader,
@@ -74,3 +77,51 @@ def test_a_zlib_stream_is_read_to_its_checksum():
         with pytest.raises(CaseError, match="the zlib stream") as caught:
             read_up_to(stream, len(CONTENT) + 1)
         assert caught.value.code == code
+
+
+def member_with_fields(content, flags, level):
+    """A gzip member whose header has the optional fields of its flags."""
+    header = b"\x1f\x8b\x08" + bytes([flags]) + bytes(6)
+    header += struct.pack("<H", 3000) + b"e" * 3000 if flags & 4 else b""
+    header += b"name" * 300 + b"\0" if flags & 8 else b""
+    header += b"comment\0" if flags & 16 else b""
+    header += struct.pack("<H", zlib.crc32(header) & 0xFFFF) if flags & 2 else b""
+    body = zlib.compress(content, level)[2:-4]
+    return header + body + struct.pack("<II", zlib.crc32(content), len(content))
+
+
+def damaged(data, random_):
+    """Damage a file in one way, or not at all."""
+    kind = random_.choice(["whole", "flip", "byte", "cut", "trail"])
+    data = bytearray(data)
+    if kind == "flip":
+        data[random_.randrange(len(data))] ^= 1 << random_.randrange(8)
+    if kind == "byte":
+        near = random_.choice([random_.randrange(40), len(data) - 1 - random_.randrange(12)])
+        data[near] = random_.randrange(256)
+    if kind == "cut":
+        del data[random_.randrange(len(data)) :]
+    return bytes(data) + (random_.randbytes(random_.randrange(40)) if kind == "trail" else b"")
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_with_and_without_isal_the_same_files_are_refused_and_all_others_read_alike(
+    monkeypatch, seed
+):
+    isal_zlib = pytest.importorskip("isal.isal_zlib")
+    random_ = random.Random(seed)
+
+    def read(data, library):
+        monkeypatch.setattr(gzip_file, "INFLATE", library)
+        stream = open_stream(data)
+        try:
+            return read_up_to(stream, 2**17), finish(stream)
+        except CaseError as error:
+            return error.code
+
+    for _ in range(40):
+        flags = [random_.choice([0, 8, 2, 4, 16, 12, 30]) for _ in range(random_.choice([1, 3]))]
+        content = CONTENT[: 90_000 // len(flags)]
+        parts = [member_with_fields(content, flag, random_.choice([0, 1, 6])) for flag in flags]
+        data = damaged(b"".join(parts), random_)
+        assert read(data, isal_zlib) == read(data, zlib)
