@@ -2,6 +2,7 @@
 grid.
 """
 
+import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
@@ -100,10 +101,9 @@ class SplitMapsd(Transform):
         place: Placement | None = case.pop(PLACEMENT, None)
         if place is None:
             box = _covered_box(weights)
-            maps, weights = maps[box], weights[box]
+            maps, weights = maps[box].clamp(0.0, 1.0), weights[box]  # interpolation may overshoot
             place = whole_volume(grid.shape[1:]).within(box[1:])
-        probabilities = maps.clamp(0.0, 1.0)
-        label, entropy = self._label(probabilities), self._entropy(probabilities)
+        label, entropy = self._label(maps), self._entropy(maps)
         shares, means = _complete(weights, mean_weights)
         case["weights"] = place.embed(shares, means)
         case["entropy"] = place.embed(entropy)
@@ -117,8 +117,7 @@ class SplitMapsd(Transform):
         return torch.from_numpy(self.task.regions_to_labels(inside))[None]
 
     def _entropy(self, probabilities: Tensor) -> Tensor:
-        from_even = (probabilities - 0.5).abs().amin(dim=0, keepdim=True)
-        largest = binary_entropy(0.5 - from_even)  # that of the least sure region
+        largest = _entropy_below_half(0.5 - _from_even(probabilities))  # of the least sure region
         if not self.entropy_per_region:
             return largest
         return torch.cat([largest, binary_entropy(probabilities)])
@@ -180,6 +179,22 @@ def _covered_box(weights: Tensor) -> Box:
         places = covered.any(dim=others[0]).any(dim=others[1] - 1).nonzero().flatten().tolist()
         spans.append(slice(places[0], places[-1] + 1) if places else slice(0, 0))
     return tuple(spans)
+
+
+def _from_even(probabilities: Tensor) -> Tensor:
+    """Return how far the nearest of probabilities (R, ...) is from 0.5, as (1, ...)."""
+    nearest = (probabilities[:1] - 0.5).abs_()
+    for region in probabilities[1:]:
+        torch.minimum(nearest, (region - 0.5).abs_(), out=nearest)
+    return nearest
+
+
+def _entropy_below_half(p: Tensor) -> Tensor:
+    """Do what ``binary_entropy`` does for probabilities in [0, 0.5], in a quarter of the time."""
+    sure = torch.finfo(p.dtype).tiny
+    rest = 1 - p
+    nats = p.clamp(min=sure).log_().mul_(p).add_(rest.log().mul_(rest))
+    return nats.div_(-math.log(2.0)).abs_()
 
 
 def _complete(weights: Tensor, mean_weights: Tensor) -> tuple[Tensor, Tensor]:

@@ -208,13 +208,14 @@ class Task:
             (H, W, D) uint8. A voxel outside a region is outside of all that lie within it, whatever
             their maps say.
         """
-        codes = np.zeros(regions.shape[1:], np.int64)
+        bits = np.min_scalar_type(2 ** len(self.regions) - 1)
+        codes = np.zeros(regions.shape[1:], bits)
         for index, region in enumerate(self.regions):
             inside = regions[index].astype(bool)
             for outer_index, outer in enumerate(self.regions):
                 if outer.holds(region):
                     inside = inside & regions[outer_index].astype(bool)
-            codes |= inside.astype(np.int64) << index
+            codes |= inside.astype(bits) << bits.type(index)
         return self._label_of_code[codes]
 
     @cached_property
