@@ -29,6 +29,23 @@ def choose_device(name: str = "auto") -> torch.device:
     return device
 
 
+def has_bfloat16(wanted: bool | str, device: torch.device | str) -> bool:
+    """Whether to compute in bfloat16: as wanted, or with ``auto`` where the hardware has it.
+
+    Others only imitate it, and take longer than in float32.
+
+    Args:
+        wanted: the setting ``amp``.
+        device: where to compute.
+    """
+    if isinstance(wanted, bool):
+        return wanted
+    if torch.device(device).type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    has_avx512, has_amx = torch.cpu._is_avx512_bf16_supported, torch.cpu._is_amx_tile_supported
+    return torch.device(device).type == "cpu" and (has_avx512() or has_amx())
+
+
 def choose_amp(wanted: bool, device: torch.device | str, deepest_size: int) -> bool:
     """Whether to train in bfloat16: not on a CPU with windows that shrink to 2 voxels or
     fewer in the deepest layer.

@@ -131,6 +131,10 @@ def _are_patterns(value: Any) -> bool:
 FLAG = Kind(
     "true or false (for monai.bundle: True or False)", lambda value: isinstance(value, bool)
 )
+AUTO_FLAG = Kind(
+    "auto, true or false (for monai.bundle: auto, True or False)",
+    lambda value: isinstance(value, bool) or value == "auto",
+)
 WORD = Kind("a word", _is_word, is_plain_text=True)
 PATH = Kind(
     "a path (write a name that looks like a number as ./NAME)",
@@ -160,7 +164,7 @@ SETTINGS: Mapping[str, Kind] = {
     ),
     "overlap": BELOW_ONE,
     "sw_batch_size": whole(1),
-    "amp": FLAG,
+    "amp": AUTO_FLAG,
     "label_convention": WORD,  # of those that the task has, see ``kinds_for``
     "entropy_per_region": FLAG,
     "weights_per_region": FLAG,

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from bundle.devices import choose_amp, choose_device
+from bundle.devices import choose_amp, choose_device, has_bfloat16
 from bundle.errors import SetupError
 
 
@@ -42,3 +42,21 @@ def test_that_it_is_left_out_is_said(caplog):
     with caplog.at_level("WARNING", logger="simmlm"):
         choose_amp(True, torch.device("cpu"), 2)
     assert "float32" in caplog.text
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_bfloat16_that_is_set_is_not_asked_for(wanted):
+    assert has_bfloat16(wanted, "cpu") is wanted
+
+
+@pytest.mark.parametrize(("avx512", "amx"), [(True, False), (False, True), (False, False)])
+def test_auto_is_bfloat16_where_the_cpu_has_it(monkeypatch, avx512, amx):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
+    assert has_bfloat16("auto", torch.device("cpu")) is (avx512 or amx)
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_auto_is_bfloat16_where_the_gpu_has_it(monkeypatch, has_it):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: has_it)
+    assert has_bfloat16("auto", "cuda:0") is has_it

@@ -86,7 +86,7 @@ class MixtureInferer(WindowedInferer):
 
         def predict(window: Tensor, windows: list[list[slice]]) -> Tensor:
             flags = presence.expand(len(window), -1)
-            with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=self.amp):
+            with self.autocast(window.device):
                 mixture = network.mix(network.encode(window, flags), window, flags)
             places.extend(tuple(place[2:]) for place in windows)
             weights.append(mixture.weights.float())

@@ -24,7 +24,7 @@ class SetInferer(WindowedInferer):
 
     Args:
         modality_sets: sets as presence flags.
-        amp: compute in bfloat16 where that is safe.
+        amp: as ``WindowedInferer``.
         own_boxes: each set gives what ``MixtureInferer`` gives on a case that has only these files,
             also where these alone would be cropped to another box: sets with different boxes are
             run apart, one after the other. Else all sets see the whole image.
@@ -36,7 +36,7 @@ class SetInferer(WindowedInferer):
         self,
         modality_sets: list[list[bool]],
         roi_size: Window,
-        amp: bool = False,
+        amp: bool | str = False,
         *,
         own_boxes: bool = True,
         **options: Any,
@@ -92,7 +92,7 @@ class SetInferer(WindowedInferer):
         weights: list[Tensor] = []
 
         def predict(window: Tensor, windows: list[list[slice]]) -> Tensor:
-            with torch.autocast(window.device.type, dtype=torch.bfloat16, enabled=self.amp):
+            with self.autocast(window.device):
                 encoded = network.encode(window, present.expand(len(window), -1))
                 mixed = [
                     network.mix(encoded, window, chosen.expand(len(window), -1)) for chosen in sets

@@ -8,6 +8,7 @@ import torch
 from monai.inferers import SlidingWindowInferer
 from monai.utils import ensure_tuple_rep
 
+from bundle.devices import has_bfloat16
 from bundle.inference.window_blend import Place, WindowBlend
 from bundle.mixture.windows import Window, window_over
 
@@ -17,11 +18,11 @@ class WindowedInferer(SlidingWindowInferer):
 
     Args:
         roi_size: a window, or one as large as each case, see ``windows.checked_window``.
-        amp: compute in bfloat16 where that is safe.
+        amp: compute in bfloat16 where that is safe; with ``auto`` where the hardware has it.
         options: as MONAI's ``SlidingWindowInferer``: ``overlap``, ``sw_batch_size``, ``mode``.
     """
 
-    def __init__(self, roi_size: Window, amp: bool = False, **options: Any) -> None:
+    def __init__(self, roi_size: Window, amp: bool | str = False, **options: Any) -> None:
         fixed = roi_size if isinstance(roi_size, Sequence) else -1  # MONAI's: as large as the case
         super().__init__(roi_size=fixed, with_coord=True, **options)
         self.window = roi_size
@@ -38,6 +39,11 @@ class WindowedInferer(SlidingWindowInferer):
         other.roi_size = window_over(self.window, shape)
         other.overlap = self.overlap if overlap is None else overlap
         return other
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Return the context of the precision that was chosen, for windows on a device."""
+        enabled = has_bfloat16(self.amp, device)
+        return torch.autocast(device.type, dtype=torch.bfloat16, enabled=enabled)
 
     def blend(
         self, places: Sequence[Place], shape: Sequence[int], device: torch.device
