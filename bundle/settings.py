@@ -165,6 +165,7 @@ SETTINGS: Mapping[str, Kind] = {
     "overlap": BELOW_ONE,
     "sw_batch_size": whole(1),
     "amp": AUTO_FLAG,
+    "runtime": choice("auto", "torch", "openvino"),
     "label_convention": WORD,  # of those that the task has, see ``kinds_for``
     "entropy_per_region": FLAG,
     "weights_per_region": FLAG,

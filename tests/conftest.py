@@ -32,6 +32,14 @@ def seeded():
     torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def own_cache(tmp_path_factory):
+    """Keep what tests convert out of the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SIMMLM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture
 def tiny_network() -> DMoME:
     """A mixture with one-layer experts and the real gate: fast, and every part of it matters."""

@@ -58,8 +58,8 @@ def test_a_tuple_of_cases_stays_what_it_is():
 
 def test_a_setting_replaces_the_one_of_the_config():
     parser = load_config("inference.yaml", {"overlap": 0.125, "roi_size": [64, 96, 128]})
-    assert parser.get_parsed_content("inferer").roi_size == (64, 96, 128)
-    assert parser.get_parsed_content("inferer").overlap == 0.125
+    assert parser.get_parsed_content("sliding").roi_size == (64, 96, 128)
+    assert parser.get_parsed_content("sliding").overlap == 0.125
 
 
 def test_the_root_of_the_bundle_is_where_the_package_lies():

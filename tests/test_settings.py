@@ -74,6 +74,7 @@ WRONG = {
     "overlap": ["abc", 1.5, 1, -0.1, math.nan, True, None],
     "sw_batch_size": [0, -1, 1.5, True, "1"],
     "amp": ["false", "true", "Auto", 0, 1, None],
+    "runtime": ["onnx", True, None],
     "label_convention": ["brats1999", 2023, None],
     "entropy_per_region": ["yes"],
     "weights_per_region": [1],
