@@ -8,6 +8,8 @@ from monai.networks.blocks.dynunet_block import UnetOutBlock
 from monai.networks.nets import DynUNet
 from torch import Tensor, nn
 
+from bundle.mixture.channels_last import in_channels_last
+
 OUTPUT_BLOCK = "output_block"
 """Name of the layer of a DynUNet that makes logits of its last feature maps."""
 
@@ -35,7 +37,9 @@ def unet(
         "deep_supervision": False,
     }
     sizes = {"in_channels": in_channels, "out_channels": out_channels, "filters": filters}
-    return DynUNet(**{**usual, **sizes, **options})
+    network = DynUNet(**{**usual, **sizes, **options})
+    in_channels_last(network)
+    return network
 
 
 def feature_expert(**options: Any) -> DynUNet:
@@ -78,6 +82,7 @@ class FeatureHead(nn.Module):
             bias=False,
         )
         self.output = UnetOutBlock(3, n_hidden, n_regions)
+        in_channels_last(self)
 
     def forward(self, features: Tensor) -> Tensor:
         """Turn features (B, F, H, W, D) into logits (B, R, H, W, D)."""

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-from monai.networks.nets import DynUNet
 from torch import nn
 
 from bundle.mixture.dmome import DMoME
-from bundle.mixture.experts import FeatureHead, feature_expert
+from bundle.mixture.experts import FeatureHead, feature_expert, unet
 from bundle.mixture.gate import GateCNN
 from bundle.mixture.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
 from bundle.mixture.modality_network import ModalityNetwork
@@ -35,7 +34,7 @@ def unet_options(in_channels: int = 1) -> dict:
 
 
 def mixture(
-    mixer: nn.Module, expert: Callable[..., nn.Module] = DynUNet, n_scores: int = len(REGIONS)
+    mixer: nn.Module, expert: Callable[..., nn.Module] = unet, n_scores: int = len(REGIONS)
 ) -> DMoME:
     experts = {modality: expert(**unet_options()) for modality in MODALITIES}
     return DMoME(experts, GateCNN(len(MODALITIES), n_scores), mixer)
@@ -55,8 +54,8 @@ def momke(
 
 
 def shaspec() -> ShaSpec:
-    specific = {modality: DynUNet(**unet_options()) for modality in MODALITIES}
-    return ShaSpec(DynUNet(**unet_options()), specific, DynUNet(**unet_options()))
+    specific = {modality: unet(**unet_options()) for modality in MODALITIES}
+    return ShaSpec(unet(**unet_options()), specific, unet(**unet_options()))
 
 
 NETWORKS: dict[str, Callable[[], ModalityNetwork]] = {
@@ -64,7 +63,7 @@ NETWORKS: dict[str, Callable[[], ModalityNetwork]] = {
     "probabilities": lambda: mixture(ProbabilityMixer()),
     "static": lambda: mixture(StaticMixer()),
     "features": feature_mixture,
-    "early fusion": lambda: EarlyFusion(DynUNet(**unet_options(len(MODALITIES)))),
+    "early fusion": lambda: EarlyFusion(unet(**unet_options(len(MODALITIES)))),
     "MoMKE": momke,
     "ShaSpec": shaspec,
 }

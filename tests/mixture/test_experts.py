@@ -1,7 +1,7 @@
 import torch
 from monai.networks.nets import DynUNet
 
-from bundle.mixture.experts import FeatureHead, feature_expert
+from bundle.mixture.experts import FeatureHead, feature_expert, unet
 from bundle.mixture.mixing import weighted_sum
 from tests.mixture.networks import SHAPE, unet_options
 
@@ -19,7 +19,7 @@ def test_a_feature_expert_has_all_names_of_the_whole_network_but_those_of_its_ou
 
 
 def test_the_output_layer_makes_of_a_feature_expert_the_whole_network():
-    whole, expert = DynUNet(**unet_options()), feature_expert(**unet_options())
+    whole, expert = unet(**unet_options()), feature_expert(**unet_options())
     expert.load_state_dict({name: whole.state_dict()[name] for name in expert.state_dict()})
     image = torch.randn(1, 1, *SHAPE)
     with torch.inference_mode():
