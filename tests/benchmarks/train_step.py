@@ -4,9 +4,9 @@
 
 Ours is what configs/train.yaml declares, in float32 and in its default precision. The reference is
 written here from the paper: a forward pass per modality set, a loop over cases and experts, zero
-volumes for absent ones. Both are refused unless they agree on the loss and on every gradient. They
-take turns, step by step, on the same phantom crops and modality pairs from equal weights in MONAI's
-trainer. What a step costs depends on the pair, so the ratios compare sums over all pairs, which
+volumes for absent ones, layers in torch's usual layout. Both are refused unless they agree on the
+loss and on every gradient. They take turns, step by step, on the same phantom crops and modality
+pairs from equal weights in MONAI's trainer. What a step costs depends on the pair, so the ratios compare sums over all pairs, which
 weigh a pair by its share in an epoch as a median does not. Memory is the peak over the state just
 before the step, each implementation in a process of its own (Linux). The last line is JSON.
 """
@@ -31,6 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bundle.bundle_config import BundleConfig
 from bundle.configuration import load_config, parse_settings
+from bundle.mixture.channels_last import LAYERS
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.modality_pairs import RandModalityPaird
 from bundle.phantoms.phantom_cases import SHAPE, draw_phantom
@@ -209,6 +210,8 @@ def build_trainer(kind: str, settings: dict[str, Any]) -> SupervisedTrainer:
     torch.manual_seed(config["seed"])
     network = config.get_parsed_content("network")
     plain = kind == "reference"
+    if plain:
+        as_torch_lays_out(network)
     return SupervisedTrainer(
         device=config.get_parsed_content("device"),
         max_epochs=1,
@@ -225,6 +228,14 @@ def build_trainer(kind: str, settings: dict[str, Any]) -> SupervisedTrainer:
         optim_set_to_none=True,
         decollate=False,
     )
+
+
+def as_torch_lays_out(network: torch.nn.Module) -> None:
+    """Give a network torch's own layers for those that work in channels_last_3d."""
+    torchs = {ours: theirs for theirs, ours in LAYERS.items()}
+    for layer in network.modules():
+        if type(layer) in torchs:
+            layer.__class__ = torchs[type(layer)]
 
 
 def gradient_clip(config: BundleConfig) -> GradientClip:
