@@ -6,9 +6,10 @@ Ours is what configs/train.yaml declares, in float32 and in its default precisio
 written here from the paper: a forward pass per modality set, a loop over cases and experts, zero
 volumes for absent ones, layers in torch's usual layout. Both are refused unless they agree on the
 loss and on every gradient. They take turns, step by step, on the same phantom crops and modality
-pairs from equal weights in MONAI's trainer. What a step costs depends on the pair, so the ratios compare sums over all pairs, which
-weigh a pair by its share in an epoch as a median does not. Memory is the peak over the state just
-before the step, each implementation in a process of its own (Linux). The last line is JSON.
+pairs from equal weights in MONAI's trainer. What a step costs depends on the pair, so the ratios
+compare sums over all pairs, which weigh a pair by its share in an epoch as a median does not.
+Memory is the peak over the state just before the step, each implementation in a process of its own
+(Linux). The last line is JSON.
 """
 
 import argparse
