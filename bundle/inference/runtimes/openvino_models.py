@@ -6,6 +6,7 @@ OpenVINO is imported where it is used, since it need not be installed, and takes
 import sys
 import warnings
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,17 @@ def import_openvino() -> Any:
     return openvino
 
 
+@cache
+def _core() -> Any:
+    """Return OpenVINO's core, the only one of the process and never given back.
+
+    On CPUs with AMX each core gives its thread a stack for signals. Of several, the first that is
+    given back frees a stack that the last one puts in place again, and the next signal, such as
+    that of a worker that ends, kills the process (OpenVINO 2026.4).
+    """
+    return import_openvino().Core()
+
+
 def version_and_cpu() -> tuple[str, str]:
     """Return the version of OpenVINO and what it says of this CPU.
 
@@ -48,8 +60,7 @@ def version_and_cpu() -> tuple[str, str]:
         ImportError: OpenVINO is not installed.
         RuntimeError: its plugin for CPUs is missing.
     """
-    openvino = import_openvino()
-    core = openvino.Core()
+    openvino, core = import_openvino(), _core()
     abilities = core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return openvino.get_version(), f"{core.get_property('CPU', 'FULL_DEVICE_NAME')} {abilities}"
 
@@ -97,7 +108,7 @@ class CompiledExpert:
     def __init__(
         self, converted: ConvertedExpert, shape: Sequence[int], precision: str, n_threads: int
     ) -> None:
-        core = import_openvino().Core()
+        core = _core()
         model = core.read_model(converted.graph, converted.weights)
         model.reshape(list(shape))
         settings = {

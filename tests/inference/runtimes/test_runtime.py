@@ -2,6 +2,8 @@ import importlib.util
 import logging
 import os
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -294,3 +296,32 @@ def test_the_shipped_network_decides_alike_in_both_runtimes(phantom_folder):
     assert parser.get_parsed_content("expert_runtime").used == "openvino"
     assert float((said - right).abs().max()) < 1e-3
     assert int(((said > 0) != (right > 0)).sum()) <= said[0, 0].numel() // 10_000
+
+
+SIGNALS = """
+import signal, torch
+from torch import nn
+from bundle.inference.runtimes import openvino_models as models
+
+network, noise = nn.Conv3d(1, 1, 3).eval(), torch.randn(1, 1, 8, 8, 8)
+converted = models.convert(network, noise, exact=True)
+several = [models.CompiledExpert(converted, noise.shape, models.FLOAT32, 1) for _ in range(3)]
+for expert in several:
+    expert(noise)
+del expert
+while several:
+    several.pop(0)
+seen = []
+signal.signal(signal.SIGINT, lambda *told: seen.append(told[0]))
+for _ in range(100):
+    signal.raise_signal(signal.SIGINT)
+print("signals:", len(seen))
+"""
+
+
+@NEEDS_OPENVINO
+@pytest.mark.slow
+def test_a_process_takes_signals_after_its_experts_are_gone():
+    """OpenVINO gives its threads stacks for signals on CPUs with AMX."""
+    run = subprocess.run([sys.executable, "-c", SIGNALS], capture_output=True, text=True)
+    assert (run.returncode, run.stdout) == (0, "signals: 100\n"), run.stderr
