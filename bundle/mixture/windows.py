@@ -51,18 +51,21 @@ def window_over(window: Window, shape: Sequence[int]) -> tuple[int, ...]:
     return window.over(shape) if isinstance(window, WholeWindow) else window
 
 
-def checked_window(roi_size: Sequence[int] | str, network: nn.Module) -> Window:
+def checked_window(roi_size: Sequence[int] | str, network: nn.Module, n_deepest: int = 1) -> Window:
     """Make what windows are to be of the setting ``roi_size``.
 
     Args:
         roi_size: as for ``checked_roi_size``, or ``whole``.
         network: its U-Nets and gates are looked at.
+        n_deepest: voxels that a side of a window as large as a case leaves in the deepest layer of
+            a U-Net at least.
 
     Raises:
         SetupError: as ``checked_roi_size``.
     """
     if roi_size == WHOLE:
-        return WholeWindow(_step(network), _smallest(network))
+        step = _step(network)
+        return WholeWindow(step, max(_smallest(network), n_deepest * step))
     return checked_roi_size(roi_size, network)
 
 
@@ -93,11 +96,12 @@ def checked_roi_size(roi_size: Sequence[int] | str, network: nn.Module) -> tuple
     return window
 
 
-def deepest_size(roi_size: Sequence[int], network: nn.Module) -> int:
-    """Return the voxels that are left of a window's longest side in the deepest layer of a
+def deepest_size(window: Window, network: nn.Module) -> int:
+    """Return the voxels that are at least left of a window's longest side in the deepest layer of a
     network's U-Nets.
     """
-    return max(roi_size) // _step(network)
+    longest = window.smallest if isinstance(window, WholeWindow) else max(window)
+    return longest // _step(network)
 
 
 def _smallest(network: nn.Module) -> int:

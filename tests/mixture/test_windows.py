@@ -69,6 +69,8 @@ def test_a_network_without_u_nets_takes_any_window():
 def test_the_deepest_size_is_that_of_the_longest_side():
     assert deepest_size([96, 64, 64], mixture(6)) == 3
     assert deepest_size([40, 40, 40], unet(4)) == 5
+    assert deepest_size(checked_window(WHOLE, mixture(6)), mixture(6)) == 2
+    assert deepest_size(checked_window(WHOLE, mixture(6), n_deepest=3), mixture(6)) == 3
 
 
 def test_a_fixed_window_is_the_same_for_every_case():
@@ -95,7 +97,7 @@ def test_a_case_that_is_too_large_for_one_window_is_divided_along_its_longest_si
     assert all(side % 32 == 0 and side >= 64 for side in window)
 
 
-def test_crops_of_a_training_have_a_size():
+def test_only_windows_that_fit_a_case_may_be_without_a_size():
     with pytest.raises(SetupError, match=r"roi_size must be multiples of 32 .*got whole"):
         checked_roi_size(WHOLE, mixture(6))
 

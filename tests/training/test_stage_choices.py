@@ -125,6 +125,16 @@ def test_a_trained_mixture_can_be_trained_further(cases, together, tmp_path):
 
 
 @pytest.mark.slow
+def test_a_mixture_learns_from_whole_cases(cases, together, tmp_path):
+    whole = {**TINY, "roi_size": "whole", "batch_size": 1, "amp": True}
+    model = train(cases, tmp_path, whole, start_from=[together / "experts.pt"])
+    assert model is not None
+    before, after = load(together / "experts.pt"), load(model)
+    changed = [name for name in before if not torch.equal(before[name], after[name].float())]
+    assert len(changed) == len(before)
+
+
+@pytest.mark.slow
 def test_settings_can_be_of_one_stage(cases, tmp_path):
     values = {**TINY, "experts.epochs": 1, "mixture.epochs": 3, "mixture.val_interval": 3}
     train(cases, tmp_path, values)
