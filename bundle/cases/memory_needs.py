@@ -13,16 +13,16 @@ from bundle.volumes.available_memory import available_bytes
 from bundle.volumes.geometry import Grid, spacing_mm
 from bundle.volumes.image_file import peek_header
 
-# Fitted to the peaks of whole runs of `simmlm segment`, program included: 0.76 GB for 64 x 72 x 56
-# voxels of 1 mm, 1.45 for 240 x 240 x 155 with a third of them brain, 2.23 with all of them, 1.75
-# for 120 x 120 x 80 of 2 mm, 5.55 for 512 x 512 x 192 of 0.45 x 0.45 x 1 mm, 7.09 for 480 x 480 x
-# 310 of 0.5 mm. How many modalities there are does not show: it is the maps that peak, not the
-# images.
-_BASE = 250e6  # network and one window; the program itself is loaded by now
-_PER_INPUT_VOXEL = 32.0
-_PER_BRAIN_VOXEL = 140.0
-_PER_RESAMPLED_VOXEL = 64.0
-_PER_VOXEL_OF_INVERSION = 42.0
+# Fitted to the peaks of whole runs of `simmlm segment --set roi_size=[64,64,64]`, program included:
+# 0.48 GB for 64 x 72 x 56 voxels of 1 mm, 0.90 for 240 x 240 x 155 with a third of them brain, 1.40
+# with all of them, 1.10 for 120 x 120 x 80 of 2 mm, 4.51 for 512 x 512 x 192 of 0.45 x 0.45 x 1 mm,
+# 5.91 for 480 x 480 x 310 of 0.5 mm. Larger windows take more. How many modalities there are does
+# not show: it is the maps that peak, not the images.
+_BASE = 60e6  # network and one window; the program itself is loaded by now
+_PER_INPUT_VOXEL = 23.0
+_PER_BRAIN_VOXEL = 84.0
+_PER_RESAMPLED_VOXEL = 34.0
+_PER_VOXEL_OF_INVERSION = 45.0
 
 _BRAIN_SHARE = 1 / 3
 """Of a BraTS case. Larger ones exist, but a case that fits must never be refused."""

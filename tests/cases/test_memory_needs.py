@@ -96,22 +96,22 @@ def test_a_limit_of_the_shell_counts():
 # ---- What a case needs --------------------------------------------------------
 
 MEASURED_GB = [
-    ((240, 240, 155), 1.0, 1.45),
-    ((120, 120, 80), 2.0, 1.75),
-    ((64, 72, 56), 1.0, 0.76),
-    ((480, 480, 310), 0.5, 7.09),
-    ((512, 512, 192), (0.45, 0.45, 1.0), 5.55),
+    ((240, 240, 155), 1.0, 0.90),
+    ((120, 120, 80), 2.0, 1.10),
+    ((64, 72, 56), 1.0, 0.48),
+    ((480, 480, 310), 0.5, 5.91),
+    ((512, 512, 192), (0.45, 0.45, 1.0), 4.51),
 ]
 
 
 @pytest.mark.parametrize(("shape", "spacing", "peak_gb"), MEASURED_GB, ids=str)
 def test_the_estimate_is_what_whole_runs_took(shape, spacing, peak_gb):
-    program_gb = 0.5
-    assert needed_bytes(grid(shape, spacing)) / GB + program_gb == pytest.approx(peak_gb, rel=0.25)
+    program_gb = 0.39
+    assert needed_bytes(grid(shape, spacing)) / GB + program_gb == pytest.approx(peak_gb, rel=0.05)
 
 
-def test_a_brats_case_is_never_refused_where_4_gb_are_free():
-    assert needed_bytes(grid((240, 240, 155), 1.0)) < 2 * GB
+def test_a_brats_case_is_never_refused_where_1_gb_is_free():
+    assert needed_bytes(grid((240, 240, 155), 1.0)) < GB
 
 
 def test_more_voxels_need_more():
