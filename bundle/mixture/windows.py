@@ -51,6 +51,15 @@ def window_over(window: Window, shape: Sequence[int]) -> tuple[int, ...]:
     return window.over(shape) if isinstance(window, WholeWindow) else window
 
 
+def cube(side: int | str) -> list[int] | str:
+    """Return the setting ``roi_size`` of windows with equal sides; ``whole`` stays what it is.
+
+    Args:
+        side: voxels, or ``whole``.
+    """
+    return side if isinstance(side, str) else [side] * 3
+
+
 def checked_window(roi_size: Sequence[int] | str, network: nn.Module, n_deepest: int = 1) -> Window:
     """Make what windows are to be of the setting ``roi_size``.
 

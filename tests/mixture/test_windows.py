@@ -12,6 +12,7 @@ from bundle.mixture.windows import (
     LARGEST,
     checked_roi_size,
     checked_window,
+    cube,
     deepest_size,
     window_over,
 )
@@ -71,6 +72,11 @@ def test_the_deepest_size_is_that_of_the_longest_side():
     assert deepest_size([40, 40, 40], unet(4)) == 5
     assert deepest_size(checked_window(WHOLE, mixture(6)), mixture(6)) == 2
     assert deepest_size(checked_window(WHOLE, mixture(6), n_deepest=3), mixture(6)) == 3
+
+
+def test_one_number_says_all_sides():
+    assert cube(96) == [96, 96, 96]
+    assert cube(WHOLE) == WHOLE
 
 
 def test_a_fixed_window_is_the_same_for_every_case():
