@@ -8,7 +8,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,9 @@ from bundle.tasks.default import DEFAULT_TASK
 
 ROOT = Path(__file__).resolve().parents[2]
 VARIABLE = "SIMMLM_LABEL_SERVER"
+AS_THE_SERVER = {"device_name": "cpu", "runtime": "torch"}
+"""Settings of what answers are compared with: OpenVINO is not installed where the server runs."""
+
 SETS = {
     "whole": DEFAULT_TASK.modality_names,
     "three": ("t1n", "t2w", "t2f"),
@@ -134,7 +137,7 @@ def segmented(store, tmp_path_factory) -> Path:
         {"case_id": name, "image": {m: store / f"{name}-{m}.nii.gz" for m in modalities}}
         for name, modalities in SETS.items()
     ]
-    outcomes = segment_cases(cases, out, settings={"device_name": "cpu"})
+    outcomes = segment_cases(cases, out, settings=AS_THE_SERVER)
     assert [outcome.status for outcome in outcomes] == ["ok"] * len(SETS)
     return out
 
@@ -148,9 +151,17 @@ def server(label_server_python, store, tmp_path_factory) -> Iterator[Server]:
 
 @contextmanager
 def running_server(
-    python: Path, work: Path, store: Path, *, trains: bool = False
+    python: Path,
+    work: Path,
+    store: Path,
+    *,
+    trains: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> Iterator[Server]:
-    """Start a server with the commands of docs/monai_label.md on a free port, and stop it."""
+    """Start a server with the commands of docs/monai_label.md on a free port, and stop it.
+
+    Settings are written into the packed bundle's `configs/inference.json`.
+    """
     download = [
         "-m",
         "monailabel.main",
@@ -163,7 +174,10 @@ def running_server(
     ]
     subprocess.run([python, *download], check=True, cwd=work, capture_output=True)
     (work / "apps" / "monaibundle" / "model").mkdir()
-    pack(work / "apps" / "monaibundle" / "model" / NAME, as_folder=True)
+    model = work / "apps" / "monaibundle" / "model" / NAME
+    pack(model, as_folder=True)
+    config = model / "configs" / "inference.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | dict(settings or {})))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -16,7 +16,7 @@ from bundle.serving.bundle_archive import NAME
 from bundle.serving.label_server import LabelServer, ask_server
 from bundle.serving.requests import MAPS, NUMBERING, OVERLAP
 from bundle.tasks.default import DEFAULT_TASK
-from tests.server.conftest import SETS
+from tests.server.conftest import AS_THE_SERVER, SETS, running_server
 
 pytestmark = pytest.mark.server
 
@@ -126,16 +126,18 @@ def test_slicer_gets_an_nrrd_with_label_names_and_the_facts_of_the_case(
     assert facts["modalities"] == [m for m in DEFAULT_TASK.modality_names if m in SETS[name]]
 
 
-def test_a_chosen_overlap_gives_what_segment_gives_with_it(server, store, tmp_path):
+def test_a_chosen_overlap_gives_what_segment_gives_with_it(label_server_python, store, tmp_path):
     """On a case so long that the windows lie elsewhere, which its entropy shows."""
     cases = [{"case_id": "long", "image": {"t2w": store / "long-t2w.nii.gz"}}]
+    windows = {"roi_size": [96, 96, 96]}
     for overlap in (0.1, 0.5):
-        segment_cases(
-            cases, tmp_path / str(overlap), settings={"overlap": overlap, "device_name": "cpu"}
-        )
-    assert (
-        server.infer(query="image=long", data=form(overlap=0.1, maps="entropy")).status_code == 200
-    )
+        settings = {**AS_THE_SERVER, **windows, "overlap": overlap}
+        segment_cases(cases, tmp_path / str(overlap), settings=settings)
+    work = tmp_path / "server"
+    work.mkdir()
+    with running_server(label_server_python, work, store, settings=windows) as server:
+        answer = server.infer(query="image=long", data=form(overlap=0.1, maps="entropy"))
+    assert answer.status_code == 200
     found, same, other = (
         np.asarray(nib.load(folder / "long" / "long_entropy.nii.gz").dataobj)
         for folder in (server.maps, tmp_path / "0.1", tmp_path / "0.5")

@@ -14,7 +14,7 @@ from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.names.file_names import find_images, find_label
 from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.serving.bundle_archive import NAME
-from tests.server.conftest import running_server
+from tests.server.conftest import AS_THE_SERVER, running_server
 
 pytestmark = pytest.mark.server
 
@@ -104,9 +104,8 @@ def test_the_next_inference_uses_the_new_weights(trained, drawn, tmp_path):
     cases = [{"case_id": case.name, "image": find_images(case, case.name)}]
     for name, folder in (("new", bundle / "models"), ("old", next((bundle / "runs").iterdir()))):
         checkpoint = folder / ("model.pt" if name == "new" else "before-model.pt")
-        segment_cases(
-            cases, tmp_path / name, settings={"checkpoint": checkpoint, "device_name": "cpu"}
-        )
+        settings = {**AS_THE_SERVER, "checkpoint": checkpoint}
+        segment_cases(cases, tmp_path / name, settings=settings)
     found, new, old = (
         np.asarray(nib.load(folder / case.name / f"{case.name}_entropy.nii.gz").dataobj)
         for folder in (server.maps, tmp_path / "new", tmp_path / "old")
