@@ -10,9 +10,6 @@ import bundle
 ROOT = Path(bundle.__file__).parent
 MODULES = {"hashlib", "tempfile"}
 CALLS = {"os.replace", "os.rename", "os.fsync", "os.link"}
-OF_GRAPHS = {"node.output(0).replace"}
-"""What is called alike and moves no file: OpenVINO's outputs of a graph's nodes."""
-
 JSON = {
     "cases/case_record.py": "text between transforms, where a header's NaN must come back",
     "training/resumption.py": "text that older states hold and that is compared with it",
@@ -52,9 +49,7 @@ def moves(tree: ast.AST) -> set[str]:
             continue
         words = ast.unparse(node.func)
         is_path = node.func.attr == "rename" or (
-            node.func.attr == "replace"
-            and len(node.args) == 1
-            and not (node.keywords or words in OF_GRAPHS)
+            node.func.attr == "replace" and len(node.args) == 1 and not node.keywords
         )
         if words in CALLS or is_path:
             found.add(words)

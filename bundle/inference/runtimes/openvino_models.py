@@ -156,7 +156,8 @@ def _replace_normalisation(ops: Any, node: Any) -> None:
     variance = ops.maximum(ops.subtract(squares, ops.multiply(mean, mean)), _number(ops, 0.0))
     scale = ops.divide(_number(ops, 1.0), ops.sqrt(ops.add(variance, _number(ops, eps))))
     shifted = ops.subtract(ops.multiply(values, scale), ops.multiply(mean, scale))
-    node.output(0).replace(shifted.output(0))
+    for reader in node.output(0).get_target_inputs():
+        reader.replace_source_output(shifted.output(0))
 
 
 def _mean_of_lines(ops: Any, lines: Any) -> Any:
