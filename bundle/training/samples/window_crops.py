@@ -12,11 +12,25 @@ from monai.transforms import (
 )
 from torch import nn
 
+from bundle.devices import SMALLEST_BFLOAT16
 from bundle.errors import CaseError, UsageError
-from bundle.mixture.windows import LARGEST, WholeWindow, checked_window
+from bundle.mixture.windows import LARGEST, WholeWindow, Window, checked_window
 
-DEEPEST = 3
-"""Voxels that a side of a whole case leaves in the deepest layer, see ``devices.choose_amp``."""
+
+def training_window(roi_size: Sequence[int] | str, network: nn.Module) -> Window:
+    """Make the window of a training of the setting ``roi_size``.
+
+    One as large as the case leaves so many voxels in the deepest layer that bfloat16 is right on
+    CPUs, see ``devices.choose_amp``.
+
+    Args:
+        roi_size: as for ``windows.checked_window``.
+        network: what must be able to take it.
+
+    Raises:
+        SetupError: as there.
+    """
+    return checked_window(roi_size, network, SMALLEST_BFLOAT16 + 1)
 
 
 def window_crops(
@@ -46,7 +60,7 @@ def window_crops(
                 f"roi_size=whole needs batch_size=1, because cases differ in size; got"
                 f" {batch_size}. Change one of them.",
             )
-        window = checked_window(roi_size, network, DEEPEST)
+        window = training_window(roi_size, network)
         assert isinstance(window, WholeWindow)
         return [PadToWindowd(keys, window)]
     # MONAI takes the first of several label channels for background and leaves it out.
