@@ -26,17 +26,11 @@ _COVERED = 0.5  # blended weights sum to 1 where a window was, and to 0 outside 
 
 
 class ActivateMixtured(Transform):
-    """Turn logits into probabilities and sum up the gate weights, still on the network's grid.
+    """Turn logits into probabilities, still on the network's grid.
 
     Before the way back to the patient's grid, so that what is interpolated there is a probability,
     and what is padded is background.
-
-    Args:
-        weights_per_region: keep one weight map per modality and region instead of their mean.
     """
-
-    def __init__(self, weights_per_region: bool = False) -> None:
-        self.weights_per_region = weights_per_region
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Replace ``pred`` by maps that can be brought to another grid.
@@ -54,8 +48,6 @@ class ActivateMixtured(Transform):
         case = dict(data)
         pred = case.pop("pred")
         weights: Tensor = pred["weights"]
-        if not self.weights_per_region and weights.shape[1] > 1:
-            weights = weights.mean(dim=1, keepdim=True)
         case["mean_weights"] = pred["mean_weights"]
         case["probabilities"] = torch.sigmoid(pred["logits"])
         case["weights"] = weights.flatten(0, 1)

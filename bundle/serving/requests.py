@@ -123,7 +123,7 @@ class AnswerRequestd(Transform):
             the result.
         settings: what should stand in the JSON beside the maps.
         entropy_per_region: as given to ``maps.SplitMapsd``.
-        weights_per_region: as given to ``maps.ActivateMixtured``.
+        weights_per_region: as given to ``MixtureInferer``.
         task: of the network.
     """
 

@@ -38,8 +38,9 @@ def activated(flags=(True,) * M, *, per_region=False, logits=None):
     logits = torch.randn(R, *SHAPE) * 3 if logits is None else logits
     weights = make_weights(flags)
     pred = {"logits": logits, "weights": weights, "mean_weights": weights.flatten(2).mean(dim=2)}
-    case = {"pred": pred, "record": make_record(flags)}
-    return ActivateMixtured(weights_per_region=per_region)(case)
+    if not per_region:
+        pred["weights"] = weights.mean(dim=1, keepdim=True)
+    return ActivateMixtured()({"pred": pred, "record": make_record(flags)})
 
 
 def split(probabilities, weights=None, **options):
@@ -76,16 +77,14 @@ def test_weights_that_interpolation_shrank_are_shares_again():
     assert torch.allclose(weights, shrunk / 0.7, atol=1e-6)
 
 
-def test_probabilities_are_the_sigmoid_of_the_logits_and_weights_the_mean_over_regions():
+def test_probabilities_are_the_sigmoid_of_the_logits_and_weights_stay_by_modality_and_region():
     logits, weights, means = torch.randn(R, *SHAPE), make_weights(), torch.rand(M, R)
     pred = {"logits": logits, "weights": weights, "mean_weights": means}
     case = ActivateMixtured()({"pred": pred})
     assert torch.allclose(case["probabilities"], 1 / (1 + torch.exp(-logits)))
-    assert torch.allclose(case["weights"], sum(weights[:, r] for r in range(R)) / R)
+    assert torch.equal(case["weights"].unflatten(0, (M, R)), weights)
     assert torch.equal(case["mean_weights"], means)
     assert "pred" not in case
-    pred["weights"] = weights.mean(dim=1, keepdim=True)
-    assert torch.equal(ActivateMixtured()({"pred": pred})["weights"], case["weights"])
 
 
 @pytest.mark.parametrize(
@@ -237,8 +236,7 @@ def test_a_voxel_that_is_no_number_is_refused_instead_of_becoming_background(val
     assert caught.value.code == "E_NOT_FINITE"
 
 
-@pytest.mark.parametrize("per_region", [False, True], ids=["mean", "per region"])
-def test_another_task_gives_the_numbers_the_names_and_the_labels(per_region):
+def test_another_task_gives_the_numbers_the_names_and_the_labels():
     weights = torch.rand(2, 1, *SHAPE) + 0.1
     weights /= weights.sum(dim=0)
     logits = torch.full((1, *SHAPE), -9.0)
@@ -253,8 +251,7 @@ def test_another_task_gives_the_numbers_the_names_and_the_labels(per_region):
         },
         "record": CaseRecord("case7", inputs, (), grid).to_json(),
     }
-    case = ActivateMixtured(weights_per_region=per_region)(case)
-    case = SplitMapsd(task=SMALL_TASK)(case)
+    case = SplitMapsd(task=SMALL_TASK)(ActivateMixtured()(case))
     assert torch.equal(case["pred"][0] > 0, logits[0] > 0)
     assert torch.allclose(case["weights"], weights[:, 0], atol=1e-6)
     assert case["result"]["volumes_ml"] == {"lesion": 0.084}
