@@ -9,7 +9,7 @@ from bundle.errors import SetupError
 LOGGER = logging.getLogger("simmlm")
 
 SMALLEST_BFLOAT16 = 2
-"""Voxels of the longest side in the deepest layer with which bfloat16 gradients are wrong on CPUs."""
+"""Voxels of the longest side in the deepest layer, with which bfloat16 is wrong on CPUs."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
