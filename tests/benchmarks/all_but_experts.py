@@ -31,6 +31,7 @@ from torch.nn import functional
 
 from bundle.configuration import load_config, parse_settings
 from bundle.names.file_names import find_images
+from bundle.settings import SETTINGS
 from tests.benchmarks.modalities import draw_case
 
 EXPERTS, REST = "experts", "rest"
@@ -90,30 +91,17 @@ def main() -> None:
     if arguments.only:
         answer_requests(arguments)
         return
-    with tempfile.TemporaryDirectory() as work:
-        folder = arguments.case_folder or draw_case(Path(work))
-        measured = take_turns(folder, arguments)
-    report(measured)
+    # Only here: the process that runs another checkout's code may not have it.
+    from tests.benchmarks.turns import take_turns
 
-
-def take_turns(folder: Path, arguments: argparse.Namespace) -> dict[str, list[dict]]:
     roots = {"this": Path(__file__).parents[2]}
     if arguments.other:
         roots["other"] = arguments.other
-    processes = {name: start(root, folder, arguments) for name, root in roots.items()}
-    measured: dict[str, list[dict]] = {name: [] for name in processes}
-    for run in range(arguments.runs + 1):
-        for name, process in processes.items():
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write("run\n")
-            process.stdin.flush()
-            figures = next(line for line in process.stdout if line.startswith("{"))
-            measured[name].append(json.loads(figures))
-            print(f"{name}{'' if run else ' (not counted)'}: {figures.strip()}", flush=True)
-    for process in processes.values():
-        process.communicate()
-    return {name: figures[1:] for name, figures in measured.items()}
+    with tempfile.TemporaryDirectory() as work:
+        folder = arguments.case_folder or draw_case(Path(work))
+        processes = {name: start(root, folder, arguments) for name, root in roots.items()}
+        measured = take_turns(processes, arguments.runs)
+    report(measured)
 
 
 def start(root: Path, folder: Path, arguments: argparse.Namespace) -> subprocess.Popen:
@@ -160,6 +148,8 @@ def prepared(
     """Return what segments the case, with fake experts and a clock at every stage."""
     cases = ({"case_id": "case", "image": images},)
     values = {"cases": cases, "output_dir": out, "overwrite": True, **settings}
+    if "runtime" in SETTINGS:  # another checkout may not have it
+        values["runtime"] = "torch"  # which runs any layer, also one that only looks like an expert
     config = load_config("inference.yaml", values)
     network = config.get_parsed_content("network")
     n_regions = config.get_parsed_content("task").n_regions

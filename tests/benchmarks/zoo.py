@@ -41,6 +41,7 @@ from monai.transforms import (
 from bundle.configuration import load_config, parse_settings
 from bundle.names.file_names import find_images
 from tests.benchmarks.modalities import draw_case
+from tests.benchmarks.turns import take_turns
 
 THEIR_ORDER = ("t1c", "t1n", "t2w", "t2f")
 
@@ -61,32 +62,19 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as work:
         folder = arguments.case_folder or draw_case(Path(work))
-        measured = take_turns(folder, arguments)
+        measured = take_turns(started(folder, arguments.set), arguments.runs)
     report(measured)
 
 
-def take_turns(folder: Path, arguments: argparse.Namespace) -> dict[str, list[dict]]:
-    options = [part for setting in arguments.set for part in ("--set", setting)]
+def started(folder: Path, settings: list[str]) -> dict[str, subprocess.Popen]:
+    options = [part for setting in settings for part in ("--set", setting)]
     command = [sys.executable, "-m", "tests.benchmarks.zoo", str(folder), *options]
-    processes = {
+    return {
         kind: subprocess.Popen(
             [*command, "--only", kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         for kind in ("theirs", "ours")
     }
-    measured: dict[str, list[dict]] = {kind: [] for kind in processes}
-    for run in range(arguments.runs + 1):
-        for kind, process in processes.items():
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write("run\n")
-            process.stdin.flush()
-            figures = next(line for line in process.stdout if line.startswith("{"))
-            measured[kind].append(json.loads(figures))
-            print(f"{kind}{'' if run else ' (not counted)'}: {figures.strip()}", flush=True)
-    for process in processes.values():
-        process.communicate()
-    return {kind: figures[1:] for kind, figures in measured.items()}
 
 
 def answer_requests(arguments: argparse.Namespace) -> None:
