@@ -43,11 +43,7 @@ def main() -> None:
     parser.add_argument("--cases", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.part:
-        print(
-            json.dumps(
-                measure(arguments.part, arguments.case_folder, parse_settings(arguments.set))
-            )
-        )
+        print(json.dumps(measure(arguments.part, arguments.cases, parse_settings(arguments.set))))
         return
     with tempfile.TemporaryDirectory() as folder:
         command = ["phantom", f"{folder}/cases", "--shape", *arguments.shape, "--seed", "1"]
