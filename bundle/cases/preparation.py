@@ -52,7 +52,7 @@ class NormalizeInsided(MapTransform):
     """Give what is inside of each channel, which is what is not 0, the mean 0 and the deviation 1.
 
     MONAI's ``NormalizeIntensityd`` with ``nonzero`` and ``channel_wise`` gives the same bits and
-    takes four times as long.
+    takes longer.
 
     Args:
         keys: images (C, H, W, D).
@@ -73,7 +73,7 @@ class NormalizeInsided(MapTransform):
 def _normalise(channel: Tensor) -> None:
     """Normalise (H, W, D) in place; of one value it only becomes 0."""
     inside = channel.numpy() != 0
-    # A mask picks voxels in a twentieth of the time in numpy.
+    # A mask picks voxels faster in numpy than in torch.
     voxels = torch.from_numpy(channel.numpy()[inside])
     if len(voxels):
         mean, deviation = voxels.mean().item(), voxels.std(unbiased=False).item()

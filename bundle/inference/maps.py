@@ -182,7 +182,7 @@ def _from_even(probabilities: Tensor) -> Tensor:
 
 
 def _entropy_below_half(p: Tensor) -> Tensor:
-    """Do what ``binary_entropy`` does for probabilities in [0, 0.5], in a quarter of the time."""
+    """Do what ``binary_entropy`` does for probabilities in [0, 0.5], in less time."""
     sure = torch.finfo(p.dtype).tiny
     rest = 1 - p
     nats = p.clamp(min=sure).log_().mul_(p).add_(rest.log().mul_(rest))

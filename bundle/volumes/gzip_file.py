@@ -25,7 +25,7 @@ MAX_EXTRA_BYTES = 64 * 1024
 # do not exist.
 MAX_MEMBERS = 2**16
 
-# ISA-L, where installed, has the interface of zlib and takes less than half of the time.
+# ISA-L, where installed, has the interface of zlib and is faster.
 INFLATE: Any = zlib if find_spec("isal") is None else import_module("isal.isal_zlib")
 
 # ISA-L refuses good members whose header has several optional fields; most have none, or a name.
