@@ -164,5 +164,5 @@ def _sum_of_case(
     """Sum M maps (R, ...) with weights (R, 1, ...) over the present modalities."""
     total = torch.zeros_like(maps[0], dtype=torch.float32)
     for part, weight, flag in zip(maps, weights, present, strict=True):
-        total = total + weight * part if flag else total
+        total = torch.addcmul(total, weight, part) if flag else total
     return total

