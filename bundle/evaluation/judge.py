@@ -1,7 +1,7 @@
 """Compares the predictions of a case with its truth, on the grid of its files."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Any
 
@@ -18,6 +18,7 @@ from bundle.evaluation.case_slices import CaseSlice, worst_slice
 from bundle.evaluation.metrics import DICE, PROBABILITY_METRICS, TRUE_VOLUME, weight_name
 from bundle.evaluation.probability_histogram import ProbabilityHistogram
 from bundle.evaluation.region_metrics import region_metrics
+from bundle.evaluation.region_pair import box_of
 from bundle.evaluation.score_table import Score
 from bundle.evaluation.task_names import TaskNames
 from bundle.tasks.default import DEFAULT_TASK
@@ -80,15 +81,19 @@ class JudgeSetsd(Transform):
         """
         case = dict(data)
         predictions, image = case.pop("pred"), case.pop("image")
-        truth = _numpy(case.pop("label")).astype(bool)
+        whole_truth = _numpy(case.pop("label")).astype(bool)
         record = CaseRecord.from_json(case["record"])
         voxels = _numpy(self._restored(image, image))
         inside = _inside(voxels, self.task)
+        seen = _numpy(self._restored(torch.ones_like(plain_tensor(image)[:1]), image))[0] != 0
+        box = box_of(seen | inside | whole_truth.any(axis=0))  # beyond, all probabilities are 0
+        truth, inside = _cut(whole_truth, box), _cut(inside, box)
         scores: list[Score] = []
         histograms: Histograms = {}
         parts = (predictions["sets"], predictions["logits"], predictions["weights"])
         for flags, logits, weights in zip(*parts, strict=True):
-            probabilities = _numpy(self._restored(torch.sigmoid(plain_tensor(logits)), image))
+            restored = self._restored(torch.sigmoid(plain_tensor(logits)), image)
+            probabilities = _cut(_numpy(restored), box)
             predicted = nested_regions(probabilities > THRESHOLD, self.task)
             modalities = list(compress(self._names.modalities, flags.tolist()))
             modality_set = self._names.set_name(modalities)
@@ -99,7 +104,9 @@ class JudgeSetsd(Transform):
                 found[region] = ProbabilityHistogram.of(probabilities[index], truth[index], inside)
                 histograms[modality_set, region] = found[region]
             scores += judged.calibration(found)
-        worst = judged.worst(voxels, scores)
+        whole = np.zeros_like(whole_truth)
+        whole[(..., *box)] = judged.predicted
+        worst = replace(judged, predicted=whole, truth=whole_truth).worst(voxels, scores)
         case["judged"] = JudgedCase(record.case_id, tuple(scores), histograms, worst)
         case["result"] = judged.facts(scores)
         return case
@@ -148,7 +155,7 @@ def nested_regions(regions: NDArray[np.bool_], task: Task) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True)
 class _Judged:
-    """One prediction of one case, regions (R, H, W, D)."""
+    """One prediction of one case, regions (R, H, W, D), or of a box that has all of them."""
 
     task: Task
     record: CaseRecord
@@ -159,7 +166,13 @@ class _Judged:
     def overlaps(self) -> list[Score]:
         spacing = spacing_mm(self.record.grid.affine)
         spacing_xyz = (spacing[0], spacing[1], spacing[2])
-        metrics = region_metrics(self.predicted, self.truth, spacing_xyz, task=self.task)
+        metrics = region_metrics(
+            self.predicted,
+            self.truth,
+            spacing_xyz,
+            task=self.task,
+            grid_shape=self.record.grid.shape,
+        )
         scores = []
         for region, found in metrics.items():
             scores += [self._score(region, metric, value) for metric, value in found.items()]
@@ -223,6 +236,11 @@ def _inside(image: NDArray[np.float32], task: Task) -> NDArray[np.bool_]:
     """
     inside: NDArray[np.bool_] = (image != 0).any(axis=0)
     return np.ones_like(inside) if task.outside is None else inside
+
+
+def _cut(values: NDArray[Any], box: tuple[slice, ...]) -> NDArray[Any]:
+    """Cut a box out of the last axes, in one piece of memory: it is read many times."""
+    return np.ascontiguousarray(values[(..., *box)])
 
 
 def _numpy(values: Tensor) -> NDArray[Any]:

@@ -23,6 +23,7 @@ def region_metrics(
     spacing_mm: Sequence[float],
     *,
     task: Task = DEFAULT_TASK,
+    grid_shape: Sequence[int] | None = None,
 ) -> dict[str, dict[str, float]]:
     """Compute ``REGION_METRICS`` of every region.
 
@@ -31,6 +32,7 @@ def region_metrics(
         truth: (R, H, W, D), on the same grid.
         spacing_mm: of the voxels, three numbers.
         task: whose regions these are.
+        grid_shape: (H, W, D) of the grid, if both were cut out of it.
 
     Returns:
         Region to metric to value: mm, ml, shares in [0, 1]; ``volume_error_ml`` is predicted less
@@ -52,6 +54,7 @@ def region_metrics(
             predicted[index].astype(bool, copy=False),
             truth[index].astype(bool, copy=False),
             spacing_mm,
+            grid_shape,
         )
         found[region] = {metric.name: metric.measure(pair) for metric in REGION_METRICS}
     return found

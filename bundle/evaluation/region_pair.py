@@ -29,11 +29,13 @@ class RegionPair:
         predicted: (H, W, D).
         truth: (H, W, D).
         spacing_mm: of the voxels, three numbers.
+        grid_shape: voxels along each axis of the grid, if both were cut out of it; theirs if None.
     """
 
     predicted: Mask
     truth: Mask
     spacing_mm: Sequence[float]
+    grid_shape: Sequence[int] | None = None
 
     @cached_property
     def n_predicted(self) -> int:
@@ -58,7 +60,7 @@ class RegionPair:
     @property
     def diagonal_mm(self) -> float:
         """Length of the grid's diagonal: no distance on the grid is larger."""
-        sizes_mm = np.multiply(self.truth.shape, self.spacing_mm)
+        sizes_mm = np.multiply(self.grid_shape or self.truth.shape, self.spacing_mm)
         return math.hypot(*sizes_mm.tolist())
 
     def dice(self) -> float:
@@ -117,12 +119,12 @@ class RegionPair:
     @cached_property
     def _cropped(self) -> tuple[Tensor, Tensor]:
         """Both regions in their common box, (1, 1, h, w, d), as MONAI takes them."""
-        box = _box(self.predicted | self.truth)
+        box = box_of(self.predicted | self.truth)
         return _one_hot(self.predicted[box]), _one_hot(self.truth[box])
 
 
-def _box(mask: Mask) -> tuple[slice, ...]:
-    """Return the smallest box around what is True.
+def box_of(mask: Mask) -> tuple[slice, ...]:
+    """Return the smallest box around what is True, which something must be.
 
     MONAI adds a margin to what it gets, at the grid's border too.
     """
