@@ -105,7 +105,7 @@ class JudgeSetsd(Transform):
                 histograms[modality_set, region] = found[region]
             scores += judged.calibration(found)
         whole = np.zeros_like(whole_truth)
-        whole[(..., *box)] = judged.predicted
+        whole[:, *box] = judged.predicted
         worst = replace(judged, predicted=whole, truth=whole_truth).worst(voxels, scores)
         case["judged"] = JudgedCase(record.case_id, tuple(scores), histograms, worst)
         case["result"] = judged.facts(scores)
@@ -240,7 +240,8 @@ def _inside(image: NDArray[np.float32], task: Task) -> NDArray[np.bool_]:
 
 def _cut(values: NDArray[Any], box: tuple[slice, ...]) -> NDArray[Any]:
     """Cut a box out of the last axes, in one piece of memory: it is read many times."""
-    return np.ascontiguousarray(values[(..., *box)])
+    index: tuple[Any, ...] = (..., *box)
+    return np.ascontiguousarray(values[index])
 
 
 def _numpy(values: Tensor) -> NDArray[Any]:
