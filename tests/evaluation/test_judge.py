@@ -7,6 +7,7 @@ from monai.data import MetaTensor
 
 from bundle.cases.case_record import CaseRecord
 from bundle.evaluation.judge import JudgeSetsd, judge_segmentation, nested_regions
+from bundle.evaluation.region_metrics import region_metrics
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.volumes.geometry import grid_from_affine
 from tests.evaluation.sample_scores import MODALITIES, REGIONS
@@ -99,6 +100,27 @@ def test_calibration_counts_the_voxels_of_the_brain_alone():
     assert scores(judged, "t1n+t1c+t2w+t2f", "confidence") == pytest.approx(
         dict.fromkeys(REGIONS, 0.8), abs=1e-3
     )
+
+
+def test_what_lies_outside_the_brain_counts_and_a_missed_region_is_as_far_as_the_grid_is_large():
+    """The network's grid is a corner of that of the files, which has tumour elsewhere too."""
+    corner, pad = (slice(0, 5), slice(0, 5), slice(0, 4)), (0, 4, 0, 4, 0, 5)
+    prediction = torch.stack([truth()[0], truth()[1], torch.zeros(SHAPE)])[(..., *corner)]
+    loaded = case([prediction * 0.98], [FULL])
+    loaded["image"] = loaded["image"][(..., *corner)]
+
+    def to_input_grid(data):
+        return {"pred": torch.nn.functional.pad(data["pred"], pad)}
+
+    judged = JudgeSetsd(to_input_grid)(loaded)["judged"]
+    predicted = torch.nn.functional.pad(prediction, pad).numpy() > 0.5
+    expected = region_metrics(predicted, truth().numpy() > 0, (1.0, 1.0, 2.0))
+    for metric in expected["WT"]:
+        of_regions = {region: found[metric] for region, found in expected.items()}
+        found = scores(judged, "t1n+t1c+t2w+t2f", metric)
+        assert found == pytest.approx(of_regions, nan_ok=True)
+    assert expected["ET"]["hd95_mm"] == pytest.approx(np.linalg.norm([10, 9, 16]))
+    assert judged.histograms["t1n+t1c+t2w+t2f", "WT"].counts.sum() == 4 * 4 * 3
 
 
 def test_regions_are_judged_nested_as_they_are_written():
