@@ -3,12 +3,11 @@ batches.
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from bundle.volumes.geometry import Grid, HeaderGeometry
+from bundle.cases.prepared_exam import PreparedExam, grid_facts, grid_of_facts
+from bundle.volumes.geometry import Grid
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,7 @@ class CaseRecord:
         warnings: what was accepted although it is unusual.
         grid: where the voxels of every output must lie.
         missing: modalities of the task that were not acquired, in its order.
+        prepared: how the exam became this case; None where nobody says.
     """
 
     case_id: str
@@ -31,6 +31,7 @@ class CaseRecord:
     warnings: tuple[str, ...]
     grid: Grid
     missing: tuple[str, ...] = ()
+    prepared: PreparedExam | None = None
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -39,17 +40,13 @@ class CaseRecord:
 
     def to_json(self) -> str:
         """Write the record as text."""
-        grid = {
-            "shape": self.grid.shape,
-            "affine": self.grid.affine.tolist(),
-            "header": asdict(self.grid.header),
-        }
         facts = {
             "case_id": self.case_id,
             "inputs": self.inputs,
             "warnings": self.warnings,
-            "grid": grid,
+            "grid": grid_facts(self.grid),
             "missing": self.missing,
+            "prepared": None if self.prepared is None else self.prepared.to_facts(),
         }
         return json.dumps(facts)
 
@@ -57,14 +54,12 @@ class CaseRecord:
     def from_json(cls, text: str) -> "CaseRecord":
         """Read a record that ``to_json`` wrote; floats come back bit-equal."""
         facts: dict[str, Any] = json.loads(text)
-        stored = facts["grid"]
-        header = HeaderGeometry(
-            **{name: _tuples(value) for name, value in stored["header"].items()}
+        prepared = facts["prepared"]
+        return cls(
+            case_id=facts["case_id"],
+            inputs=facts["inputs"],
+            warnings=tuple(facts["warnings"]),
+            grid=grid_of_facts(facts["grid"]),
+            missing=tuple(facts["missing"]),
+            prepared=None if prepared is None else PreparedExam.from_facts(prepared),
         )
-        grid = Grid(_tuples(stored["shape"]), np.array(stored["affine"], np.float64), header)
-        warnings, missing = tuple(facts["warnings"]), tuple(facts["missing"])
-        return cls(facts["case_id"], facts["inputs"], warnings, grid, missing)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
