@@ -79,8 +79,16 @@ def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str)
         OutputError: the weights cannot be written.
     """
     file = Path(checkpoint)
-    state = _half(_load_into(network, read_weights(file), file).state_dict())
-    write_with_checksum(tensor_bytes(state), Path(path))
+    export_state(_load_into(network, read_weights(file), file).state_dict(), path)
+
+
+def export_state(state: State, path: Path | str) -> None:
+    """Store a state dict in half precision with its checksum.
+
+    Raises:
+        OutputError: the weights cannot be written.
+    """
+    write_with_checksum(tensor_bytes(_half(state)), Path(path))
 
 
 def _half(state: State) -> State:
