@@ -3,7 +3,7 @@
     python -m tests.benchmarks.runtimes CASES [--set KEY=VALUE]
 
 Each labelled case of a folder is predicted from all of its modalities by every kind: `torch` and
-`openvino` are the settings `runtime` in float32; `torch, bf16` and `openvino, bf16` add `amp: true`.
+`openvino` are the settings `runtime` in float32; `bf16` is `amp: true`, which torch computes.
 A voxel of the brain (not 0 in an acquired modality) is changed if one of its regions' decisions is.
 Dice is against the case's label, on the network's grid, of regions that the label has. CPU time is
 that of the inferer on one thread, conversion not counted. The last line is JSON: per kind the most
@@ -32,8 +32,7 @@ KINDS: Mapping[str, dict[str, Any]] = {
     REFERENCE: {"runtime": "torch"},
     "torch": {"runtime": "torch"},
     "openvino": {"runtime": "openvino"},
-    "torch, bf16": {"runtime": "torch", "amp": True},
-    "openvino, bf16": {"runtime": "openvino", "amp": True},
+    "bf16": {"runtime": "torch", "amp": True},
 }
 
 

@@ -12,14 +12,12 @@ from torch import Tensor, nn
 from bundle.files.hashes import sha256_of
 from bundle.inference.runtimes.expert_cache import ConvertedExpert, ExpertCache
 from bundle.inference.runtimes.openvino_models import (
-    BFLOAT16,
-    FLOAT32,
     CompiledExpert,
     convert,
     version_and_cpu,
 )
 
-BOUNDS = {FLOAT32: 1e-4, BFLOAT16: 0.05}
+BOUND = 1e-4
 """How much a converted expert may differ from torch, as a share of its largest output."""
 
 MAX_SHAPES = 2
@@ -59,7 +57,7 @@ class OpenVinoExpert(nn.Module):
         super().__init__()
         self.expert = expert
         self._cache, self._warn, self._told = cache, warn, told
-        self._converted: dict[str, ConvertedExpert] = {}
+        self._converted: ConvertedExpert | None = None
         self._compiled: OrderedDict[tuple[object, ...], CompiledExpert] = OrderedDict()
         self._lock = threading.Lock()
         self._process = os.getpid()
@@ -72,22 +70,23 @@ class OpenVinoExpert(nn.Module):
         return self.expert(values) if said is None else said
 
     def _can_take(self, values: Tensor) -> bool:
-        """Whether this is plain inference in the process that made this object.
+        """Whether this is plain inference in the process that made this object, in float32.
 
-        OpenVINO's threads do not live on in a fork.
+        OpenVINO's threads do not live on in a fork. In bfloat16 it changes four times as many
+        voxels as torch and is hardly faster.
         """
         learns = torch.is_grad_enabled() and (
             values.requires_grad or any(w.requires_grad for w in self.expert.parameters())
         )
-        is_plain = values.device.type == "cpu" and values.dtype == torch.float32
+        is_exact = values.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
+        is_plain = values.device.type == "cpu" and is_exact
         own = os.getpid() == self._process
         return is_plain and own and not (learns or self._failed or self.expert.training)
 
     def _said(self, values: Tensor) -> Tensor | None:
-        precision = BFLOAT16 if torch.is_autocast_enabled("cpu") else FLOAT32
         try:
             with self._lock:
-                compiled = self._compiled_for(values, precision)
+                compiled = self._compiled_for(values)
                 said = compiled(values)
                 if math.prod(values.shape) // values.shape[1] >= LARGE_WINDOW:
                     compiled.release_memory()
@@ -103,51 +102,48 @@ class OpenVinoExpert(nn.Module):
     def _give_up(self, reason: str) -> None:
         self._failed = True
         self._compiled.clear()
-        self._converted.clear()
+        self._converted = None
         self._warn(f"OpenVINO cannot run an expert, so torch does: {reason.rstrip('.')}.")
 
-    def _compiled_for(self, values: Tensor, precision: str) -> CompiledExpert:
+    def _compiled_for(self, values: Tensor) -> CompiledExpert:
         n_threads = torch.get_num_threads()
-        key = (tuple(values.shape), precision, n_threads)
+        key = (tuple(values.shape), n_threads)
         if key not in self._compiled:
-            if precision not in self._converted:
-                self._converted[precision] = self._converted_for(values, precision)
+            if self._converted is None:
+                self._converted = self._converted_for(values)
             while len(self._compiled) >= MAX_SHAPES:
                 self._compiled.popitem(last=False)
-            self._compiled[key] = CompiledExpert(
-                self._converted[precision], values.shape, precision, n_threads
-            )
+            self._compiled[key] = CompiledExpert(self._converted, values.shape, n_threads)
         self._compiled.move_to_end(key)
         return self._compiled[key]
 
-    def _converted_for(self, values: Tensor, precision: str) -> ConvertedExpert:
+    def _converted_for(self, values: Tensor) -> ConvertedExpert:
         """Return the expert out of the cache, where only what was checked is, or convert it."""
         key = sha256_of(
-            "\n".join((_FORMAT, precision, *version_and_cpu(), torch.__version__)).encode(),
+            "\n".join((_FORMAT, *version_and_cpu(), torch.__version__)).encode(),
             fingerprint(self.expert).encode(),
         )
         found = None if self._cache is None else self._cache.load(key)
         if found is not None:
             return found
         example = _noise([1, values.shape[1], *(min(_EXAMPLE, n) for n in values.shape[2:])])
-        with torch.autocast("cpu", enabled=False):
-            converted = convert(self.expert, example, exact=precision == FLOAT32)
-            self._check(converted, list(example.shape), precision)
+        converted = convert(self.expert, example)
+        self._check(converted, list(example.shape))
         if self._cache is not None:
             self._keep(self._cache, key, converted)
         return converted
 
-    def _check(self, converted: ConvertedExpert, shape: list[int], precision: str) -> None:
+    def _check(self, converted: ConvertedExpert, shape: list[int]) -> None:
         """Compare with torch, on another shape than that of the example: none may be built in.
 
         Raises:
             RefusedError: both differ.
         """
         noise = _noise([*shape[:-1], 2 * shape[-1]])
-        said = CompiledExpert(converted, noise.shape, precision, torch.get_num_threads())(noise)
+        said = CompiledExpert(converted, noise.shape, torch.get_num_threads())(noise)
         with torch.no_grad():
             right = self.expert(noise)
-        bound = BOUNDS[precision] * float(right.abs().max())
+        bound = BOUND * float(right.abs().max())
         off = float((said - right).abs().max()) if said.shape == right.shape else float("inf")
         if not off <= bound:
             raise RefusedError(

@@ -19,8 +19,6 @@ from bundle.files.staged_folder import temporary_folder
 from bundle.inference.runtimes.expert_cache import ConvertedExpert
 
 _REPORTER = "openvino_telemetry"
-FLOAT32, BFLOAT16 = "f32", "bf16"
-"""How OpenVINO names the precisions that it computes in."""
 
 
 def import_openvino() -> Any:
@@ -65,13 +63,12 @@ def version_and_cpu() -> tuple[str, str]:
     return openvino.get_version(), f"{core.get_property('CPU', 'FULL_DEVICE_NAME')} {abilities}"
 
 
-def convert(network: nn.Module, example: Tensor, *, exact: bool) -> ConvertedExpert:
+def convert(network: nn.Module, example: Tensor) -> ConvertedExpert:
     """Convert a network that takes one tensor and returns one, of any size.
 
     Args:
         network: in evaluation mode.
         example: (B, C, ...), an input.
-        exact: instance statistics are summed axis by axis, see ``_use_exact_statistics``.
 
     Raises:
         Exception: whatever torch or OpenVINO cannot do.
@@ -87,8 +84,7 @@ def convert(network: nn.Module, example: Tensor, *, exact: bool) -> ConvertedExp
         decoder = pytorch.TorchScriptPythonDecoder(traced)  # must outlive the conversion
         model = frontend.convert(frontend.load(decoder))
     model.reshape([-1, example.shape[1], *(-1 for _ in example.shape[2:])])
-    if exact:
-        _use_exact_statistics(openvino, model)
+    _use_exact_statistics(openvino, model)
     with temporary_folder() as folder:
         path = folder / "expert.xml"
         openvino.save_model(model, path, compress_to_fp16=False)
@@ -96,23 +92,20 @@ def convert(network: nn.Module, example: Tensor, *, exact: bool) -> ConvertedExp
 
 
 class CompiledExpert:
-    """A converted expert, ready for inputs of one shape.
+    """A converted expert in float32, ready for inputs of one shape.
 
     Args:
         converted: the expert.
         shape: (B, C, ...) of the inputs.
-        precision: ``FLOAT32`` or ``BFLOAT16``.
         n_threads: that compute.
     """
 
-    def __init__(
-        self, converted: ConvertedExpert, shape: Sequence[int], precision: str, n_threads: int
-    ) -> None:
+    def __init__(self, converted: ConvertedExpert, shape: Sequence[int], n_threads: int) -> None:
         core = _core()
         model = core.read_model(converted.graph, converted.weights)
         model.reshape(list(shape))
         settings = {
-            "INFERENCE_PRECISION_HINT": precision,
+            "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": n_threads,
             "NUM_STREAMS": 1,
             # Else the workers of a cohort would all be bound to the same first cores.

@@ -132,9 +132,9 @@ def choose_runtime(name: str) -> Runtime:
     return runtime
 
 
-def runtime_on(runtime: Runtime, device: torch.device | str) -> str:
+def runtime_on(runtime: Runtime, device: torch.device | str, *, bfloat16: bool = False) -> str:
     """Name what runs the experts of a network on a device if nothing fails, for the configs."""
-    return runtime.on(device)
+    return TORCH if bfloat16 else runtime.on(device)
 
 
 def _problem(is_installed: bool) -> str | None:
