@@ -4,10 +4,12 @@ from typing import Any
 
 import torch
 from monai.data import MetaTensor
-from monai.utils import convert_to_dst_type
+from monai.utils import convert_to_dst_type, ensure_tuple_rep
 from torch import Tensor
 
+from bundle.devices import has_bfloat16
 from bundle.inference.window_blend import Place
+from bundle.inference.window_memory import check_window
 from bundle.inference.windowed_inferer import WindowedInferer
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.modality_network import ModalityNetwork
@@ -57,11 +59,20 @@ class MixtureInferer(WindowedInferer):
             ``logits`` (B, R, H, W, D), ``weights`` (B, M, R, H, W, D), or (B, M, 1, H, W, D) means
             over the regions, and ``mean_weights`` (B, M, R) over what is not outside, float32. A
             dictionary, because MONAI takes batches of no other kind of named parts into cases.
+
+        Raises:
+            CaseError: E_MEMORY, a window does not fit into what is free.
         """
         image = plain_tensor(inputs)
         presence = derive_presence(image) if presence is None else presence.bool().cpu()
         overlap = inputs.meta.get("overlap") if isinstance(inputs, MetaTensor) else None
         fitted = self.fitted_to(image.shape[2:], overlap)
+        if image.device.type == "cpu":
+            window, in_bfloat16 = (
+                ensure_tuple_rep(fitted.roi_size, 3),
+                has_bfloat16(self.amp, "cpu"),
+            )
+            check_window(window, network, in_bfloat16=in_bfloat16)
         cases = [
             fitted._one(image[i : i + 1], presence[i : i + 1], network) for i in range(len(image))
         ]
