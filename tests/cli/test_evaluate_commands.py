@@ -82,6 +82,7 @@ def test_segmentations_are_judged_and_one_part_of_a_split_alone_where_asked_for(
     assert "1 cases: 1 judged" in result.output
 
 
+@pytest.mark.slow
 def test_truth_without_images_is_judged_alike_in_every_form(phantom_folder, theirs, tmp_path):
     whole = call(
         "evaluate", "--data", phantom_folder, "--out", tmp_path / "whole", "--predictions", theirs
@@ -117,6 +118,7 @@ def test_empty_truth_and_prediction_without_images_are_judged(tmp_path):
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["predictions", "network"])
 def test_an_odd_case_is_listed_as_failed_and_the_others_are_judged(
     phantom_folder, theirs, tiny_settings, tmp_path, how

@@ -91,6 +91,7 @@ def test_a_case_is_segmented_without_packages_that_only_others_need(
     assert (tmp_path / case.name / f"{case.name}_preview.png").is_file()
 
 
+@pytest.mark.slow
 def test_what_monai_was_loaded_without_can_be_imported_afterwards():
     code = (
         "from bundle.cli.monai_loading import load_monai\n"

@@ -77,6 +77,7 @@ def test_a_case_without_a_modality_is_judged_from_the_sets_that_it_has(
     assert present.sum(axis=1).tolist() == [15, 7]
 
 
+@pytest.mark.slow
 def test_a_case_that_fails_is_listed_and_the_rest_is_judged(case_folder, tiny_settings, tmp_path):
     first = min(case_folder.iterdir())
     (first / f"{first.name}-t1c.nii.gz").write_bytes(b"")

@@ -271,6 +271,7 @@ def segment(tmp_path, tiny_settings, name="a", **settings):
     return segment_cases(cases, tmp_path / "out", settings={**tiny_settings, **settings})[0]
 
 
+@pytest.mark.slow
 def test_the_older_result_of_a_case_that_now_fails_is_set_aside_and_comes_back_with_the_next_success(
     tiny_settings, tmp_path
 ):

@@ -104,6 +104,7 @@ def test_a_scripted_network_predicts_the_same_from_every_set(network, scripted, 
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["logits", "early fusion"])
 def test_cases_of_a_scripted_batch_may_have_different_modalities(kind):
     network, image = with_unets(kind), torch.randn(2, 4, *SHAPE)
@@ -146,6 +147,7 @@ def test_one_trace_serves_every_set(network, traced, flags):
     torch.testing.assert_close(traced(image), network(image))
 
 
+@pytest.mark.slow
 def test_a_trace_takes_other_presences_and_windows_than_it_was_made_with(tiny_network):
     trace = torch.jit.trace(
         tiny_network, (torch.randn(2, 4, 64, 64, 64), torch.ones(2, 4, dtype=torch.bool))

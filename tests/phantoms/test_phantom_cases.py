@@ -63,6 +63,7 @@ def test_a_case_has_the_grid_types_and_modalities_asked_for():
     assert nib.aff2axcodes(phantom.affine) == ("L", "P", "S")
 
 
+@pytest.mark.slow
 def test_the_default_grid_holds_a_brain_and_a_tumour():
     phantom = draw_phantom(0)
     brain = phantom.images["t1n"] > 0

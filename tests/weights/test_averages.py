@@ -44,6 +44,7 @@ def test_weights_of_other_networks_are_refused(tmp_path):
     assert not (tmp_path / "mean.pt").exists()
 
 
+@pytest.mark.slow
 def test_the_script_says_in_one_sentence_what_it_cannot_read(tmp_path):
     command = [sys.executable, SCRIPT, tmp_path / "none.pt", "--out", tmp_path / "mean.pt"]
     run = subprocess.run(command, capture_output=True, text=True)
