@@ -127,6 +127,11 @@ class ErrorCode(StrEnum):
         "Experts to train or to start from are unknown, missing, doubled, or have no cases.",
         "Name those that exist and have cases, or run stage 1 first.",
     )
+    EXTRA = (
+        "E_EXTRA",
+        "Something was asked for that needs packages which are not installed.",
+        "Install the extra that the message names.",
+    )
     FILE_NAME = (
         "E_FILE_NAME",
         "The name of a file does not say its modality, or is no text.",
@@ -271,6 +276,11 @@ class ErrorCode(StrEnum):
         "E_OVERLAY",
         "An overlay of a config cannot be used.",
         "Give a YAML file, or a name that the message lists.",
+    )
+    PACS = (
+        "E_PACS",
+        "An archive cannot be reached, does not have the study, or refuses a file.",
+        "Check the address, the UID and the rights; look at the archive's log.",
     )
     PAIR = (
         "E_PAIR",

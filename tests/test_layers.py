@@ -17,7 +17,7 @@ LAYERS = (
     ("bundle_config", "config_files", "devices", "tensors"),
     ("configuration", "processes"),
     ("mixture", "volumes", "names"),
-    ("weights", "phantoms", "datasets", "registration", "brains"),
+    ("weights", "phantoms", "datasets", "registration", "brains", "pacs"),
     ("cases",),
     ("dicom",),
     ("preparing",),

@@ -16,6 +16,7 @@ from bundle.cli.evaluate_commands import compare, evaluate
 from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import exit_codes, expanded
 from bundle.cli.pack_command import pack
+from bundle.cli.pacs_commands import fetch, send
 from bundle.cli.segment_command import segment
 from bundle.cli.serve_command import ask
 from bundle.cli.train_command import train
@@ -80,5 +81,5 @@ def demo(
         run_demo(out, typer.echo)
 
 
-for command in (segment, train, evaluate, compare, data, split, phantom, pack, ask):
+for command in (segment, train, evaluate, compare, data, split, phantom, pack, ask, fetch, send):
     app.command()(command)
