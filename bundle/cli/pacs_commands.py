@@ -48,8 +48,8 @@ def send(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            help="DICOM files, or folders of which those that end with .dcm are sent, such as"
-            " results of `simmlm segment --dicom`.",
+            help="DICOM files, or folders that hold some, such as results of"
+            " `simmlm segment --dicom`.",
             callback=expanded,
         ),
     ],

@@ -47,7 +47,7 @@ def fetch_study(archive: Archive, study_uid: str, folder: Path) -> int:
 
 
 def dicom_files(sources: Sequence[Path]) -> list[Path]:
-    """List files, and of folders those that end with ``.dcm``, in order.
+    """List files, and of folders those that are DICOM by their first bytes, in order.
 
     Raises:
         UsageError: one is not there, or there is nothing to send.
@@ -55,7 +55,9 @@ def dicom_files(sources: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for source in sources:
         if source.is_dir():
-            files += sorted(path for path in source.rglob(f"*{ENDING}") if path.is_file())
+            files += sorted(
+                path for path in source.rglob("*") if path.is_file() and _is_dicom(path)
+            )
         elif source.is_file():
             files.append(source)
         else:
@@ -66,6 +68,14 @@ def dicom_files(sources: Sequence[Path]) -> list[Path]:
             "There must be DICOM files to send; got none. simmlm segment --dicom writes them.",
         )
     return files
+
+
+def _is_dicom(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
 
 
 def _write(instance: Any, study_uid: str, stage: Path) -> None:

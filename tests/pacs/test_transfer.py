@@ -108,6 +108,8 @@ def test_a_folder_that_is_there_is_left_alone(tmp_path):
 
 def test_what_is_sent_must_be_there(tmp_path):
     files = save_study(tmp_path / "in")
+    (tmp_path / "in" / "note.txt").write_text("no image")
+    files[1] = files[1].rename(tmp_path / "in" / "0017A")
     assert dicom_files([tmp_path / "in"]) == sorted(files)
     assert dicom_files([files[0]]) == [files[0]]
     with pytest.raises(UsageError, match="not there"):
