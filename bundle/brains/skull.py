@@ -1,0 +1,175 @@
+"""Tells a head with its skull from a brain that was cut out of it.
+
+Two signs are looked for in each scan, and one is enough. What is inside of the outer surface of the
+signal has the volume of a head, not of a brain. Or a dark layer lies a few millimetres under that
+surface, with signal outside and inside of it: bone between scalp and brain. The first fails where
+the field of view shows part of a head, the second where bone is hardly darker than brain.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from nibabel.orientations import apply_orientation, io_orientation
+from numpy.typing import NDArray
+from scipy.ndimage import (
+    binary_closing,
+    binary_fill_holes,
+    binary_opening,
+    distance_transform_edt,
+    label,
+    uniform_filter,
+    zoom,
+)
+
+from bundle.volumes.geometry import spacing_mm
+from bundle.volumes.image_volume import Volume
+
+Mask = NDArray[np.bool_]
+Voxels = NDArray[np.float32]
+
+MAX_BRAIN_LITRES = 2.2
+"""Within the outer surface of the signal: more is more than a brain with its fluid."""
+
+MIN_DARK_SHARE = 0.10
+"""Of the layer in which bone would lie."""
+
+LAYER_MM = (4.0, 14.0)
+DEEP_MM = 20.0
+DARK = 0.25
+"""Of the signal deep inside: darker is bone, air or fluid."""
+
+MIN_EXTENT_MM = 100.0
+"""Of the two longest axes: what is smaller is no head, and no brain of an adult either."""
+
+_SPACING_MM = 2.0
+_SURFACE = 0.12
+_AIR_PERCENTILE = 95
+_CLOSING_MM = 6.0
+
+
+@dataclass(frozen=True)
+class SkullFinding:
+    """Whether an exam still has its skull.
+
+    Attributes:
+        has_skull: in at least one scan.
+        evidence: what was seen, by modality, in words; empty without a skull.
+    """
+
+    has_skull: bool
+    evidence: str
+
+
+@dataclass(frozen=True)
+class HeadSigns:
+    """What was measured in one scan.
+
+    Attributes:
+        litres: within the outer surface of the signal.
+        dark_share: of the layer under that surface, 0..1.
+    """
+
+    litres: float
+    dark_share: float
+
+
+def find_skull(volumes: Mapping[str, Volume]) -> SkullFinding:
+    """Look for a skull in the scans of an exam, each by itself.
+
+    Args:
+        volumes: by name of the modality; grids may differ.
+    """
+    evidence = [
+        f"{modality}: {sentence}"
+        for modality, volume in volumes.items()
+        for sentence in _evidence(head_signs(volume))
+    ]
+    return SkullFinding(bool(evidence), "; ".join(evidence))
+
+
+def head_signs(volume: Volume) -> HeadSigns:
+    """Measure in one scan what tells a head from a brain; zeros in what is too small for either."""
+    data = _coarse(volume)
+    surface = _surface_level(data)
+    inside = _within_surface(data > surface)
+    if sorted(_extent_mm(inside))[1] < MIN_EXTENT_MM:
+        return HeadSigns(0.0, 0.0)
+    litres = float(np.count_nonzero(inside)) * _SPACING_MM**3 / 1e6
+    return HeadSigns(litres, _dark_share(data, inside, surface))
+
+
+def _evidence(signs: HeadSigns) -> list[str]:
+    found = []
+    if signs.litres > MAX_BRAIN_LITRES:
+        found.append(
+            f"{signs.litres:.1f} l lie within its outer surface, and a brain has at most"
+            f" {MAX_BRAIN_LITRES:g} l"
+        )
+    if signs.dark_share > MIN_DARK_SHARE:
+        found.append(
+            f"{signs.dark_share:.0%} of what lies {LAYER_MM[0]:g} to {LAYER_MM[1]:g} mm under its"
+            " outer surface is dark, as bone is"
+        )
+    return found
+
+
+def _coarse(volume: Volume) -> Voxels:
+    """Bring a volume to RAS and voxels of 2 mm, which evens out noise."""
+    turn = io_orientation(volume.grid.affine)  # type: ignore[no-untyped-call]
+    data = apply_orientation(volume.data, turn)  # type: ignore[no-untyped-call]
+    factors = spacing_mm(volume.grid.affine)[np.argsort(turn[:, 0])] / _SPACING_MM
+    smooth = uniform_filter(data, [max(1, round(1 / factor)) for factor in factors])
+    coarse: Voxels = zoom(smooth, factors, order=1, mode="nearest", grid_mode=True)
+    return coarse
+
+
+def _surface_level(data: Voxels) -> float:
+    """Return the level above which is tissue and not air."""
+    tissue = float(np.median(data[data > data.mean()])) if data.any() else 1.0
+    air = float(np.percentile(_corners(data), _AIR_PERCENTILE))
+    return max(_SURFACE * tissue, min(2 * air, 0.5 * tissue))
+
+
+def _corners(data: Voxels) -> Voxels:
+    """Return the voxels of the eight corners of a volume, where neither head nor brain lies."""
+    places = [np.r_[: max(1, n // 10), n - max(1, n // 10) : n] for n in data.shape]
+    return data[np.ix_(*places)]
+
+
+def _within_surface(signal: Mask) -> Mask:
+    """Fill the largest part of the signal up to its outer surface."""
+    largest = _largest_part(binary_opening(signal))
+    n_steps = round(_CLOSING_MM / _SPACING_MM)
+    padded = np.pad(largest, n_steps + 1)
+    inner = (slice(n_steps + 1, -n_steps - 1),) * 3
+    closed = binary_closing(padded, iterations=n_steps)[inner]
+    # Slice by slice, since a field of view that ends in the head leaves its caves open.
+    filled = np.zeros_like(closed)
+    for axis in range(3):
+        for index in range(closed.shape[axis]):
+            place = (slice(None),) * axis + (index,)
+            filled[place] |= binary_fill_holes(closed[place])
+    return _largest_part(filled)
+
+
+def _largest_part(mask: Mask) -> Mask:
+    parts, _ = label(mask)
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return (parts == sizes.argmax()) & mask
+
+
+def _extent_mm(mask: Mask) -> list[float]:
+    places = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    return [float(place[-1] - place[0] + 1) * _SPACING_MM if place.size else 0.0 for place in places]
+
+
+def _dark_share(data: Voxels, inside: Mask, surface: float) -> float:
+    """Measure how much of the layer in which bone would lie has next to no signal."""
+    depth = distance_transform_edt(inside, sampling=_SPACING_MM)  # an end of the view is no surface
+    deep = data[(depth > DEEP_MM) & (data > surface)]
+    layer = data[(depth > LAYER_MM[0]) & (depth <= LAYER_MM[1])]
+    if not deep.size or not layer.size:
+        return 0.0
+    return float((layer < DARK * np.median(deep)).mean())
