@@ -8,9 +8,9 @@ the field of view shows part of a head, the second where bone is hardly darker t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from nibabel.orientations import apply_orientation, io_orientation
 from numpy.typing import NDArray
 from scipy.ndimage import (
     binary_closing,
@@ -19,9 +19,9 @@ from scipy.ndimage import (
     distance_transform_edt,
     label,
     uniform_filter,
-    zoom,
 )
 
+from bundle.volumes.background import faces
 from bundle.volumes.geometry import spacing_mm
 from bundle.volumes.image_volume import Volume
 
@@ -31,7 +31,7 @@ Voxels = NDArray[np.float32]
 MAX_BRAIN_LITRES = 2.2
 """Within the outer surface of the signal: more is more than a brain with its fluid."""
 
-MIN_DARK_SHARE = 0.10
+MIN_DARK_SHARE = 0.09
 """Of the layer in which bone would lie."""
 
 LAYER_MM = (4.0, 14.0)
@@ -42,10 +42,15 @@ DARK = 0.25
 MIN_EXTENT_MM = 100.0
 """Of the two longest axes: what is smaller is no head, and no brain of an adult either."""
 
-_SPACING_MM = 2.0
+MAX_FACE_SHARE = 0.9
+"""Of the volume's faces: where signal reaches all of them there is no outer surface."""
+
+_SPACING_MM = 3.0
 _SURFACE = 0.12
 _AIR_PERCENTILE = 95
 _CLOSING_MM = 6.0
+_MARGIN = 3  # voxels of 3 mm
+_MIN_PART = 0.01
 
 
 @dataclass(frozen=True)
@@ -90,13 +95,22 @@ def find_skull(volumes: Mapping[str, Volume]) -> SkullFinding:
 
 def head_signs(volume: Volume) -> HeadSigns:
     """Measure in one scan what tells a head from a brain; zeros in what is too small for either."""
-    data = _coarse(volume)
+    factors = spacing_mm(volume.grid.affine) / _SPACING_MM
+    fine = volume.data[_box_of_signal(volume.data, np.ceil(_MARGIN / factors).astype(int))]
+    smooth = uniform_filter(fine, [max(1, round(1 / factor)) for factor in factors])
+    data = _coarse(smooth, factors)
     surface = _surface_level(data)
     inside = _within_surface(data > surface)
-    if sorted(_extent_mm(inside))[1] < MIN_EXTENT_MM:
+    if sorted(_extent_mm(inside))[1] < MIN_EXTENT_MM or faces(inside).mean() > MAX_FACE_SHARE:
         return HeadSigns(0.0, 0.0)
     litres = float(np.count_nonzero(inside)) * _SPACING_MM**3 / 1e6
-    return HeadSigns(litres, _dark_share(data, inside, surface))
+    depth = distance_transform_edt(inside, sampling=_SPACING_MM)  # an end of the view is no surface
+    deep = data[(depth > DEEP_MM) & (data > surface)]
+    layer = (depth > LAYER_MM[0]) & (depth <= LAYER_MM[1])
+    if not deep.size or not layer.any():
+        return HeadSigns(litres, 0.0)
+    dark = _coarse(fine, factors)[layer] < DARK * np.median(deep)  # bone would be smoothed away
+    return HeadSigns(litres, float(dark.mean()))
 
 
 def _evidence(signs: HeadSigns) -> list[str]:
@@ -114,21 +128,41 @@ def _evidence(signs: HeadSigns) -> list[str]:
     return found
 
 
-def _coarse(volume: Volume) -> Voxels:
-    """Bring a volume to RAS and voxels of 2 mm, which evens out noise."""
-    turn = io_orientation(volume.grid.affine)  # type: ignore[no-untyped-call]
-    data = apply_orientation(volume.data, turn)  # type: ignore[no-untyped-call]
-    factors = spacing_mm(volume.grid.affine)[np.argsort(turn[:, 0])] / _SPACING_MM
-    smooth = uniform_filter(data, [max(1, round(1 / factor)) for factor in factors])
-    coarse: Voxels = zoom(smooth, factors, order=1, mode="nearest", grid_mode=True)
-    return coarse
+def _coarse(values: NDArray[Any], factors: NDArray[np.float64]) -> NDArray[Any]:
+    """Take the voxels nearest to those of a grid of 3 mm.
+
+    Args:
+        values: (H, W, D).
+        factors: (3,), voxels of 3 mm in one of the values' own, along each axis.
+    """
+    sizes = [max(1, round(n * f)) for n, f in zip(values.shape, factors, strict=True)]
+    places = [
+        np.minimum(((np.arange(size) + 0.5) * n / size).astype(int), n - 1)
+        for size, n in zip(sizes, values.shape, strict=True)
+    ]
+    return values[np.ix_(*places)]
+
+
+def _box_of_signal(data: Voxels, margin: NDArray[np.integer]) -> tuple[slice, ...]:
+    places = _places(data != 0)
+    return tuple(
+        slice(max(int(place[0]) - more, 0), int(place[-1]) + 1 + more)
+        if place.size
+        else slice(None)
+        for place, more in zip(places, margin, strict=True)
+    )
+
+
+def _places(mask: Mask) -> list[NDArray[np.integer]]:
+    """Find which slices along each axis have something of a mask."""
+    return [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
 
 
 def _surface_level(data: Voxels) -> float:
     """Return the level above which is tissue and not air."""
     tissue = float(np.median(data[data > data.mean()])) if data.any() else 1.0
     air = float(np.percentile(_corners(data), _AIR_PERCENTILE))
-    return max(_SURFACE * tissue, min(2 * air, 0.5 * tissue))
+    return max(_SURFACE * tissue, min(1.5 * air, 0.5 * tissue))
 
 
 def _corners(data: Voxels) -> Voxels:
@@ -139,9 +173,8 @@ def _corners(data: Voxels) -> Voxels:
 
 def _within_surface(signal: Mask) -> Mask:
     """Fill the largest part of the signal up to its outer surface."""
-    largest = _largest_part(binary_opening(signal))
     n_steps = round(_CLOSING_MM / _SPACING_MM)
-    padded = np.pad(largest, n_steps + 1)
+    padded = np.pad(_without_specks(signal), n_steps + 1)
     inner = (slice(n_steps + 1, -n_steps - 1),) * 3
     closed = binary_closing(padded, iterations=n_steps)[inner]
     # Slice by slice, since a field of view that ends in the head leaves its caves open.
@@ -153,6 +186,15 @@ def _within_surface(signal: Mask) -> Mask:
     return _largest_part(filled)
 
 
+def _without_specks(signal: Mask) -> Mask:
+    """Leave out parts as small as noise and fat of the orbits make them, which no scalp is."""
+    parts, _ = label(binary_opening(signal))
+    sizes = np.bincount(parts.ravel())
+    large = sizes >= _MIN_PART * signal.sum()
+    large[0] = False
+    return large[parts]
+
+
 def _largest_part(mask: Mask) -> Mask:
     parts, _ = label(mask)
     sizes = np.bincount(parts.ravel())
@@ -161,15 +203,7 @@ def _largest_part(mask: Mask) -> Mask:
 
 
 def _extent_mm(mask: Mask) -> list[float]:
-    places = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    return [float(place[-1] - place[0] + 1) * _SPACING_MM if place.size else 0.0 for place in places]
-
-
-def _dark_share(data: Voxels, inside: Mask, surface: float) -> float:
-    """Measure how much of the layer in which bone would lie has next to no signal."""
-    depth = distance_transform_edt(inside, sampling=_SPACING_MM)  # an end of the view is no surface
-    deep = data[(depth > DEEP_MM) & (data > surface)]
-    layer = data[(depth > LAYER_MM[0]) & (depth <= LAYER_MM[1])]
-    if not deep.size or not layer.size:
-        return 0.0
-    return float((layer < DARK * np.median(deep)).mean())
+    return [
+        float(place[-1] - place[0] + 1) * _SPACING_MM if place.size else 0.0
+        for place in _places(mask)
+    ]
