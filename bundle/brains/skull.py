@@ -97,6 +97,7 @@ def head_signs(volume: Volume) -> HeadSigns:
     """Measure in one scan what tells a head from a brain; zeros in what is too small for either."""
     factors = spacing_mm(volume.grid.affine) / _SPACING_MM
     fine = volume.data[_box_of_signal(volume.data, np.ceil(_MARGIN / factors).astype(int))]
+    fine = _from_zero(fine)
     smooth = uniform_filter(fine, [max(1, round(1 / factor)) for factor in factors])
     data = _coarse(smooth, factors)
     surface = _surface_level(data)
@@ -153,6 +154,12 @@ def _box_of_signal(data: Voxels, margin: NDArray[np.integer]) -> tuple[slice, ..
     )
 
 
+def _from_zero(data: Voxels) -> Voxels:
+    """Shift what is not background, such as z-scores, so that its darkest voxel is next to 0."""
+    lowest = data.min()
+    return data if lowest >= 0 else np.where(data != 0, data - lowest, 0)
+
+
 def _places(mask: Mask) -> list[NDArray[np.integer]]:
     """Find which slices along each axis have something of a mask."""
     return [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
@@ -160,7 +167,8 @@ def _places(mask: Mask) -> list[NDArray[np.integer]]:
 
 def _surface_level(data: Voxels) -> float:
     """Return the level above which is tissue and not air."""
-    tissue = float(np.median(data[data > data.mean()])) if data.any() else 1.0
+    bright = data[data > data.mean()]
+    tissue = float(np.median(bright)) if bright.size else np.inf
     air = float(np.percentile(_corners(data), _AIR_PERCENTILE))
     return max(_SURFACE * tissue, min(1.5 * air, 0.5 * tissue))
 
@@ -174,10 +182,11 @@ def _corners(data: Voxels) -> Voxels:
 def _within_surface(signal: Mask) -> Mask:
     """Fill the largest part of the signal up to its outer surface."""
     n_steps = round(_CLOSING_MM / _SPACING_MM)
-    padded = np.pad(_without_specks(signal), n_steps + 1)
+    # A field of view that ends in the head goes on beyond its end.
+    padded = _without_specks(np.pad(signal, n_steps + 1, mode="edge"))
     inner = (slice(n_steps + 1, -n_steps - 1),) * 3
     closed = binary_closing(padded, iterations=n_steps)[inner]
-    # Slice by slice, since a field of view that ends in the head leaves its caves open.
+    # Slice by slice, since caves are open at such an end.
     filled = np.zeros_like(closed)
     for axis in range(3):
         for index in range(closed.shape[axis]):
