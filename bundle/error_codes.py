@@ -107,6 +107,12 @@ class ErrorCode(StrEnum):
         "The device is not one of this machine.",
         "Use `auto`, `cpu`, or a `cuda:N` that is there.",
     )
+    DICOM_SOURCE = (
+        "E_DICOM_SOURCE",
+        "A result cannot be written as DICOM: its case has no series, or that one is gone, changed"
+        " or no stack of images.",
+        "Give the folder of the study, and leave it as it is until its case is done.",
+    )
     DUPLICATE = (
         "E_DUPLICATE",
         "Two modalities of a case have the same voxels.",
@@ -126,6 +132,11 @@ class ErrorCode(StrEnum):
         "E_EXPERTS",
         "Experts to train or to start from are unknown, missing, doubled, or have no cases.",
         "Name those that exist and have cases, or run stage 1 first.",
+    )
+    EXTRA = (
+        "E_EXTRA",
+        "What was asked for needs packages that are not installed.",
+        "Install them by the command in the message.",
     )
     FILE_NAME = (
         "E_FILE_NAME",

@@ -171,6 +171,8 @@ SETTINGS: Mapping[str, Kind] = {
     "weights_per_region": FLAG,
     "preview": FLAG,
     "slicer": FLAG,
+    "dicom": FLAG,
+    "dicom_entropy": FLAG,
     "overwrite": FLAG,
     "maps_dir": optional(PATH),
     "default_maps": choice("none", "entropy", "all"),

@@ -80,6 +80,8 @@ WRONG = {
     "weights_per_region": [1],
     "preview": [[1], "no"],
     "slicer": [0],
+    "dicom": ["seg"],
+    "dicom_entropy": [1],
     "overwrite": ["always"],
     "maps_dir": [2021, ""],
     "split_file": [2021],

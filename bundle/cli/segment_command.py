@@ -66,6 +66,14 @@ def segment(
     slicer: Annotated[
         bool, typer.Option("--slicer", help="Also write files for 3D Slicer, and a script.")
     ] = False,
+    dicom: Annotated[
+        bool,
+        typer.Option(
+            "--dicom",
+            help="Also write a DICOM segmentation and a report of volumes, for cases read from"
+            " DICOM.",
+        ),
+    ] = False,
     checkpoint: CheckpointOption = None,
     overwrite: Annotated[
         bool,
@@ -86,6 +94,7 @@ def segment(
             "device_name": device,
             "preview": preview,
             "slicer": slicer,
+            "dicom": dicom,
             "overwrite": overwrite,
         }
         given = {"checkpoint": checkpoint, "task_name": task, "label_convention": labels}

@@ -58,9 +58,10 @@ class MapWriter:
             self.write({**item, **output}, computed_s)
 
     def check(self, record: CaseRecord) -> None:
-        """Refuse a case whose results would replace what they must not, see
-        ``earlier_results.check_free``.
+        """Refuse a case that cannot have an output that was asked for, or whose results would
+        replace what they must not, see ``earlier_results.check_free``.
         """
+        self.outputs.check(record)
         check_free(
             self.output_dir / record.case_id,
             record.case_id,
