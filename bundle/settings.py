@@ -173,6 +173,7 @@ SETTINGS: Mapping[str, Kind] = {
     "slicer": FLAG,
     "dicom": FLAG,
     "dicom_entropy": FLAG,
+    "bids": FLAG,
     "overwrite": FLAG,
     "maps_dir": optional(PATH),
     "default_maps": choice("none", "entropy", "all"),

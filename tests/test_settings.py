@@ -82,6 +82,7 @@ WRONG = {
     "slicer": [0],
     "dicom": ["seg"],
     "dicom_entropy": [1],
+    "bids": ["yes"],
     "overwrite": ["always"],
     "maps_dir": [2021, ""],
     "split_file": [2021],

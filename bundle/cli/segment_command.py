@@ -74,6 +74,9 @@ def segment(
             " DICOM.",
         ),
     ] = False,
+    bids: Annotated[
+        bool, typer.Option("--bids", help="Also write OUT/bids, a BIDS data set of derivatives.")
+    ] = False,
     checkpoint: CheckpointOption = None,
     overwrite: Annotated[
         bool,
@@ -95,6 +98,7 @@ def segment(
             "preview": preview,
             "slicer": slicer,
             "dicom": dicom,
+            "bids": bids,
             "overwrite": overwrite,
         }
         given = {"checkpoint": checkpoint, "task_name": task, "label_convention": labels}
