@@ -112,6 +112,12 @@ class ErrorCode(StrEnum):
         "The device is not one of this machine.",
         "Use `auto`, `cpu`, or a `cuda:N` that is there.",
     )
+    DICOM_SOURCE = (
+        "E_DICOM_SOURCE",
+        "A result cannot be written as DICOM: its case has no series, or that one is gone, changed"
+        " or no stack of images.",
+        "Give the folder of the study, and leave it as it is until its case is done.",
+    )
     DUPLICATE = (
         "E_DUPLICATE",
         "Two modalities of a case have the same voxels.",
@@ -134,8 +140,8 @@ class ErrorCode(StrEnum):
     )
     EXTRA = (
         "E_EXTRA",
-        "Something was asked for that needs packages which are not installed.",
-        "Install the extra that the message names.",
+        "What was asked for needs packages that are not installed.",
+        "Install them by the command in the message.",
     )
     FILE_NAME = (
         "E_FILE_NAME",

@@ -158,6 +158,7 @@ LATE = {
     "bundle/cli/train_command.py",
     "bundle/component_settings.py",
     "bundle/configuration.py",
+    "bundle/outputs/dicom/dicom_files.py",
     "bundle/outputs/preview_file.py",
 }
 """Where heavy libraries are loaded only when they are needed: a command, a part, a picture."""

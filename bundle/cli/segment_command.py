@@ -66,6 +66,17 @@ def segment(
     slicer: Annotated[
         bool, typer.Option("--slicer", help="Also write files for 3D Slicer, and a script.")
     ] = False,
+    dicom: Annotated[
+        bool,
+        typer.Option(
+            "--dicom",
+            help="Also write a DICOM segmentation and a report of volumes, for cases read from"
+            " DICOM.",
+        ),
+    ] = False,
+    bids: Annotated[
+        bool, typer.Option("--bids", help="Also write OUT/bids, a BIDS data set of derivatives.")
+    ] = False,
     checkpoint: CheckpointOption = None,
     overwrite: Annotated[
         bool,
@@ -86,6 +97,8 @@ def segment(
             "device_name": device,
             "preview": preview,
             "slicer": slicer,
+            "dicom": dicom,
+            "bids": bids,
             "overwrite": overwrite,
         }
         given = {"checkpoint": checkpoint, "task_name": task, "label_convention": labels}

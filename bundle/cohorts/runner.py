@@ -23,6 +23,7 @@ from bundle.datasets.decathlon import Channel
 from bundle.errors import OutputError
 from bundle.files.atomic_file import check_writable, write_csv
 from bundle.files.folder_owner import sole_owner
+from bundle.outputs.bids.data_set import DataSet
 from bundle.plain_text import printable
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
@@ -43,6 +44,7 @@ class CaseRunner:
         columns: of ``cases.csv``; those of a segmentation if left out.
         on_failure: called where cases are run, with a case that failed and its error.
         task: of the network.
+        data_set: in the output folder; none if left out.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class CaseRunner:
         columns: Sequence[str] | None = None,
         on_failure: Callable[[Case, BaseException], None] | None = None,
         task: Task = DEFAULT_TASK,
+        data_set: DataSet | None = None,
     ) -> None:
         self.make_worker = WorkerMaker(make_run, on_failure)
         self.cases = cases
         self.output_dir = Path(output_dir)
         self.engine = engine or SerialEngine()
         self.report = report or partial(log_outcome, task=task)
+        self.data_set = data_set
         self.columns = tuple(columns or segmentation_columns(task))
 
     def run(self) -> list[CaseOutcome]:
@@ -77,7 +81,13 @@ class CaseRunner:
         check_writable(self.output_dir)
         with sole_owner(self.output_dir):
             _check_table(self.output_dir / TABLE)
-            return self._run_all()
+            if self.data_set is None:
+                return self._run_all()
+            self.data_set.check()
+            try:
+                return self._run_all()
+            finally:
+                self.data_set.write()
 
     def _run_all(self) -> list[CaseOutcome]:
         outcomes: list[CaseOutcome] = []

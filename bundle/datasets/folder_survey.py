@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from bundle.datasets.bids_description import DESCRIPTION, is_derived
 from bundle.names.image_names import is_image_name
 from bundle.names.name_words import is_label_word, texts_of
 from bundle.names.other_files import listed
@@ -41,6 +42,7 @@ class Folder:
         folders: those that may hold cases.
         left_out: folders that systems leave.
         is_result: this program wrote it, as the folder of a run or of a case.
+        is_derived: it says of itself that it is a BIDS data set of derivatives.
         is_readable: False if its content cannot be listed.
     """
 
@@ -49,6 +51,7 @@ class Folder:
     folders: list[Path] = field(default_factory=list)
     left_out: list[Path] = field(default_factory=list)
     is_result: bool = False
+    is_derived: bool = False
     is_readable: bool = True
 
 
@@ -60,12 +63,14 @@ class Survey:
         known: those that hold a modality.
         unknown: those that do not; they become failed cases instead of silent gaps.
         results: folders that this program wrote.
+        derived: BIDS data sets of derivatives.
         notes: sentences on what was left out.
     """
 
     known: list[Path] = field(default_factory=list)
     unknown: list[Path] = field(default_factory=list)
     results: list[Path] = field(default_factory=list)
+    derived: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -83,7 +88,9 @@ def read_folder(path: Path) -> Folder:
         return found
     for entry in listing:
         _sort_in(found, entry)
-    found.is_result = _is_result(path, {entry.name for entry in listing})
+    names = {entry.name for entry in listing}
+    found.is_result = _is_result(path, names)
+    found.is_derived = DESCRIPTION in names and is_derived(path / DESCRIPTION)
     return found
 
 
@@ -131,6 +138,11 @@ def survey(root: Folder, knows: Knows, finding_words: Collection[str]) -> Survey
         found.notes.append(
             f"{_shown(root.path)}: left out, results of an earlier run: {listed(found.results)}"
         )
+    if found.derived:
+        found.notes.append(
+            f"{_shown(root.path)}: left out, BIDS derivatives: {listed(found.derived)}; to use one,"
+            " give it alone"
+        )
     return found
 
 
@@ -148,6 +160,9 @@ def _visit(here: Folder, knows: Knows, found: Survey, above: tuple[object, ...])
     if here.is_result:
         found.results.append(here.path)
         return
+    if here.is_derived:
+        found.derived.append(here.path)
+        return
     if knows(here):
         found.known.append(here.path)
         return
@@ -155,9 +170,10 @@ def _visit(here: Folder, knows: Knows, found: Survey, above: tuple[object, ...])
     if len(above) <= MAX_DEPTH:
         _descend(here, knows, below, above)
     found.results += below.results
+    found.derived += below.derived
     if below.known:
         _add_deeper(here, below, found)
-    elif below.unknown or here.images or not below.results:
+    elif below.unknown or here.images or not (below.results or below.derived):
         found.unknown.append(here.path)
 
 

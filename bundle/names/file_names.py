@@ -20,6 +20,7 @@ from bundle.names.image_names import (
 from bundle.names.modality_words import modality_words
 from bundle.names.name_words import is_descriptive, words_of
 from bundle.names.other_files import N_NAMED, listed, no_image_message
+from bundle.names.pattern_hints import pattern_hint
 from bundle.names.vocabulary import word_set
 from bundle.plain_text import printable
 from bundle.tasks.default import DEFAULT_TASK
@@ -240,9 +241,9 @@ def modalities_of(names: Mapping[Path, ImageName], case_id: str, task: Task) -> 
             raise CaseError(
                 "E_AMBIGUOUS",
                 f"Case {case_id}: {modality} must be one file; got {listed(paths)} in"
-                f" {paths[0].parent}. Choose with --pattern, such as --pattern"
-                f" {example.name}='*run-2_{example.example_file}.nii.gz', name the files"
-                f" (--image {example.name}=FILE), or remove one.",
+                f" {paths[0].parent}. Choose with --pattern for every modality"
+                f"{pattern_hint(found, names)}, name the files (--image {modality}=FILE), or remove"
+                " one.",
             )
     return {modality: paths[0] for modality, paths in found.items() if paths}
 

@@ -45,6 +45,9 @@ _BIDS = re.compile(
     r"(?P<case>sub-[^-_]+(?:_ses-[^-_]+)?)(?P<entities>(?:_[a-z]+-[^-_]+)*)_(?P<suffix>[^-_]+)",
     re.I,
 )
+_MAGNITUDE = "mag"
+"""The part of a complex image that is a scan to look at; others are phase, real and imaginary."""
+
 _NO_AGENT = word_set("none no pre native nat nativ without 0")
 _MAYBE_CONTRAST = re.compile(r"gd|gad|post|contrast|^ce|ce$|km$", re.I)
 _REPEATS = re.compile(r"(run|echo)\d*")
@@ -122,6 +125,8 @@ def _read_bids(match: re.Match[str], task: Task) -> ImageName:
     entities = dict(
         part.lower().split("-", 1) for part in match.group("entities").split("_") if part
     )
+    if entities.get("part", _MAGNITUDE) != _MAGNITUDE:
+        return ImageName(None, stem)
     agent = entities.pop("ce", None)
     described = [
         word

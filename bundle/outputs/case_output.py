@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from bundle.cases.case_record import CaseRecord
 from bundle.outputs.case_result import CaseResult
@@ -31,6 +31,18 @@ class CaseOutput(Protocol):
         """
 
 
+@runtime_checkable
+class ChoosyOutput(CaseOutput, Protocol):
+    """An output that not every case can have."""
+
+    def check(self, case: CaseRecord) -> None:
+        """Refuse a case as soon as it is read, before anything is computed.
+
+        Raises:
+            CaseError: the case cannot have this output.
+        """
+
+
 @dataclass(frozen=True)
 class CaseOutputs:
     """The outputs of a run.
@@ -46,6 +58,16 @@ class CaseOutputs:
     def names(self, case: CaseRecord) -> tuple[str, ...]:
         """Name the files that are written for a case."""
         return tuple(name for output in self.written for name in output.names(case))
+
+    def check(self, case: CaseRecord) -> None:
+        """Refuse a case that cannot have all of the outputs.
+
+        Raises:
+            CaseError: an output says why.
+        """
+        for output in self.written:
+            if isinstance(output, ChoosyOutput):
+                output.check(case)
 
     def possible_names(self, case_id: str) -> frozenset[str]:
         """Name all files that a run may write or remove."""

@@ -18,6 +18,7 @@ from bundle.errors import CaseError, OutputError, find_user_error
 from bundle.files.atomic_file import cause_of, whole_file
 from bundle.files.json_file import json_bytes, parse_json
 from bundle.files.staged_folder import move_into
+from bundle.outputs.bids.case_tree import withdraw
 from bundle.outputs.recorded_inputs import (
     Inputs,
     files_of,
@@ -131,6 +132,7 @@ def set_aside(case: Mapping[str, Any], error: BaseException, output_dir: Path | 
         return
     try:
         _move(folder, case_id, earlier)
+        withdraw(Path(output_dir), case_id)
         LOGGER.warning(
             "%s: its older result is outdated and was moved to %s", printable(case_id), OUTDATED
         )

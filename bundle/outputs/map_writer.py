@@ -1,7 +1,8 @@
 """Writes the outputs of a case on the patient's grid, whole or not at all."""
 
+import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from ignite.engine import Engine, Events
 
 from bundle.cases.case_record import CaseRecord
 from bundle.files.staged_folder import staged
+from bundle.outputs.bids.case_tree import CaseTree, withdraw
 from bundle.outputs.case_output import CaseOutputs
 from bundle.outputs.case_result import CaseResult
 from bundle.outputs.earlier_results import check_free
@@ -27,14 +29,22 @@ class MapWriter:
         output_dir: made if it is not there.
         outputs: what is written, see ``output_list.case_outputs``.
         overwrite: replace the result of another input, too.
+        tree: writes each case as part of a BIDS data set too; left out, what an earlier run put
+            there is removed, as it would show the old result.
     """
 
     def __init__(
-        self, output_dir: Path | str, outputs: CaseOutputs, *, overwrite: bool = False
+        self,
+        output_dir: Path | str,
+        outputs: CaseOutputs,
+        *,
+        overwrite: bool = False,
+        tree: CaseTree | None = None,
     ) -> None:
         self.output_dir = Path(output_dir)
         self.outputs = outputs
         self.overwrite = overwrite
+        self.tree = tree
         self.started_s = 0.0
 
     def attach(self, engine: Engine) -> None:
@@ -58,9 +68,12 @@ class MapWriter:
             self.write({**item, **output}, computed_s)
 
     def check(self, record: CaseRecord) -> None:
-        """Refuse a case whose results would replace what they must not, see
-        ``earlier_results.check_free``.
+        """Refuse a case that cannot have an output that was asked for, or whose results would
+        replace what they must not, see ``earlier_results.check_free``.
         """
+        self.outputs.check(record)
+        if self.tree is not None:
+            self.tree.check(record.case_id)
         check_free(
             self.output_dir / record.case_id,
             record.case_id,
@@ -94,5 +107,16 @@ class MapWriter:
         with staged(folder) as stage:
             for output in self.outputs.written:
                 output.write(stage, result)
-            publish(stage, folder, record, self.outputs.possible_names(record.case_id))
+            with self._in_data_set(stage, record.case_id):
+                publish(stage, folder, record, self.outputs.possible_names(record.case_id))
         return folder
+
+    @contextlib.contextmanager
+    def _in_data_set(self, stage: Path, case_id: str) -> Iterator[None]:
+        """Bring the case into the BIDS data set, or out of it, once its result is in place."""
+        if self.tree is not None:
+            with self.tree.appearing(stage, case_id):
+                yield
+        else:
+            yield
+            withdraw(self.output_dir, case_id)

@@ -5,6 +5,7 @@ from typing import Any
 
 from bundle.errors import SetupError
 from bundle.outputs.case_output import CaseOutput, CaseOutputs
+from bundle.outputs.dicom.dicom_files import DicomEntropyFile, DicomFiles, check_dicom_installed
 from bundle.outputs.facts_file import FactsFile
 from bundle.outputs.map_files import EntropyFiles, LabelMapFile, MapOutput, WeightFiles
 from bundle.outputs.preview_file import PreviewFile
@@ -25,6 +26,8 @@ def case_outputs(
     weights_per_region: bool = False,
     preview: bool = False,
     slicer: bool = False,
+    dicom: bool = False,
+    dicom_entropy: bool = False,
     task: Task = DEFAULT_TASK,
 ) -> CaseOutputs:
     """List what is written for each case, the JSON last.
@@ -40,11 +43,15 @@ def case_outputs(
             region instead of their mean.
         preview: also draw ``CASE_preview.png``.
         slicer: also write what 3D Slicer opens with names and colours.
+        dicom: also write a DICOM segmentation and a report; every case must be of DICOM.
+        dicom_entropy: also write a DICOM parametric map of the entropy; likewise.
         task: of the network.
 
     Raises:
-        SetupError: E_SETTING, an unknown numbering.
+        SetupError: E_SETTING, an unknown numbering; E_EXTRA, what writes DICOM is not installed.
     """
+    if dicom or dicom_entropy:
+        check_dicom_installed()
     numbering = chosen_numbering(task, label_convention)
     label_map = LabelMapFile(numbering)
     entropies = EntropyFiles(task, entropy_per_region)
@@ -56,6 +63,8 @@ def case_outputs(
         (shares, weights),
         (PreviewFile(task, maps), preview),
         (SlicerFiles(task, numbering), slicer),
+        (DicomFiles(task, weights_sha256), dicom),
+        (DicomEntropyFile(weights_sha256), dicom_entropy),
     ]
     written = tuple(output for output, is_on in chosen if is_on)
     facts = FactsFile(task, numbering, written, weights_sha256, dict(settings or {}))
