@@ -82,6 +82,11 @@ class ErrorCode(StrEnum):
         "An image has the same number in every voxel.",
         "Export the scan again.",
     )
+    CONVERSION = (
+        "E_CONVERSION",
+        "A DICOM series could not be converted, or the result is not what its headers say.",
+        "Choose another series by `--series`, or convert this one yourself and give the NIfTI file.",
+    )
     COVERAGE = (
         "E_COVERAGE",
         "The setting `coverage` is not one share from 0 to 1 per modality.",
@@ -338,6 +343,21 @@ class ErrorCode(StrEnum):
         "A segmentation of 3D Slicer has numbers that only Slicer can tell.",
         "Export it as a labelmap with the numbers of a numbering.",
     )
+    SERIES = (
+        "E_SERIES",
+        "It is not sure which DICOM series of a study is which modality.",
+        "Complete the `series.csv` that the message names, and pass it as `--series`.",
+    )
+    SERIES_BROKEN = (
+        "E_SERIES_BROKEN",
+        "A DICOM series is incomplete, damaged, or not one stack of images of one patient.",
+        "Export it from the archive again, or choose another series by `--series`.",
+    )
+    SERIES_TABLE = (
+        "E_SERIES_TABLE",
+        "A `series.csv` has a line that cannot be used.",
+        "Correct the line, or write the table again with `simmlm series`.",
+    )
     SERVER = (
         "E_SERVER",
         "The server cannot be reached, or answers something that cannot be trusted.",
@@ -387,6 +407,11 @@ class ErrorCode(StrEnum):
         "E_STATE",
         "The state of a training is damaged or of another network.",
         "Delete the stage's `.state` and `.pt` to begin it again, or choose another `--out`.",
+    )
+    STUDY = (
+        "E_STUDY",
+        "A folder is no DICOM study of one patient, or has none of the images that are needed.",
+        "Give the folder of one study; `simmlm series` lists what a folder holds.",
     )
     TASK = (
         "E_TASK",

@@ -46,11 +46,31 @@ def phantom(
         ),
     ] = None,
     task: TaskOption = None,
+    dicom: Annotated[
+        bool,
+        typer.Option(
+            "--dicom",
+            help="Draw DICOM studies of whole heads instead, as a scanner writes them; what is"
+            " known of them lies in OUT/truth.",
+        ),
+    ] = False,
 ) -> None:
     """Draw cases with labels, so that everything can be tried without a download."""
     with exit_codes():
         declared = chosen_task(task)
+        if dicom and naming is not None:
+            raise UsageError(
+                "E_USAGE",
+                "--naming goes with NIfTI cases; files of a study have names that say nothing."
+                " Leave out --naming or --dicom.",
+            )
         check_writable(out)
+        if dicom:
+            from bundle.phantoms.dicom_study import write_studies
+
+            for study in write_studies(out, n_cases=cases, seed=seed, shape=shape, task=declared):
+                typer.echo(printable(str(study)))
+            return
         from bundle.phantoms.phantom_cases import write_phantoms
 
         folders = write_phantoms(

@@ -244,11 +244,12 @@ def _write_case(
         if values is None:  # an older case of this name would be mixed with this one
             path.unlink(missing_ok=True)
         else:
-            _write_volume(path, values, affine)
+            write_volume(path, values, affine)
     return case
 
 
-def _write_volume(path: Path, values: NDArray, affine: NDArray[np.float64]) -> None:
+def write_volume(path: Path, values: NDArray, affine: NDArray[np.float64]) -> None:
+    """Write a volume as NIfTI, whole or not at all; the same one is written as the same bytes."""
     image: Any = nib.Nifti1Image(values, affine)  # type: ignore[no-untyped-call]
     image.header.set_xyzt_units("mm")
     image.set_sform(affine, 1)

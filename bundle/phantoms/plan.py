@@ -87,7 +87,7 @@ def read_plan(task: Task) -> PhantomPlan:
         )
     section = Section(task.name, "phantom", task.phantom)
     section.check_keys(
-        ["signals", "jitter", "mottle", "lesions", "namings"], ["varied", "confounders"]
+        ["signals", "jitter", "mottle", "lesions", "namings"], ["varied", "confounders", "dicom"]
     )
     labels = [label.value for label in task.labels]
     lesions = _kinds(section, "lesions", labels)
