@@ -12,12 +12,14 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import Transform
 
-from bundle.cases.array_volume import array_volume
 from bundle.cases.background_warnings import background_warnings
 from bundle.cases.case_record import CaseRecord
+from bundle.cases.case_volumes import read_case_volumes
 from bundle.cases.label_map import LabelMap, read_label_map
 from bundle.cases.memory_needs import check_memory
 from bundle.cases.naming_warnings import naming_warnings
+from bundle.cases.prepared_exam import PreparedExam
+from bundle.cases.prepared_file import find_prepared
 from bundle.datasets.case_files import case_files, case_label
 from bundle.datasets.decathlon import Channel
 from bundle.errors import CaseError
@@ -28,7 +30,7 @@ from bundle.tasks.numberings import AUTO
 from bundle.tasks.task import Task
 from bundle.volumes.common_grid import check_distinct, on_one_grid, turned_voxels, turning_warnings
 from bundle.volumes.geometry import Grid
-from bundle.volumes.image_volume import Volume, read_channels, read_volume
+from bundle.volumes.image_volume import Volume
 
 DESCRIPTION_KEYS = frozenset(
     {
@@ -121,7 +123,9 @@ class LoadCased(Transform):
         files = case_files(item, task=self.task)
         if not self.with_label:  # training cuts windows, and evaluation keeps no maps
             check_memory(files, case_id)
-        volumes = on_one_grid(_volumes(files, case_id, item.get("affine"), self.task), case_id)
+        volumes = on_one_grid(
+            read_case_volumes(files, case_id, item.get("affine"), self.task), case_id
+        )
         check_distinct(volumes, case_id=case_id)
         label = self._label(item, next(iter(volumes.values())).grid) if self.with_label else None
         warnings = naming_warnings(item, files, self.task)
@@ -186,6 +190,10 @@ def _case(
     inputs = {
         modality: _input(files[modality], volume.sha256) for modality, volume in volumes.items()
     }
+    prepared, stale = _prepared(files, volumes)
+    if prepared is not None:
+        warnings += prepared.warnings
+    warnings += (stale,) if stale else ()
     missing = tuple(modality for modality in task.modality_names if modality not in volumes)
     first = _name(next(iter(files.values())))
     meta = {
@@ -199,31 +207,17 @@ def _case(
             torch.from_numpy(image), affine=torch.from_numpy(grid.affine), meta=meta
         ),
         "presence": torch.tensor(task.presence_flags(volumes)),
-        "record": CaseRecord(case_id, inputs, warnings, grid, missing).to_json(),
+        "record": CaseRecord(case_id, inputs, warnings, grid, missing, prepared).to_json(),
     }
 
 
-def _volumes(files: Mapping[str, Any], case_id: str, affine: Any, task: Task) -> dict[str, Volume]:
-    """Read the files of a case, a 4D file only once."""
-    channels = {modality: value for modality, value in files.items() if isinstance(value, Channel)}
-    volumes: dict[str, Volume] = {}
-    for file, n_volumes in {(channel.file, channel.n_volumes) for channel in channels.values()}:
-        places = {
-            modality: channel.position
-            for modality, channel in channels.items()
-            if channel.file == file
-        }
-        volumes |= read_channels(file, places, n_volumes, case_id=case_id, task=task)
-    for modality, value in files.items():
-        if modality not in channels:
-            volumes[modality] = _volume(value, affine, case_id, modality, task)
-    return {modality: volumes[modality] for modality in files}
-
-
-def _volume(value: Any, affine: Any, case_id: str, modality: str, task: Task) -> Volume:
-    if isinstance(value, str | Path):
-        return read_volume(Path(value), case_id=case_id, modality=modality, task=task)
-    return array_volume(value, affine, case_id, modality, task)
+def _prepared(
+    files: Mapping[str, Any], volumes: Mapping[str, Volume]
+) -> tuple[PreparedExam | None, str]:
+    """Find out how the images of a case were prepared, and what is to be said of that."""
+    if not all(isinstance(file, str | Path) for file in files.values()):
+        return None, ""
+    return find_prepared({name: (Path(files[name]), one.sha256) for name, one in volumes.items()})
 
 
 def _case_id(source: Any, task: Task) -> str:

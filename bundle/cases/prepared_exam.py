@@ -94,6 +94,25 @@ class PreparedExam:
             "warnings": list(self.warnings),
         }
 
+    def summary(self) -> dict[str, Any]:
+        """Return what a reader of results wants to know, as plain JSON facts."""
+        scans = {
+            name: {
+                "file": scan.file,
+                "moved_by": [list(row) for row in scan.moved_by],
+                "resampled": scan.resampled,
+                "quality": dict(scan.quality),
+                "evidence": [] if scan.dicom is None else list(scan.dicom.evidence),
+            }
+            for name, scan in self.modalities.items()
+        }
+        return {
+            "reference": self.reference,
+            "modalities": scans,
+            "left_out": dict(self.left_out),
+            "brain_by": self.brain_by,
+        }
+
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any]) -> "PreparedExam":
         """Read what ``to_facts`` gave; numbers come back bit-equal.

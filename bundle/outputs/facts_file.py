@@ -71,6 +71,7 @@ class FactsFile:
                 "weights": "share, sums to 1 over acquired modalities",
             },
             "inputs": record.inputs,
+            "prepared": None if record.prepared is None else record.prepared.summary(),
             "weights_sha256": self.weights_sha256,
             "settings": dict(self.settings),
             "seconds": {} if seconds is None else {"reading_to_maps": round(seconds, 3)},
