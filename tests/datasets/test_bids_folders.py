@@ -71,7 +71,32 @@ def test_a_scan_is_known_by_its_suffix_and_any_agent(suffix, kind):
 
 @pytest.mark.parametrize(
     "suffix",
-    ["T1map", "T2map", "T2starw", "inplaneT2", "PDw", "PDT2", "UNIT1", "angio", "MEGRE", "defacemask", "desc-brain_mask", "label-lesion_mask", "label-lesion_roi", "dseg", "label-GM_probseg", "mod-T1w_defacemask", "from-T1w_to-x_xfm", "part-phase_T2w", "part-real_T1w", "part-imag_FLAIR", "desc-subtraction_T1w", "acq-post_T1w", "desc-weightT1c_probseg", "desc-entropy_probseg"],
+    [
+        "T1map",
+        "T2map",
+        "T2starw",
+        "inplaneT2",
+        "PDw",
+        "PDT2",
+        "UNIT1",
+        "angio",
+        "MEGRE",
+        "defacemask",
+        "desc-brain_mask",
+        "label-lesion_mask",
+        "label-lesion_roi",
+        "dseg",
+        "label-GM_probseg",
+        "mod-T1w_defacemask",
+        "from-T1w_to-x_xfm",
+        "part-phase_T2w",
+        "part-real_T1w",
+        "part-imag_FLAIR",
+        "desc-subtraction_T1w",
+        "acq-post_T1w",
+        "desc-weightT1c_probseg",
+        "desc-entropy_probseg",
+    ],
 )
 def test_maps_masks_and_what_leaves_a_doubt_are_no_scans(suffix):
     assert kind_of(suffix) not in DEFAULT_TASK.modality_names
