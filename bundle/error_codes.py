@@ -80,7 +80,7 @@ class ErrorCode(StrEnum):
     CONVERSION = (
         "E_CONVERSION",
         "A DICOM series could not be converted, or the result is not what its headers say.",
-        "Choose another series by `--series`, or convert this one yourself and give the NIfTI file.",
+        "Choose another series by `--series`, or give a NIfTI file of this one.",
     )
     COVERAGE = (
         "E_COVERAGE",

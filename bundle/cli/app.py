@@ -18,6 +18,7 @@ from bundle.cli.options import exit_codes, expanded
 from bundle.cli.pack_command import pack
 from bundle.cli.segment_command import segment
 from bundle.cli.serve_command import ask
+from bundle.cli.study_command import series
 from bundle.cli.train_command import train
 
 app = typer.Typer(
@@ -80,5 +81,5 @@ def demo(
         run_demo(out, typer.echo)
 
 
-for command in (segment, train, evaluate, compare, data, split, phantom, pack, ask):
+for command in (segment, train, evaluate, compare, data, split, phantom, series, pack, ask):
     app.command()(command)
