@@ -85,7 +85,7 @@ class ErrorCode(StrEnum):
     CONVERSION = (
         "E_CONVERSION",
         "A DICOM series could not be converted, or the result is not what its headers say.",
-        "Choose another series by `--series`, or convert this one yourself and give the NIfTI file.",
+        "Choose another series by `--series`, or give a NIfTI file of this one.",
     )
     COVERAGE = (
         "E_COVERAGE",
@@ -233,6 +233,11 @@ class ErrorCode(StrEnum):
         "An image has voxels that are NaN or infinite, and not only in the background.",
         "Repeat the step that made them; if they mark the background, make them 0.",
     )
+    NATIVE_GRID = (
+        "E_NATIVE_GRID",
+        "A result was asked for on the grid of a scan that was not acquired, or of unknown place.",
+        "Prepare the exam with `--prepare`, or choose another modality with `--on`.",
+    )
     NOT_A_FILE = (
         "E_NOT_A_FILE",
         "The path of an image is that of a folder, a pipe or a device.",
@@ -317,6 +322,11 @@ class ErrorCode(StrEnum):
         "E_PREPARED",
         "Of an image nothing usable was left after resampling, cropping and normalisation.",
         "Check voxel size, origin and intensities of the file.",
+    )
+    REGISTRATION = (
+        "E_REGISTRATION",
+        "A scan could not be registered to the reference so that the result can be trusted.",
+        "Look at both scans; leave the modality out with `--leave-out-failed`.",
     )
     RESUME = (
         "E_RESUME",

@@ -173,6 +173,7 @@ SETTINGS: Mapping[str, Kind] = {
     "slicer": FLAG,
     "dicom": FLAG,
     "dicom_entropy": FLAG,
+    "on_grid_of": optional(WORD),
     "bids": FLAG,
     "overwrite": FLAG,
     "maps_dir": optional(PATH),

@@ -155,6 +155,7 @@ LATE = {
     "bundle/cli/pack_command.py",
     "bundle/cli/segment_command.py",
     "bundle/cli/serve_command.py",
+    "bundle/cli/study_command.py",
     "bundle/cli/train_command.py",
     "bundle/component_settings.py",
     "bundle/configuration.py",

@@ -17,8 +17,10 @@ from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import exit_codes, expanded
 from bundle.cli.pack_command import pack
 from bundle.cli.pacs_commands import fetch, send
+from bundle.cli.prepare_command import prepare
 from bundle.cli.segment_command import segment
 from bundle.cli.serve_command import ask
+from bundle.cli.study_command import series
 from bundle.cli.train_command import train
 
 app = typer.Typer(
@@ -81,5 +83,8 @@ def demo(
         run_demo(out, typer.echo)
 
 
-for command in (segment, train, evaluate, compare, data, split, phantom, pack, ask, fetch, send):
+COMMANDS = (
+    segment, prepare, series, fetch, send, train, evaluate, compare, data, split, phantom, pack, ask
+)  # fmt: skip
+for command in COMMANDS:
     app.command()(command)

@@ -6,12 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from bundle.cli.console import reporting, summarise
-from bundle.cli.image_options import (
-    ImageOption,
-    named_files,
-    ways_to_name,
-    with_modality_options,
-)
+from bundle.cli.exam_sources import exam_cases
+from bundle.cli.image_options import ImageOption, named_files, with_modality_options
 from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import (
     CheckpointOption,
@@ -28,11 +24,14 @@ from bundle.cli.options import (
     expanded,
     given_source,
 )
-from bundle.datasets.listing import check_case_id, list_cases
+from bundle.cli.prepare_options import (
+    BrainMaskOption,
+    BrainWeightsOption,
+    LeaveOutOption,
+    ReferenceOption,
+)
+from bundle.cli.study_command import SeriesOption
 from bundle.errors import UsageError
-from bundle.names.file_names import case_name
-from bundle.names.patterns import parse_patterns
-from bundle.tasks.task import Task
 
 
 @with_modality_options
@@ -48,7 +47,9 @@ def segment(
     images: Any = None,
     image: ImageOption = None,
     task: TaskOption = None,
-    case_id: Annotated[str | None, typer.Option(help="Name of the case, with named files.")] = None,
+    case_id: Annotated[
+        str | None, typer.Option(help="Name of the case, with named files or one DICOM study.")
+    ] = None,
     pattern: PatternOption = None,
     modalities: Annotated[
         str | None,
@@ -60,6 +61,26 @@ def segment(
             metavar="NUMBERING",
             help="Numbering of the label map on disk, such as brats2021; the task's first if left"
             " out.",
+        ),
+    ] = None,
+    prepare: Annotated[
+        bool,
+        typer.Option(
+            "--prepare",
+            help="Register scans on different grids, and cut the brain out, first; DICOM studies"
+            " always are prepared.",
+        ),
+    ] = False,
+    reference: ReferenceOption = None,
+    leave_out_failed: LeaveOutOption = False,
+    brain_mask: BrainMaskOption = None,
+    brain_weights: BrainWeightsOption = None,
+    series_table: SeriesOption = None,
+    on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODALITY",
+            help="Also write the label map on the grid on which this modality was acquired.",
         ),
     ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Also draw a PNG per case.")] = False,
@@ -102,47 +123,31 @@ def segment(
             "overwrite": overwrite,
         }
         given = {"checkpoint": checkpoint, "task_name": task, "label_convention": labels}
+        given["on_grid_of"] = on
         values = all_settings(defaults, given, settings)
         declared = chosen_task(values.get("task_name"))
         check_numbering("--labels", labels, declared)
         root = given_source(source, data) if source or data else None
-        cases = _cases(root, named_files(images, image, declared), case_id, pattern, declared)
+        files = named_files(images, image, declared)
+        cases = exam_cases(root, files, out, case_id=case_id, pattern=pattern, task=declared)
         cases = cases if modalities is None else _declared(cases, modalities)
         load_monai()  # takes seconds, for which neither help nor a wrong option should wait
         from bundle.cohorts.cohort_segmentation import segment_cases
+        from bundle.preparing.options import PrepareOptions
 
+        options = PrepareOptions(
+            reference=reference,
+            leave_out_failed=leave_out_failed,
+            brain_mask=brain_mask,
+            brain_weights=brain_weights,
+            series_table=series_table,
+        )
+        is_asked = prepare or options != PrepareOptions() or any("study" in case for case in cases)
         with reporting("segmenting", len(cases), declared) as report:
-            outcomes = segment_cases(cases, out, settings=values, report=report)
-        summarise(outcomes, out)
-
-
-def _cases(
-    source: Path | None,
-    files: dict[str, Path],
-    case_id: str | None,
-    pattern: list[str] | None,
-    task: Task,
-) -> tuple[dict[str, Any], ...]:
-    if (source is None) == (not files):
-        raise UsageError(
-            "E_USAGE",
-            f"What to segment must be named, as SOURCE or else as files ({ways_to_name(task)}); got"
-            f" {'neither' if source is None else 'both'}. Give one of the two.",
-        )
-    if source is not None:
-        if case_id is not None:
-            raise UsageError(
-                "E_USAGE",
-                "--case-id goes with named files; folders and lists give their own names. Leave it"
-                " out.",
+            outcomes = segment_cases(
+                cases, out, settings=values, report=report, prepare=options if is_asked else None
             )
-        return list_cases(source, parse_patterns(pattern or [], task=task), task=task)
-    if pattern:
-        raise UsageError(
-            "E_USAGE", "--pattern goes with a folder; named files need none. Leave it out."
-        )
-    name = case_id or case_name(*files.values(), task=task)
-    return ({"case_id": check_case_id(name), "image": files},)
+        summarise(outcomes, out)
 
 
 def _declared(cases: tuple[dict[str, Any], ...], modalities: str) -> tuple[dict[str, Any], ...]:

@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from bundle.cohorts.case_outcome import CaseOutcome
+from bundle.cohorts.cohort_preparation import PreparedFirst
 from bundle.cohorts.engines import CohortEngine
 from bundle.cohorts.runner import CaseRunner
-from bundle.cohorts.workers import ConfigRun
+from bundle.cohorts.workers import ConfigRun, RunCase
+from bundle.config_files import own_task
 from bundle.configuration import load_config
 from bundle.files.atomic_file import check_writable
+from bundle.preparing.options import PrepareOptions
+from bundle.tasks.task_file import load_task
 
 CONFIG = "inference.yaml"
 
@@ -23,6 +27,7 @@ def segment_cases(
     settings: Mapping[str, Any] | None = None,
     report: Report | None = None,
     engine: CohortEngine | None = None,
+    prepare: PrepareOptions | None = None,
 ) -> list[CaseOutcome]:
     """Segment cases with one loaded network, writing ``OUT/CASE/...`` and ``OUT/cases.csv``.
 
@@ -33,6 +38,8 @@ def segment_cases(
         settings: settings of ``configs/inference.yaml`` to replace.
         report: called with every outcome as soon as it is known.
         engine: runs the cases; that of the config if left out.
+        prepare: how each case is prepared first, into ``OUT/CASE/prepared``; None for cases that
+            are prepared already.
 
     Raises:
         SetupError: weights or settings are unusable; no case was started.
@@ -41,7 +48,11 @@ def segment_cases(
     check_writable(out)
     values = {**(settings or {}), "output_dir": out}
     # The network is loaded where cases are run, which need not be in this process.
-    parts = {"make_run": ConfigRun(CONFIG, values), "cases": tuple(cases)}
+    make_run: Callable[[], RunCase] = ConfigRun(CONFIG, values)
+    if prepare is not None:
+        task = load_task(values.get("task_name") or own_task())
+        make_run = PreparedFirst(make_run, prepare, task, out)
+    parts = {"make_run": make_run, "cases": tuple(cases)}
     runner: CaseRunner = load_config(CONFIG, {**values, **parts}).get_parsed_content("case_runner")
     if engine is not None:
         runner.engine = engine

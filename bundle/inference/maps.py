@@ -62,11 +62,19 @@ class SplitMapsd(Transform):
     Args:
         entropy_per_region: also keep one entropy map per region.
         task: its regions make up the labels.
+        keep_probabilities: also leave the regions' probabilities.
     """
 
-    def __init__(self, entropy_per_region: bool = False, task: Task = DEFAULT_TASK) -> None:
+    def __init__(
+        self,
+        entropy_per_region: bool = False,
+        task: Task = DEFAULT_TASK,
+        *,
+        keep_probabilities: bool = False,
+    ) -> None:
         self.entropy_per_region = entropy_per_region
         self.task = task
+        self.keep_probabilities = keep_probabilities
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Split the maps of one case.
@@ -79,7 +87,8 @@ class SplitMapsd(Transform):
         Returns:
             ``pred`` (1, H, W, D) uint8; ``entropy`` (1, H, W, D) or (1 + R, H, W, D) float32, bits,
             the largest over regions first; ``weights`` (M, H, W, D) or (M * R, H, W, D) float32,
-            summing to 1 over the acquired modalities in every voxel; ``result``, plain JSON facts.
+            summing to 1 over the acquired modalities in every voxel; ``result``, plain JSON facts;
+            ``probabilities`` (R, H, W, D) float32, if they are kept.
 
         Raises:
             CaseError: E_NOT_FINITE, the network gave something that is no number.
@@ -99,6 +108,8 @@ class SplitMapsd(Transform):
         shares, means = _complete(weights, mean_weights)
         case["weights"] = place.embed(shares, means)
         case["entropy"] = place.embed(entropy)
+        if self.keep_probabilities:
+            case["probabilities"] = place.embed(maps)
         case["pred"] = convert_to_dst_type(place.embed(label), grid, dtype=torch.uint8)[0]
         case["result"] = self._result(record, label[0].numpy(), mean_weights, entropy[0].cpu())
         return case

@@ -23,6 +23,7 @@ class CaseResult:
         weights: (M, H, W, D), or (M * R, H, W, D) where each region has its own.
         facts: modalities, volumes, mean weights, warnings; plain JSON.
         computed_s: seconds from the first byte read to the last map; None where nobody measured.
+        probabilities: (R, H, W, D), where they were kept.
     """
 
     record: CaseRecord
@@ -31,6 +32,7 @@ class CaseResult:
     weights: NDArray[np.float32]
     facts: Mapping[str, Any]
     computed_s: float | None = None
+    probabilities: NDArray[np.float32] | None = None
 
     @classmethod
     def of_case(cls, case: Mapping[str, Any], computed_s: float | None = None) -> "CaseResult":
@@ -42,6 +44,7 @@ class CaseResult:
             _array(case["weights"]).astype(np.float32, copy=False),
             case["result"],
             computed_s,
+            _array(case["probabilities"]) if "probabilities" in case else None,
         )
 
 

@@ -8,6 +8,7 @@ from bundle.outputs.case_output import CaseOutput, CaseOutputs
 from bundle.outputs.dicom.dicom_files import DicomEntropyFile, DicomFiles, check_dicom_installed
 from bundle.outputs.facts_file import FactsFile
 from bundle.outputs.map_files import EntropyFiles, LabelMapFile, MapOutput, WeightFiles
+from bundle.outputs.native_grid import NativeLabelFile
 from bundle.outputs.preview_file import PreviewFile
 from bundle.outputs.slicer_files import SlicerFiles
 from bundle.tasks.default import DEFAULT_TASK
@@ -28,6 +29,7 @@ def case_outputs(
     slicer: bool = False,
     dicom: bool = False,
     dicom_entropy: bool = False,
+    on_grid_of: str | None = None,
     task: Task = DEFAULT_TASK,
 ) -> CaseOutputs:
     """List what is written for each case, the JSON last.
@@ -45,10 +47,12 @@ def case_outputs(
         slicer: also write what 3D Slicer opens with names and colours.
         dicom: also write a DICOM segmentation and a report; every case must be of DICOM.
         dicom_entropy: also write a DICOM parametric map of the entropy; likewise.
+        on_grid_of: modality on whose own grid the label map is written too; every case must have
+            been prepared.
         task: of the network.
 
     Raises:
-        SetupError: E_SETTING, an unknown numbering; E_EXTRA, what writes DICOM is not installed.
+        SetupError: E_SETTING, an unknown numbering or modality; E_EXTRA, what writes DICOM is not installed.
     """
     if dicom or dicom_entropy:
         check_dicom_installed()
@@ -63,6 +67,7 @@ def case_outputs(
         (shares, weights),
         (PreviewFile(task, maps), preview),
         (SlicerFiles(task, numbering), slicer),
+        (NativeLabelFile(task, numbering, known_modality(task, on_grid_of)), bool(on_grid_of)),
         (DicomFiles(task, weights_sha256), dicom),
         (DicomEntropyFile(weights_sha256), dicom_entropy),
     ]
@@ -70,6 +75,22 @@ def case_outputs(
     facts = FactsFile(task, numbering, written, weights_sha256, dict(settings or {}))
     off = tuple(output for output, is_on in chosen if not is_on)
     return CaseOutputs((*written, facts), off)
+
+
+def known_modality(task: Task, name: str | None) -> str:
+    """Return a modality of the task; its first for None.
+
+    Raises:
+        SetupError: E_SETTING, the task has none of that name.
+    """
+    if name is None:
+        return task.modality_names[0]
+    if name not in task.modality_names:
+        raise SetupError(
+            "E_SETTING",
+            f"on_grid_of must be one of {', '.join(task.modality_names)}; got {name!r}. Choose one.",
+        )
+    return name
 
 
 def chosen_numbering(task: Task, label_convention: str | None) -> Numbering:

@@ -10,6 +10,11 @@ from bundle.tasks.task import Task
 
 PLANES = ("axial", "sagittal", "coronal")
 _MOST_MM = 100.0
+_NEEDED = ("of", "description", "planes", "spacing_mm", "minute", "tags")
+_OPTIONAL = (
+    *("thickness_mm", "slices", "tilted_deg", "turned_deg", "shifted_mm"),
+    *("slope", "truth", "label"),
+)
 
 
 @dataclass(frozen=True)
@@ -106,11 +111,7 @@ def _layer(section: Section, task: Task) -> HeadLayer:
 
 
 def _series(section: Section, task: Task) -> DrawnSeries:
-    section.check_keys(
-        ["of", "description", "planes", "spacing_mm", "minute", "tags"],
-        ["thickness_mm", "slices", "tilted_deg", "turned_deg", "shifted_mm", "slope", "truth"]
-        + ["label"],
-    )
+    section.check_keys(_NEEDED, _OPTIONAL)
     spacing = _spacing(section)
     given = section.content
     return DrawnSeries(

@@ -17,7 +17,7 @@ _AXES = {
     "sagittal": ((0, 1, 0), (0, 0, -1)),
     "coronal": ((1, 0, 0), (0, 0, -1)),
 }
-"""Directions of rows and of columns in DICOM's world: x to the left, y to the back, z to the top."""
+"""Directions of rows and of columns in DICOM's world: x to the left, y back, z up."""
 _TO_RAS = np.diag((-1.0, -1.0, 1.0, 1.0))
 _SAMPLES = 4
 """Planes within a slice whose mean it shows, where it is thicker than the voxels of the head."""

@@ -14,8 +14,10 @@ from bundle.preparing.prepared_case import write_prepared
 from bundle.preparing.reference import choose_reference
 from bundle.preparing.working_grid import lies_there, on_grid, within
 from bundle.registration.registration import register as register_scans
+from bundle.files.hashes import sha256_of_files
 from bundle.tasks.task import Task
 from bundle.volumes.common_grid import check_distinct
+from bundle.volumes.image_volume import Volume
 
 
 class ExamPreparer:
@@ -108,7 +110,7 @@ class ExamPreparer:
         modalities = {
             name: PreparedModality(
                 file=str(files[name]),
-                sha256=scan.volume.sha256,
+                sha256=_sha256(scan.volume, sources.get(name)),
                 grid=scan.volume.grid,
                 moved_by=tuple(map(tuple, scan.move.tolist())),
                 resampled=not lies_there(scan, grid),
@@ -123,3 +125,10 @@ class ExamPreparer:
             brain_by="" if brain is None else brain.by,
             warnings=() if brain is None else brain.warnings,
         )
+
+
+def _sha256(volume: Volume, source: DicomSource | None) -> str:
+    """Return the hash of what was acquired: of an image, or of a series' files in order."""
+    if source is None:
+        return volume.sha256
+    return sha256_of_files([Path(file) for file in source.files])

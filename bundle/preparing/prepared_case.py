@@ -9,7 +9,7 @@ from bundle.cases.prepared_exam import PreparedExam
 from bundle.cases.prepared_file import ENDING, prepared_bytes
 from bundle.errors import CaseError, OutputError
 from bundle.files.atomic_file import cause_of
-from bundle.files.hashes import file_hash
+from bundle.files.hashes import sha256_of_file
 from bundle.files.staged_folder import settle, temporary_folder
 from bundle.volumes.image_volume import Volume
 from bundle.volumes.nifti_output import write_volume
@@ -48,7 +48,7 @@ def write_prepared(
                     _copy(volume, path, case_id)
                 else:
                     write_volume(path, volume.data, volume.grid, description=modality)
-                written[modality] = file_hash(path)
+                written[modality] = sha256_of_file(path)
             (stage / f"{case_id}{ENDING}").write_bytes(prepared_bytes(exam, written))
             shutil.rmtree(folder, ignore_errors=True)
             settle(stage, folder)
@@ -56,7 +56,7 @@ def write_prepared(
 
 def _copy(volume: Volume, path: Path, case_id: str) -> None:
     shutil.copyfile(volume.path, path)
-    if file_hash(path) != volume.sha256:
+    if sha256_of_file(path) != volume.sha256:
         raise CaseError(
             "E_CHANGED",
             f"Case {case_id}: {volume.path} must not change while it is prepared. Run again.",

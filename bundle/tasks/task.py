@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bundle.tasks.numberings import Collection, Numbering
 from bundle.tasks.parts import Code, Label, Modality, Region, region_code
 from bundle.tasks.rules import check_task
+from bundle.tasks.series_rules import SeriesKind
 
 BACKGROUND = "background"
 THRESHOLD = 0.5
@@ -46,6 +47,8 @@ class Task:
         outlined_first: values of labels in the order in which their outlines are drawn; where two
             coincide, the later one is seen.
         phantom: how ``bundle.phantoms`` draws it.
+        series: what tells which series of a DICOM study is which modality, by the name of the
+            modality, of its family, or of something else that must not be taken for one.
 
     Raises:
         SetupError: E_TASK, the parts do not fit together.
@@ -69,6 +72,7 @@ class Task:
     opened_first: tuple[str, ...] = ()
     outlined_first: tuple[int, ...] = ()
     phantom: Mapping[str, Any] = field(default_factory=dict)
+    series: Mapping[str, SeriesKind] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_task(self)
@@ -135,6 +139,10 @@ class Task:
     def modality(self, name: str) -> Modality:
         """Return the modality of a name."""
         return self.modalities[self.modality_names.index(name)]
+
+    def of_kind(self, kind: str) -> tuple[str, ...]:
+        """Name the modalities that a kind of series may be: one, a family's, or none."""
+        return tuple(one.name for one in self.modalities if kind in (one.name, one.family))
 
     def canonical_modality(self, name: str) -> str:
         """Map a name in common use (``T1ce``, ``FLAIR``) to the modality's own.

@@ -12,6 +12,7 @@ from bundle.files.yaml_file import read_yaml
 from bundle.plain_text import printable
 from bundle.tasks.numberings import Collection, Numbering
 from bundle.tasks.parts import Label, Modality, Region
+from bundle.tasks.series_rules import read_kinds
 from bundle.tasks.task import Task
 
 FOLDER = Path(__file__).resolve().parents[2] / "configs" / "tasks"
@@ -78,6 +79,7 @@ def _task(path: Path, content: Mapping[str, Any]) -> Task:
     for key in ("shown_first", "opened_first"):
         parts[key] = tuple(content.get(key) or content["modalities"])
     parts["outlined_first"] = tuple(content.get("outlined_first", ()))
+    parts["series"] = read_kinds(content.get("series", {}))
     if content.get("anatomy") is not None:
         parts["anatomy"] = tuple(content["anatomy"])
     return Task(**parts)

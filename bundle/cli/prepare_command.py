@@ -1,0 +1,77 @@
+"""Makes cases of exams: one grid, registered, nothing but the brain."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bundle.cli.console import reporting, summarise
+from bundle.cli.exam_sources import exam_cases
+from bundle.cli.image_options import ImageOption, named_files, with_modality_options
+from bundle.cli.monai_loading import load_monai
+from bundle.cli.options import (
+    DataOption,
+    PatternOption,
+    SourceArgument,
+    TaskOption,
+    chosen_task,
+    exit_codes,
+    expanded,
+    given_source,
+)
+from bundle.cli.prepare_options import (
+    BrainMaskOption,
+    BrainWeightsOption,
+    LeaveOutOption,
+    ReferenceOption,
+)
+from bundle.cli.study_command import SeriesOption
+
+
+@with_modality_options
+def prepare(
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", help="Folder for the cases, one subfolder each.", callback=expanded
+        ),
+    ],
+    source: SourceArgument = None,
+    data: DataOption = None,
+    images: Any = None,
+    image: ImageOption = None,
+    task: TaskOption = None,
+    case_id: Annotated[
+        str | None, typer.Option(help="Name of the case, with named files or one DICOM study.")
+    ] = None,
+    pattern: PatternOption = None,
+    reference: ReferenceOption = None,
+    leave_out_failed: LeaveOutOption = False,
+    brain_mask: BrainMaskOption = None,
+    brain_weights: BrainWeightsOption = None,
+    series_table: SeriesOption = None,
+) -> None:
+    """Prepare exams for segmentation: DICOM studies, or images on any grids, with or without skull.
+
+    Scans are registered to one of them, brought onto its grid, and stripped if they have a skull.
+    An exam that is so already is copied byte by byte.
+    """
+    with exit_codes():
+        declared = chosen_task(task)
+        root = given_source(source, data) if source or data else None
+        files = named_files(images, image, declared)
+        cases = exam_cases(root, files, out, case_id=case_id, pattern=pattern, task=declared)
+        load_monai()  # takes seconds, for which neither help nor a wrong option should wait
+        from bundle.cohorts.cohort_preparation import prepare_cases
+        from bundle.preparing.options import PrepareOptions
+
+        options = PrepareOptions(
+            reference=reference,
+            leave_out_failed=leave_out_failed,
+            brain_mask=brain_mask,
+            brain_weights=brain_weights,
+            series_table=series_table,
+        )
+        with reporting("preparing", len(cases), declared) as report:
+            outcomes = prepare_cases(cases, out, options, task=declared, report=report)
+        summarise(outcomes, out)

@@ -1,0 +1,112 @@
+"""Prepares many exams, alone or on the way to their segmentation."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bundle.cases.prepared_exam import PreparedExam
+from bundle.cohorts.case_outcome import FIRST_COLUMNS, CaseOutcome
+from bundle.cohorts.runner import CaseRunner
+from bundle.cohorts.workers import RunCase
+from bundle.files.atomic_file import check_writable
+from bundle.preparing.options import PrepareOptions
+from bundle.preparing.preparer import Preparer
+from bundle.tasks.task import Task
+
+FOLDER = "prepared"
+"""Of a case, beside its results: the images that were segmented."""
+
+COLUMNS = (*FIRST_COLUMNS, "modalities", "warnings", "reference", "brain_by")
+
+
+def prepare_cases(
+    cases: Sequence[dict[str, Any]],
+    out: Path,
+    options: PrepareOptions,
+    *,
+    task: Task,
+    report: Callable[[CaseOutcome], None] | None = None,
+) -> list[CaseOutcome]:
+    """Prepare cases, writing ``OUT/CASE/CASE-MODALITY.nii.gz`` and ``OUT/cases.csv``.
+
+    Args:
+        cases: from ``list_cases`` or ``study_cases``.
+        out: made if it is not there.
+        options: the same for all.
+        task: whose modalities cases have.
+        report: called with every outcome as soon as it is known.
+
+    Raises:
+        OutputError: ``out`` cannot be written; no case was started.
+    """
+    check_writable(out)
+    runner = CaseRunner(
+        PreparationOnly(options, task, out), cases, out, report=report, columns=COLUMNS, task=task
+    )
+    return runner.run()
+
+
+@dataclass(frozen=True)
+class PreparationOnly:
+    """Makes what prepares a case, in whichever process calls it.
+
+    Attributes:
+        options: the same for all cases.
+        task: whose modalities cases have.
+        out: holds a folder per case.
+    """
+
+    options: PrepareOptions
+    task: Task
+    out: Path
+
+    def __call__(self) -> RunCase:
+        """Make it."""
+        preparer = Preparer(self.options, self.task)
+
+        def run(case: Mapping[str, Any]) -> dict[str, Any]:
+            exam = preparer.prepare(case, self.out / str(case["case_id"]))
+            return preparation_facts(exam)
+
+        return run
+
+
+@dataclass(frozen=True)
+class PreparedFirst:
+    """Makes what prepares a case and then runs it, in whichever process calls it.
+
+    Attributes:
+        make_run: makes what runs prepared cases.
+        options: the same for all cases.
+        task: whose modalities cases have.
+        out: holds a folder per case, in which the prepared images are kept.
+    """
+
+    make_run: Callable[[], RunCase]
+    options: PrepareOptions
+    task: Task
+    out: Path
+
+    def __call__(self) -> RunCase:
+        """Make it."""
+        run_prepared, preparer = self.make_run(), Preparer(self.options, self.task)
+
+        def run(case: Mapping[str, Any]) -> dict[str, Any]:
+            case_id = str(case["case_id"])
+            folder = self.out / case_id / FOLDER
+            exam = preparer.prepare(case, folder)
+            image = {name: folder / f"{case_id}-{name}.nii.gz" for name in exam.modalities}
+            return run_prepared({"case_id": case_id, "image": image})
+
+        return run
+
+
+def preparation_facts(exam: PreparedExam) -> dict[str, Any]:
+    """Return what a table of prepared cases tells."""
+    return {
+        "modalities": list(exam.modalities),
+        "reference": exam.reference,
+        "brain_by": exam.brain_by,
+        "warnings": list(exam.warnings),
+    }

@@ -1,0 +1,64 @@
+"""Prepares listed cases, whether they are images or DICOM studies."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bundle.brains.brain_extraction import BrainExtractor
+from bundle.cases.prepared_exam import PreparedExam
+from bundle.datasets.case_files import case_files
+from bundle.dicom.series_table import TABLE
+from bundle.dicom.study import read_study
+from bundle.files.atomic_file import make_folder
+from bundle.files.staged_folder import temporary_folder
+from bundle.preparing.exam import ExamPreparer
+from bundle.preparing.options import PrepareOptions
+from bundle.tasks.task import Task
+
+STUDY = "study"
+"""Key of a listed case that is a DICOM study: a `StudyFolder`."""
+
+
+class Preparer:
+    """Prepares case after case; the network that cuts brains out is loaded once, if ever.
+
+    Args:
+        options: the same for all.
+        task: whose modalities cases have.
+    """
+
+    def __init__(self, options: PrepareOptions, task: Task) -> None:
+        self.options, self.task = options, task
+        self._exams = ExamPreparer(options, task, lambda: self._extractor)
+
+    def prepare(self, case: Mapping[Any, Any], folder: Path) -> PreparedExam:
+        """Prepare a case of ``listing.list_cases``, or one with ``study``, into a folder.
+
+        Where it is not sure which series of a study is which modality, ``series.csv`` is left
+        beside that folder.
+
+        Raises:
+            CaseError: the case cannot be prepared.
+            OutputError: the folder cannot be written.
+        """
+        case_id = str(case["case_id"])
+        if STUDY not in case:
+            return self._exams.prepare(case_files(case, task=self.task), folder, case_id)
+        table = make_folder(folder.parent) / f"{case_id}_{TABLE}"
+        with temporary_folder() as work:
+            study = read_study(
+                case[STUDY],
+                work,
+                task=self.task,
+                case_id=case_id,
+                series_table=self.options.series_table,
+                table_out=table,
+            )
+            return self._exams.prepare(
+                study.files, folder, case_id, sources=study.sources, warnings=study.warnings
+            )
+
+    @cached_property
+    def _extractor(self) -> BrainExtractor:
+        return BrainExtractor(self.options.brain_weights)

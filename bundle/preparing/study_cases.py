@@ -1,0 +1,31 @@
+"""Lists the cases of a folder of DICOM studies."""
+
+from pathlib import Path
+from typing import Any
+
+from bundle.dicom.case_names import SALT, read_salt
+from bundle.dicom.study_list import list_studies
+from bundle.files.atomic_file import make_folder
+from bundle.preparing.preparer import STUDY
+
+
+def study_cases(source: Path, out: Path, case_id: str | None = None) -> tuple[dict[str, Any], ...]:
+    """List the studies of a folder, as `Preparer.prepare` takes them.
+
+    Args:
+        source: a folder for which `study_files.is_study` is true.
+        out: keeps the salt of the cases' names, unless it is ``case_id`` that names the only one.
+        case_id: instead of a name that is derived from the patient's identity.
+
+    Raises:
+        CaseError: there is no study.
+        SetupError: E_EXTRA.
+    """
+    salt = read_salt(make_folder(out) / SALT) if case_id is None else ""
+    studies = list_studies(source, salt=salt)
+    if case_id is not None and len(studies) > 1:
+        salt = read_salt(make_folder(out) / SALT)
+        studies, case_id = list_studies(source, salt=salt), None
+    return tuple(
+        {"case_id": case_id or study.case_id, "image": source, STUDY: study} for study in studies
+    )
