@@ -1,4 +1,4 @@
-"""Finds the cases that a command is given: named files, a folder of DICOM studies, or a data set."""
+"""Finds the cases that a command is given: named files, a folder of studies, or a data set."""
 
 from pathlib import Path
 from typing import Any

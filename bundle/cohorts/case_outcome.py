@@ -17,6 +17,9 @@ OK, FAILED = "ok", "failed"
 FIRST_COLUMNS = ("case_id", "status", "reason")
 """By these a table of this program is known."""
 
+PREPARED = ("reference", "brain_by")
+"""What is told of a case that was prepared and no more."""
+
 
 @dataclass(frozen=True)
 class CaseOutcome:
@@ -49,6 +52,7 @@ class CaseOutcome:
         if self.result is not None:
             row["modalities"] = " ".join(self.result["modalities"])
             row["warnings"] = len(self.warnings)
+            row |= {name: self.result[name] for name in PREPARED if name in self.result}
             for name, volume in self.result.get("volumes_ml", {}).items():
                 row[_volume_column(name)] = volume
             for region, dice in self.result.get("dice", {}).items():
@@ -60,6 +64,11 @@ def segmentation_columns(task: Task = DEFAULT_TASK) -> tuple[str, ...]:
     """Name the columns of ``cases.csv`` where cases are segmented."""
     volumes = [_volume_column(label.name) for label in task.labels]
     return (*FIRST_COLUMNS, "modalities", "warnings", *volumes)
+
+
+def preparation_columns() -> tuple[str, ...]:
+    """Name the columns of ``cases.csv`` where cases are prepared and no more."""
+    return (*FIRST_COLUMNS, "modalities", "warnings", *PREPARED)
 
 
 def judged_columns(task: Task = DEFAULT_TASK) -> tuple[str, ...]:
@@ -76,6 +85,9 @@ def describe(outcome: CaseOutcome, task: Task = DEFAULT_TASK) -> str:
     if "dice" in outcome.result:
         dice = [f"{region} {value:.2f}" for region, value in outcome.result["dice"].items()]
         return f"{done}, Dice {' '.join(dice)}"
+    if "volumes_ml" not in outcome.result:
+        brain = outcome.result["brain_by"]
+        return f"{done}, on {outcome.result['reference']}{f', brain by {brain}' if brain else ''}"
     return f"{done}, {task.finding} {sum(outcome.result['volumes_ml'].values()):.1f} ml"
 
 

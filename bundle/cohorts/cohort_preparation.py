@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.cases.prepared_exam import PreparedExam
-from bundle.cohorts.case_outcome import FIRST_COLUMNS, CaseOutcome
+from bundle.cohorts.case_outcome import CaseOutcome, preparation_columns
 from bundle.cohorts.runner import CaseRunner
 from bundle.cohorts.workers import RunCase
 from bundle.files.atomic_file import check_writable
@@ -16,8 +16,6 @@ from bundle.tasks.task import Task
 
 FOLDER = "prepared"
 """Of a case, beside its results: the images that were segmented."""
-
-COLUMNS = (*FIRST_COLUMNS, "modalities", "warnings", "reference", "brain_by")
 
 
 def prepare_cases(
@@ -42,7 +40,12 @@ def prepare_cases(
     """
     check_writable(out)
     runner = CaseRunner(
-        PreparationOnly(options, task, out), cases, out, report=report, columns=COLUMNS, task=task
+        PreparationOnly(options, task, out),
+        cases,
+        out,
+        report=report,
+        columns=preparation_columns(),
+        task=task,
     )
     return runner.run()
 

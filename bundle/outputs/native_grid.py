@@ -70,7 +70,7 @@ class NativeLabelFile:
             raise CaseError(
                 "E_NATIVE_GRID",
                 f"Case {case.case_id}: a result on the grid of {self.modality} needs to know where"
-                f" that scan was acquired; got {', '.join(scans) or 'a case that was not prepared'}."
-                " Add --prepare, or leave --on out.",
+                f" that scan was acquired; got {', '.join(scans) or 'a case that was not prepared'}"
+                ". Add --prepare, or leave --on out.",
             )
         return scans[self.modality]

@@ -52,7 +52,8 @@ def case_outputs(
         task: of the network.
 
     Raises:
-        SetupError: E_SETTING, an unknown numbering or modality; E_EXTRA, what writes DICOM is not installed.
+        SetupError: E_SETTING, an unknown numbering or modality; E_EXTRA, what writes DICOM is not
+            installed.
     """
     if dicom or dicom_entropy:
         check_dicom_installed()
@@ -88,7 +89,8 @@ def known_modality(task: Task, name: str | None) -> str:
     if name not in task.modality_names:
         raise SetupError(
             "E_SETTING",
-            f"on_grid_of must be one of {', '.join(task.modality_names)}; got {name!r}. Choose one.",
+            f"on_grid_of must be one of {', '.join(task.modality_names)}; got {name!r}."
+            " Choose one.",
         )
     return name
 

@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import CaseError
+from bundle.registration.pyramid import Pyramid
 from bundle.registration.registration import Registration
 from bundle.volumes.image_volume import Volume
 
-Register = Callable[[Volume, Volume], Registration]
+Register = Callable[[Volume, Pyramid], Registration]
 """Takes a scan and its reference."""
 
 
@@ -54,13 +55,14 @@ def align(
     Raises:
         CaseError: E_REGISTRATION, a scan cannot be registered so that it can be trusted.
     """
+    pyramid = Pyramid(volumes[reference])
     aligned: dict[str, AlignedScan] = {}
     left_out: dict[str, str] = {}
     for name, volume in volumes.items():
         if name == reference:
             aligned[name] = AlignedScan(volume)
             continue
-        found = register(volume, volumes[reference])
+        found = register(volume, pyramid)
         if not found.problem:
             aligned[name] = AlignedScan(volume, found.move, found.is_moved, found.quality)
         elif leave_out_failed:

@@ -7,6 +7,7 @@ from typing import Any
 
 from bundle.cases.case_volumes import read_case_volumes
 from bundle.cases.prepared_exam import DicomSource, PreparedExam, PreparedModality
+from bundle.files.hashes import sha256_of_files
 from bundle.preparing.alignment import AlignedScan, Register, align
 from bundle.preparing.brain_cut import BrainCut, GetExtractor, brain_of_exam
 from bundle.preparing.options import PrepareOptions
@@ -14,7 +15,6 @@ from bundle.preparing.prepared_case import write_prepared
 from bundle.preparing.reference import choose_reference
 from bundle.preparing.working_grid import lies_there, on_grid, within
 from bundle.registration.registration import register as register_scans
-from bundle.files.hashes import sha256_of_files
 from bundle.tasks.task import Task
 from bundle.volumes.common_grid import check_distinct
 from bundle.volumes.image_volume import Volume

@@ -27,7 +27,7 @@ def on_grid(scan: AlignedScan, grid: Grid) -> Volume:
     turned = None if scan.is_moved else turned_voxels(volume.data, volume.grid, grid)
     if turned is not None:
         return replace(volume, data=turned, grid=grid)
-    back = np.linalg.inv(scan.move)
+    back = np.asarray(np.linalg.inv(scan.move), np.float64)
     data = resampled_to(grid, volume.data, volume.grid, back)
     inside = resampled_to(grid, (volume.data != 0).astype(np.float32), volume.grid, back)
     data[inside < 0.5] = 0

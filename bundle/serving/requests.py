@@ -187,7 +187,8 @@ class AnswerRequestd(Transform):
             weights=maps == ALL_MAPS,
             slicer=True,
             task=self.task,
-            **self.per_region,
+            entropy_per_region=self.per_region["entropy_per_region"],
+            weights_per_region=self.per_region["weights_per_region"],
         )
         folder = MapWriter(self.maps_dir, outputs).write(
             {str(key): value for key, value in case.items()}
