@@ -1,7 +1,7 @@
 """Series that belong to most exams of a head and are no plain images of it.
 
-A task that declares a kind of the same name has it instead: what one task leaves out is what another
-one needs.
+A task that declares a kind of the same name has it instead: what one task leaves out is what
+another one needs.
 """
 
 from bundle.tasks.series_rules import SeriesKind, Timing
