@@ -10,7 +10,7 @@ from bundle.files.text_file import read_text
 from bundle.plain_text import printable
 
 SALT = "case_names.salt"
-"""File beside the results: whoever has it can tell which case is which patient."""
+"""File beside the results: whoever has it can tell which case is which patient; keep it safe."""
 
 _N_DIGITS, _N_VISIT = 10, 6
 _SALT_BYTES = 32

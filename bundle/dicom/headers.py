@@ -30,6 +30,8 @@ KEYWORDS = (
 )
 _NO_AGENT = re.compile(r"no|none|n|nil|0|without|ohne|nein|not given|unenhanced", re.I)
 _LONGEST = 64
+_SCANS = tuple(f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "2.1", "4", "4.1"))
+"""Classes of CT and MR images, of one frame and of several."""
 
 
 def read_header(path: Path, pydicom: Any) -> Instance | None:
@@ -50,6 +52,8 @@ def read_header(path: Path, pydicom: Any) -> Instance | None:
             )
             if not header or not text(header, "SOPClassUID"):
                 return None
+            if text(header, "SOPClassUID") in _SCANS and not text(header, "Rows"):
+                raise ValueError("ends before its image is described")
             return _instance(path, header, file)
         except OSError:
             raise

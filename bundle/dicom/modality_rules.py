@@ -61,18 +61,23 @@ def _judged(
     series: Series, names: Names, contrast: Contrast, kinds: Sequence[SeriesKind], task: Task
 ) -> Judgement:
     own = {kind for kind in names.kinds if task.of_kind(kind)}
+    measurable = {kind.name for kind in kinds if kind.physics}
     reason = (
-        _wrong_scanner(series, task) or _other_name(names.kinds - own, kinds) or not_a_scan(series)
+        _wrong_scanner(series, task)
+        or _other_name(names.kinds - own - measurable, kinds)
+        or not_a_scan(series)
     )
     if reason:
         return Judgement(Certainty.OTHER, (), reason)
     physics = judge_physics(series.measured, kinds)
     if len(own) == 1 and physics.kind in own:
         return _of_kind(next(iter(own)), names, physics, contrast, task)
-    if not own and physics.kind is not None and not task.of_kind(physics.kind):
-        return Judgement(
-            Certainty.OTHER, (), f"it is {_title(physics.kind, kinds)} ({physics.shown})"
-        )
+    if physics.kind is not None and not task.of_kind(physics.kind):
+        if not own or physics.kind in names.kinds:  # a double echo is named after both
+            why = f"it is {_title(physics.kind, kinds)} ({physics.shown})"
+            return Judgement(Certainty.OTHER, (), why)
+    elif names.kinds and not own:
+        return Judgement(Certainty.OTHER, (), _other_name(names.kinds, kinds))
     return _unclear(own, names, physics, kinds, task)
 
 
