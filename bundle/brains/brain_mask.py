@@ -55,7 +55,7 @@ def load_brain_mask(
         for modality, volume in volumes.items():
             mask = turned_voxels(inside, stored.grid, volume.grid)
             if mask is not None:
-                return mask, modality, stored.warnings + warnings
+                return mask, modality, warnings  # of the grid the scan itself warns
         raise CaseError(
             "E_BRAIN_MASK",
             f"a brain mask must lie on the grid of {' or '.join(volumes)}; got"

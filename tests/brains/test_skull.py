@@ -77,6 +77,13 @@ def test_a_constant_background_hides_neither_a_head_nor_a_brain(has_skull, rng):
     assert find_skull({"a": scan_of(data, MM)}).has_skull is has_skull
 
 
+def test_a_brain_of_z_scores_is_no_head(rng):
+    brain = plain_brain(MM, rng)
+    inside = brain > 0
+    brain[inside] = (brain[inside] - brain[inside].mean()) / brain[inside].std()
+    assert not find_skull({"a": scan_of(brain, MM)}).has_skull
+
+
 @pytest.mark.parametrize("shape", [(2, 2, 2), (40, 48, 2), (1, 9, 9), (9, 8, 7)])
 @pytest.mark.parametrize("value", [0.0, 1.0, -5.0])
 def test_what_has_no_surface_is_no_head(shape, value):
