@@ -153,6 +153,8 @@ LATE = {
     "bundle/cli/evaluate_commands.py",
     "bundle/cli/monai_loading.py",
     "bundle/cli/pack_command.py",
+    "bundle/cli/pacs_commands.py",
+    "bundle/cli/prepare_command.py",
     "bundle/cli/segment_command.py",
     "bundle/cli/serve_command.py",
     "bundle/cli/study_command.py",

@@ -82,6 +82,7 @@ WRONG = {
     "slicer": [0],
     "dicom": ["seg"],
     "dicom_entropy": [1],
+    "on_grid_of": [1, ["t1c"]],
     "bids": ["yes"],
     "overwrite": ["always"],
     "maps_dir": [2021, ""],

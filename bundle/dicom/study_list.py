@@ -8,6 +8,9 @@ from bundle.dicom.case_names import case_name
 from bundle.dicom.instance import Instance
 from bundle.dicom.study_files import read_files
 
+STUDY = "study"
+"""Key of a listed case that is a DICOM study: its `StudyFolder`."""
+
 
 @dataclass(frozen=True)
 class StudyFolder:

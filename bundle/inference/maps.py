@@ -62,7 +62,7 @@ class SplitMapsd(Transform):
     Args:
         entropy_per_region: also keep one entropy map per region.
         task: its regions make up the labels.
-        keep_probabilities: also leave the regions' probabilities.
+        keep_probabilities_for: who needs the regions' probabilities; None drops them.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class SplitMapsd(Transform):
         entropy_per_region: bool = False,
         task: Task = DEFAULT_TASK,
         *,
-        keep_probabilities: bool = False,
+        keep_probabilities_for: str | None = None,
     ) -> None:
         self.entropy_per_region = entropy_per_region
         self.task = task
-        self.keep_probabilities = keep_probabilities
+        self.keep_probabilities = keep_probabilities_for is not None
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Split the maps of one case.

@@ -7,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bundle.errors import CaseError
+from bundle.plain_text import printable
 from bundle.registration.pyramid import Pyramid
 from bundle.registration.registration import Registration
+from bundle.volumes.geometry import same_grid
 from bundle.volumes.image_volume import Volume
 
 Register = Callable[[Volume, Pyramid], Registration]
@@ -30,6 +32,25 @@ class AlignedScan:
     move: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
     is_moved: bool = False
     quality: Mapping[str, float] = field(default_factory=dict)
+
+
+def check_positions(volumes: Mapping[str, Volume], case_id: str) -> None:
+    """Refuse scans on several grids of which nobody knows how they lie to each other.
+
+    Raises:
+        CaseError: E_REGISTRATION.
+    """
+    first = next(iter(volumes.values()))
+    if all(same_grid(first.grid, volume.grid) for volume in volumes.values()):
+        return
+    for name, volume in volumes.items():
+        if not volume.grid.is_anchored:
+            raise CaseError(
+                "E_REGISTRATION",
+                f"Case {case_id}, {name} ({printable(str(volume.path))}): a scan that is brought"
+                " onto others must say where its voxels lie; its header does not. Convert the"
+                " original series again.",
+            )
 
 
 def align(

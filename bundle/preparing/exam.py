@@ -8,7 +8,7 @@ from typing import Any
 from bundle.cases.case_volumes import read_case_volumes
 from bundle.cases.prepared_exam import DicomSource, PreparedExam, PreparedModality
 from bundle.files.hashes import sha256_of_files
-from bundle.preparing.alignment import AlignedScan, Register, align
+from bundle.preparing.alignment import AlignedScan, Register, align, check_positions
 from bundle.preparing.brain_cut import BrainCut, GetExtractor, brain_of_exam
 from bundle.preparing.options import PrepareOptions
 from bundle.preparing.prepared_case import write_prepared
@@ -17,6 +17,7 @@ from bundle.preparing.working_grid import lies_there, on_grid, within
 from bundle.registration.registration import register as register_scans
 from bundle.tasks.task import Task
 from bundle.volumes.common_grid import check_distinct
+from bundle.volumes.geometry import same_grid
 from bundle.volumes.image_volume import Volume
 
 
@@ -68,6 +69,7 @@ class ExamPreparer:
         """
         volumes = read_case_volumes(files, case_id, None, self.task)
         check_distinct(volumes, case_id=case_id)
+        check_positions(volumes, case_id)
         reference = choose_reference(
             volumes, self.options.reference, case_id=case_id, task=self.task
         )
@@ -90,9 +92,16 @@ class ExamPreparer:
         )
         if brain is not None:
             working = {name: within(volume, brain.mask) for name, volume in working.items()}
-        untouched = {name for name in scans if brain is None and lies_there(scans[name], grid)}
+        untouched = {
+            name
+            for name, scan in scans.items()
+            if brain is None and not scan.is_moved and same_grid(scan.volume.grid, grid)
+        }
         exam = self._record(files, scans, reference, brain, sources or {})
         said = tuple(f"{name} is left out: {reason}" for name, reason in left_out.items())
+        said += tuple(
+            f"{name}: {text}" for name in scans for text in _lost(volumes[name], name in untouched)
+        )
         exam = replace(exam, left_out=left_out, warnings=warnings + said + exam.warnings)
         in_order = {name: working[name] for name in scans}
         write_prepared(folder, case_id, exam, in_order, untouched)
@@ -125,6 +134,11 @@ class ExamPreparer:
             brain_by="" if brain is None else brain.by,
             warnings=() if brain is None else brain.warnings,
         )
+
+
+def _lost(volume: Volume, is_untouched: bool) -> tuple[str, ...]:
+    """Return what was said of a scan, if it cannot be said of the image that is written."""
+    return () if is_untouched else volume.warnings
 
 
 def _sha256(volume: Volume, source: DicomSource | None) -> str:

@@ -10,14 +10,12 @@ from bundle.cases.prepared_exam import PreparedExam
 from bundle.datasets.case_files import case_files
 from bundle.dicom.series_table import TABLE
 from bundle.dicom.study import read_study
+from bundle.dicom.study_list import STUDY
 from bundle.files.atomic_file import make_folder
 from bundle.files.staged_folder import temporary_folder
 from bundle.preparing.exam import ExamPreparer
 from bundle.preparing.options import PrepareOptions
 from bundle.tasks.task import Task
-
-STUDY = "study"
-"""Key of a listed case that is a DICOM study: a `StudyFolder`."""
 
 
 class Preparer:

@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from bundle.dicom.case_names import SALT, read_salt
-from bundle.dicom.study_list import list_studies
+from bundle.dicom.study_list import STUDY, list_studies
 from bundle.files.atomic_file import make_folder
-from bundle.preparing.preparer import STUDY
 
 
 def study_cases(source: Path, out: Path, case_id: str | None = None) -> tuple[dict[str, Any], ...]:

@@ -79,7 +79,7 @@ def move_of(transform: Transform) -> Move:
     back[:3, :3] = np.reshape(transform.GetMatrix(), (3, 3))
     centre = np.array(transform.GetCenter())
     back[:3, 3] = np.array(transform.GetTranslation()) + centre - back[:3, :3] @ centre
-    move: Move = np.linalg.inv(_FLIP @ back @ _FLIP)
+    move: Move = np.asarray(np.linalg.inv(_FLIP @ back @ _FLIP), np.float64)
     return move
 
 
