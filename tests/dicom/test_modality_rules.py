@@ -68,7 +68,15 @@ def test_t2_is_sure_where_name_and_numbers_agree(name):
 
 @pytest.mark.parametrize(
     "name",
-    ["t2_tirm_tra_dark-fluid", "AX T2 FLAIR", "FLAIR_longTR", "3D FLAIR", "T2W_FLAIR", "darkfluid"],
+    [
+        "t2_tirm_tra_dark-fluid",
+        "AX T2 FLAIR",
+        "FLAIR_longTR",
+        "3D FLAIR",
+        "T2W_FLAIR",
+        "darkfluid",
+        "t2_spc_da-fl_sag_p2_iso_1.0",
+    ],
 )
 def test_flair_is_sure_where_name_and_numbers_agree(name):
     assert said(series(name, FLAIR)) == ["t2f"]
@@ -177,6 +185,9 @@ def test_t1_is_measured_in_several_ways(name, measured):
         ("t2*_fl2d_hemo", Measured(te=20, tr=700, sequence=("GR",))),
         ("T2 star", T2),
         ("SWI", Measured(te=20, tr=28, sequence=("GR",))),
+        ("t2_swi3d_tra", Measured(te=20, tr=28, sequence=("GR",))),
+        ("t2_fl2d_tra_hemo", Measured(te=20, tr=620, sequence=("GR",))),
+        ("dADC_map", T2),
         ("ep2d_diff", Measured(te=90, tr=6000, sequence=("EP",))),
         ("brain", Measured(te=90, tr=6000, sequence=("EP",))),
         ("t1_vibe_dce", SPOILED),

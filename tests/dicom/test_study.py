@@ -212,3 +212,19 @@ def test_voxels_that_differ_from_the_files_are_seen(images, whole):
     assert differing_slice(data / 0.5, turn, chosen.stack) is not None
     assert differing_slice(data[:, ::-1], turn, chosen.stack) is not None
     assert differing_slice(data[:, :, ::-1], turn, chosen.stack) is not None
+
+
+def test_what_was_computed_later_was_not_measured_later(study):
+    """A native T1 that is reformatted after the injection has another SeriesTime."""
+
+    def reformat(image):
+        image.ImageType = ["DERIVED", "SECONDARY", "MPR"]
+        image.SeriesTime = "235959"
+        del image.AcquisitionTime
+
+    changed(study, "mprage_sag", reformat)
+    known = find_series(study, task=DEFAULT_TASK, case_id="case")
+    (native,) = (one for one in known.series if "mprage_sag" in one.title)
+    assert native.time == ""
+    assert "t1n" not in known.choice.chosen
+    assert known.choice.chosen["t1c"].series.first.number == 6
