@@ -46,8 +46,9 @@ def series(
         declared = chosen_task(task)
         from bundle.dicom.series_table import write_series_table
         from bundle.dicom.study import find_series
+        from bundle.dicom.study_list import UNNAMED
 
-        known = find_series(study, task=declared, case_id="STUDY", series_table=series_table)
+        known = find_series(study, task=declared, case_id=UNNAMED, series_table=series_table)
         Console().print(_table(known))
         for warning in known.choice.warnings:
             typer.echo(printable(warning))

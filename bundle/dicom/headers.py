@@ -175,7 +175,9 @@ def _time(header: Any) -> str:
     whole = text(header, "AcquisitionDateTime")
     if whole:
         return whole
-    hour = text(header, "AcquisitionTime") or text(header, "SeriesTime")
+    hour = text(header, "AcquisitionTime")
+    if not hour and texts(header, "ImageType")[:1] != ("DERIVED",):  # else that of computing
+        hour = text(header, "SeriesTime")
     day = next(filter(None, (text(header, f"{k}Date") for k in ("Acquisition", "Series"))), "")
     return f"{day or text(header, 'StudyDate')}{hour}" if hour else ""
 

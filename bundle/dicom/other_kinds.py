@@ -17,7 +17,7 @@ OTHER_KINDS = (
     SeriesKind(
         "diffusion",
         "diffusion or a map of it",
-        r"\b(dwi|dti|diff|diffusion|adc|e?adc|tracew?|tensor|colfa|fa|dki|noddi)\b|\bb ?\d{3,4}\b",
+        r"\b(s?dwi|dti|diff|diffusion|[de]?adc|tracew?|tensor|colfa|fa|dki|noddi)\b|\bb ?\d{3,4}\b",
     ),
     SeriesKind(
         "perfusion",
@@ -27,7 +27,7 @@ OTHER_KINDS = (
     SeriesKind(
         "susceptibility",
         "susceptibility-weighted",
-        r"\b(swi|swan|swip|qsm|hemo|ffe ?t2|venobold|mag images|pha images)\b|t2 ?(\*|star)",
+        r"\b(swi\w*|swan|qsm|hemo|ffe ?t2|venobold|mag images|pha images)\b|t2 ?(\*|star)",
         physics=(Timing(te=(12.5, 100), tr=(13, 1500), sequence=("GR",), no_sequence=("EP",)),),
     ),
     SeriesKind(

@@ -10,7 +10,6 @@ from bundle.dicom.headers import read_header
 from bundle.dicom.instance import Instance
 from bundle.errors import CaseError
 from bundle.files.dicom_file import looks_like_dicom, silent_pydicom
-from bundle.plain_text import printable
 
 _N_LOOKED_AT = 200
 _DIRECTORY = "1.2.840.10008.1.3.10"  # a DICOMDIR lists files and is no object of a study
@@ -58,13 +57,13 @@ def read_files(paths: Path | tuple[Path, ...], *, case_id: str) -> StudyFiles:
                 damaged.append((path, str(error)))
                 continue
             except OSError as error:
-                raise _unreadable(case_id, path, error) from None
+                raise _unreadable(case_id, error) from None
             if read is None:
                 n_others += 1
             elif read.sop_class != _DIRECTORY:
                 instances.append(read)
     if not instances:
-        raise _empty(case_id, paths, len(damaged), n_others)
+        raise _empty(case_id, len(damaged), n_others)
     return StudyFiles(tuple(instances), tuple(damaged), n_others)
 
 
@@ -78,20 +77,18 @@ def _files(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def _unreadable(case_id: str, path: Path, error: OSError) -> CaseError:
+def _unreadable(case_id: str, error: OSError) -> CaseError:
     return CaseError(
         "E_UNREADABLE",
-        f"Case {case_id}: {printable(path.name)} must be readable; got an error: {error.strerror}."
-        " Check its permissions.",
+        f"Case {case_id}: all files of a study must be readable; got an error: {error.strerror}."
+        " Check their permissions.",
     )
 
 
-def _empty(
-    case_id: str, paths: Path | tuple[Path, ...], n_damaged: int, n_others: int
-) -> CaseError:
-    where = printable(str(paths)) if isinstance(paths, Path) else "its folder"
+def _empty(case_id: str, n_damaged: int, n_others: int) -> CaseError:
+    """Make the error for a folder without DICOM; its name may be the patient's."""
     return CaseError(
         "E_STUDY",
-        f"Case {case_id}: {where} must hold DICOM files; got {n_others} files that are none and"
-        f" {n_damaged} that are damaged. Give the folder of a study, or export it again.",
+        f"Case {case_id}: a study's folder must hold DICOM files; got {n_others} files that are"
+        f" none and {n_damaged} that are damaged. Give the folder of a study, or export it again.",
     )

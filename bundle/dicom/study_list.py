@@ -11,6 +11,9 @@ from bundle.dicom.study_files import read_files
 STUDY = "study"
 """Key of a listed case that is a DICOM study: its `StudyFolder`."""
 
+UNNAMED = "STUDY"
+"""Stands in messages for a case that has no name yet; that of its folder may be the patient's."""
+
 
 @dataclass(frozen=True)
 class StudyFolder:
@@ -41,7 +44,7 @@ def list_studies(folder: Path, *, salt: str) -> tuple[StudyFolder, ...]:
         SetupError: E_EXTRA, pydicom is not installed.
         CaseError: E_STUDY, there is no DICOM object; E_UNREADABLE.
     """
-    found = read_files(folder, case_id=folder_case(folder))
+    found = read_files(folder, case_id=UNNAMED)
     groups: dict[tuple[str, str], list[Instance]] = defaultdict(list)
     owner: dict[str, tuple[str, str]] = {}
     for instance in found.instances:
@@ -51,8 +54,3 @@ def list_studies(folder: Path, *, salt: str) -> tuple[StudyFolder, ...]:
         StudyFolder(case_name(*key, salt), folder, tuple(one.path for one in group))
         for key, group in groups.items()
     )
-
-
-def folder_case(folder: Path) -> str:  # noqa: ARG001  its name may be the patient's
-    """Name a folder in messages before its cases are known."""
-    return "of the folder"

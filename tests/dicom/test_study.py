@@ -2,15 +2,21 @@
 
 import json
 import os
+import sys
 
+import dcm2niix
 import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
 
 from bundle.cases.prepared_exam import DicomSource
-from bundle.dicom.study import read_study
+from bundle.dicom import conversion
+from bundle.dicom.converted_voxels import differing_slice
+from bundle.dicom.study import find_series, read_study
+from bundle.errors import CaseError, SetupError
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volumes.geometry import grid_from_affine, orientation_to
 from bundle.volumes.image_volume import read_volume
 from tests.dicom.studies import PERSONAL, changed, copied, files_of
 
@@ -153,3 +159,72 @@ def test_files_of_a_name_that_is_the_patients_are_not_told(study, tmp_path, capf
     assert "drawnperson" not in "".join(read.warnings + read.others).lower()
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""
+
+
+def test_a_converter_that_is_not_installed_is_named_with_its_extra(whole, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "dcm2niix", None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SetupError, match=r'"simmlm\[dicom\]"') as caught:
+        read_study(whole, tmp_path / "work", task=DEFAULT_TASK, case_id="case")
+    assert caught.value.code == "E_EXTRA"
+
+
+def a_converter(folder, body):
+    """Put a program of the converter's name into a folder; the real one's path is $REAL."""
+    program = folder / "dcm2niix"
+    program.write_text(f"#!/bin/sh\nREAL={dcm2niix.bin}\n{body}\n")
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("exit 1", "exit status 1 of dcm2niix"),
+        ("exec sleep 30", "no end after 0.5 s"),
+        ('for a in "$@"; do in=$a; done; rm "$in/000000.dcm"; exec $REAL "$@"', "a grid of"),
+    ],
+)
+def test_a_converter_that_fails_never_ends_or_loses_slices_is_not_believed(
+    study, tmp_path, monkeypatch, body, words
+):
+    """The third one converts what is left after the first file is taken away."""
+    monkeypatch.setattr(dcm2niix, "bin", a_converter(tmp_path, body))
+    if "sleep" in body:
+        monkeypatch.setattr(conversion, "TIMEOUT_S", 0.5)
+    with pytest.raises(CaseError, match=words) as caught:
+        read_study(study, tmp_path / "work", task=DEFAULT_TASK, case_id="case")
+    assert caught.value.code == "E_CONVERSION"
+    assert not list((tmp_path / "work").rglob("*.nii.gz"))
+
+
+def test_voxels_that_differ_from_the_files_are_seen(images, whole):
+    """As if the converter had forgotten a slope, or turned the rows over."""
+    known = find_series(whole, task=DEFAULT_TASK, case_id="case")
+    chosen = known.choice.chosen["t2w"]
+    image = nib.load(images.files["t2w"])
+    turn = orientation_to(
+        grid_from_affine(image.shape, image.affine),
+        grid_from_affine(chosen.stack.shape, chosen.stack.affine),
+    )
+    data = np.asanyarray(image.dataobj)
+    assert differing_slice(data, turn, chosen.stack) is None
+    assert differing_slice(data / 0.5, turn, chosen.stack) is not None
+    assert differing_slice(data[:, ::-1], turn, chosen.stack) is not None
+    assert differing_slice(data[:, :, ::-1], turn, chosen.stack) is not None
+
+
+def test_what_was_computed_later_was_not_measured_later(study):
+    """A native T1 that is reformatted after the injection has another SeriesTime."""
+
+    def reformat(image):
+        image.ImageType = ["DERIVED", "SECONDARY", "MPR"]
+        image.SeriesTime = "235959"
+        del image.AcquisitionTime
+
+    changed(study, "mprage_sag", reformat)
+    known = find_series(study, task=DEFAULT_TASK, case_id="case")
+    (native,) = (one for one in known.series if "mprage_sag" in one.title)
+    assert native.time == ""
+    assert "t1n" not in known.choice.chosen
+    assert known.choice.chosen["t1c"].series.first.number == 6

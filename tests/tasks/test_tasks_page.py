@@ -9,18 +9,20 @@ import yaml
 
 import bundle
 from bundle.phantoms.ageing import Ageing
+from bundle.phantoms.dicom_plan import DrawnSeries, HeadLayer, StudyPlan
 from bundle.phantoms.masses import Masses
 from bundle.phantoms.ovoids import PLACES, Ovoids
 from bundle.phantoms.plan import Naming, PhantomPlan
 from bundle.tasks.numberings import Collection, Numbering
 from bundle.tasks.parts import Label, Modality, Region
+from bundle.tasks.series_rules import SeriesKind, Timing
 from bundle.tasks.task import Task
 from bundle.tasks.task_file import FOLDER, load_task, task_names
 
 PAGE = (Path(bundle.__file__).parents[1] / "docs" / "tasks.md").read_text(encoding="utf-8")
 EXAMPLES = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", PAGE, re.S)]
-CLASSES = (Task, Modality, Label, Region, Numbering, Collection)
-PHANTOM_CLASSES = (PhantomPlan, Naming, Ovoids, Masses, Ageing)
+CLASSES = (Task, Modality, Label, Region, Numbering, Collection, SeriesKind, Timing)
+PHANTOM_CLASSES = (PhantomPlan, Naming, Ovoids, Masses, Ageing, StudyPlan, HeadLayer, DrawnSeries)
 
 
 @pytest.mark.parametrize("kind", CLASSES + PHANTOM_CLASSES, ids=lambda kind: kind.__name__)
