@@ -70,7 +70,9 @@ def _config(folder: Path) -> dict:
 
 
 def _run(command: list[str]) -> list:
-    parts = [part.format(**PLACES) if "{" in part else part for part in command]
+    parts = command
+    for name, place in PLACES.items():
+        parts = [part.replace(f"{{{name}}}", place) for part in parts]
     done = subprocess.run(parts, capture_output=True, text=True, check=False)
     return [done.returncode, done.stdout + done.stderr]
 
