@@ -1,7 +1,7 @@
 """Chooses one series per modality of a study, or says why that cannot be done for sure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bundle.dicom.modality_rules import Certainty, Judgement
 from bundle.dicom.series import Series
@@ -57,33 +57,52 @@ def choose(
     Raises:
         CaseError: E_SERIES_BROKEN, all series of a modality are broken.
     """
-    chosen: dict[str, Chosen] = {}
-    unclear: dict[str, str] = {}
-    why: dict[str, str] = {}
-    warnings: list[str] = []
+    found = _Found()
     for modality in task.modality_names:
         sure = [one for one in series if _is_sure(judgements[one.uid], modality)]
-        if not sure:
-            continue
-        sound, broken = _sound(sure, case_id)
-        warnings += [f"{text} Another series of {modality} was used." for text in broken.values()]
-        why |= broken
-        ranked = sorted(sound, key=lambda pair: _rank(*pair))
-        best = [pair for pair in ranked if _rank(*pair) == _rank(*ranked[0])]
-        if len(best) > 1:
-            reason = f"it is one of {len(best)} equal series of {modality}"
-            unclear |= {one.uid: reason for one, _ in best}
-            continue
-        chosen[modality] = _chosen(ranked, judgements[ranked[0][0].uid])
-        why |= {one.uid: _not_preferred(one, ranked, modality) for one, _ in ranked[1:]}
-    unclear |= _undecided(series, judgements, chosen)
-    used = {one.series.uid for one in chosen.values()}
+        if sure:
+            _choose_one(sure, modality, judgements, found, case_id)
+    found.unclear |= _undecided(series, judgements, found.chosen)
+    used = {one.series.uid for one in found.chosen.values()} | set(found.unclear)
     others = tuple(
-        why.get(one.uid) or not_used(one, judgements[one.uid].why)
+        found.why.get(one.uid) or not_used(one, judgements[one.uid].why)
         for one in series
-        if one.uid not in used and one.uid not in unclear
+        if one.uid not in used
     )
-    return Choice(chosen, others, unclear, (*warnings, *_untagged(chosen, task)))
+    warnings = (*found.warnings, *_untagged(found.chosen, task))
+    return Choice(found.chosen, others, found.unclear, warnings)
+
+
+@dataclass
+class _Found:
+    """A choice while it is made; ``why`` says of series by uid why they are not used."""
+
+    chosen: dict[str, Chosen] = field(default_factory=dict)
+    unclear: dict[str, str] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+
+
+def _choose_one(
+    sure: Sequence[Series],
+    modality: str,
+    judgements: Mapping[str, Judgement],
+    found: _Found,
+    case_id: str,
+) -> None:
+    """Choose among series that all are one modality for sure."""
+    sound, broken = _sound(sure, case_id)
+    texts = broken.values()
+    found.warnings += [f"{text} Another series of {modality} was used." for text in texts]
+    found.why |= broken
+    ranked = sorted(sound, key=lambda pair: _rank(*pair))
+    best = [one for one, stack in ranked if _rank(one, stack) == _rank(*ranked[0])]
+    if len(best) > 1:
+        reason = f"it is one of {len(best)} equal series of {modality}"
+        found.unclear |= {one.uid: reason for one in best}
+        return
+    found.chosen[modality] = _chosen(ranked, judgements[best[0].uid])
+    found.why |= {one.uid: _not_preferred(one, ranked, modality) for one, _ in ranked[1:]}
 
 
 def _is_sure(judgement: Judgement, modality: str) -> bool:

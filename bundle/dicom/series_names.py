@@ -12,6 +12,11 @@ from bundle.tasks.task import Task
 
 _SEPARATORS = re.compile(r"[^a-z0-9+*]+")
 _JOINED_PLUS = re.compile(r"(?<=\w)\+(?=[a-z])")
+_TREATMENT = re.compile(
+    r"\b(pre|post) ?(op|ops|operati\w*|surg\w*|resection|rt|rx|radi\w*|chemo\w*|therap\w*"
+    r"|treatment|biopsy|trauma|stroke)\b"
+)
+"""Before and after something else than contrast agent."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ def judge_names(series: Series, kinds: Iterable[SeriesKind], task: Task) -> Name
     found = frozenset(kind.name for kind in kinds for text in plain if _speaks_of(kind, text))
     contrast = native = False
     for text in plain:
-        words = words_of(_JOINED_PLUS.sub(" +", text), task)
+        words = words_of(_JOINED_PLUS.sub(" +", _TREATMENT.sub(" ", text)), task)
         contrast, native = has_contrast(words), has_native(words)
         if contrast or native:
             break

@@ -134,6 +134,14 @@ def test_t1_of_a_study_without_a_word_on_contrast_agent_is_either(name):
     assert said(series(name, SPOILED)) == [T1S]
 
 
+@pytest.mark.parametrize(
+    "name", ["t1_mprage pre-op", "T1 PRE OP", "t1 post op", "T1 post surgery", "t1_post_RT"]
+)
+def test_before_and_after_an_operation_says_nothing_of_contrast_agent(name):
+    assert said(series(name, MPRAGE)) == [T1S]
+    assert said(series(f"{name} +gd", MPRAGE)) == ["t1c"]
+
+
 def test_after_the_first_enhanced_series_every_series_is_enhanced():
     assert said(series("T1 +gd", SPIN_ECHO, 1), series("mprage", MPRAGE, 2)) == ["t1c", "t1c"]
     assert said(series("T1 +gd", SPIN_ECHO, 1), series("mprage pre", MPRAGE, 2)) == ["t1c", T1S]
