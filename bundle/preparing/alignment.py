@@ -13,6 +13,9 @@ from bundle.registration.registration import Registration
 from bundle.volumes.geometry import same_grid
 from bundle.volumes.image_volume import Volume
 
+FAR_MM = 20.0
+"""Farther apart than a head that moves between two scans of one session."""
+
 Register = Callable[[Volume, Pyramid], Registration]
 """Takes a scan and its reference."""
 
@@ -32,6 +35,16 @@ class AlignedScan:
     move: NDArray[np.float64] = field(default_factory=lambda: np.eye(4))
     is_moved: bool = False
     quality: Mapping[str, float] = field(default_factory=dict)
+
+
+def move_warnings(scan: AlignedScan, reference: str) -> tuple[str, ...]:
+    """Warn of a scan that lay farther from its reference than a head moves between two scans."""
+    moved_mm = scan.quality.get("moved_mm", 0.0)
+    if moved_mm <= FAR_MM:
+        return ()
+    return (
+        f"it was moved by {moved_mm:.0f} mm to fit {reference}: look whether both are of one head",
+    )
 
 
 def check_positions(volumes: Mapping[str, Volume], case_id: str) -> None:

@@ -8,7 +8,13 @@ from typing import Any
 from bundle.cases.case_volumes import read_case_volumes
 from bundle.cases.prepared_exam import DicomSource, PreparedExam, PreparedModality
 from bundle.files.hashes import sha256_of_files
-from bundle.preparing.alignment import AlignedScan, Register, align, check_positions
+from bundle.preparing.alignment import (
+    AlignedScan,
+    Register,
+    align,
+    check_positions,
+    move_warnings,
+)
 from bundle.preparing.brain_cut import BrainCut, GetExtractor, brain_of_exam
 from bundle.preparing.options import PrepareOptions
 from bundle.preparing.prepared_case import write_prepared
@@ -99,9 +105,9 @@ class ExamPreparer:
         }
         exam = self._record(files, scans, reference, brain, sources or {})
         said = tuple(f"{name} is left out: {reason}" for name, reason in left_out.items())
-        said += tuple(
-            f"{name}: {text}" for name in scans for text in _lost(volumes[name], name in untouched)
-        )
+        for name, scan in scans.items():
+            lost = _lost(volumes[name], name in untouched)
+            said += tuple(f"{name}: {text}" for text in (*lost, *move_warnings(scan, reference)))
         exam = replace(exam, left_out=left_out, warnings=warnings + said + exam.warnings)
         in_order = {name: working[name] for name in scans}
         write_prepared(folder, case_id, exam, in_order, untouched)

@@ -106,7 +106,7 @@ def _method(level: Level) -> Any:
     method.SetMetricUseFixedImageGradientFilter(False)
     method.SetMetricUseMovingImageGradientFilter(False)
     method.SetInterpolator(sitk.sitkLinear)
-    # Descent along the gradient ends in the valleys between turning and shifting, up to 10 mm away.
+    # Descent along the gradient ends in the valleys between turning and shifting, up to 15 mm away.
     method.SetOptimizerAsPowell(
         numberOfIterations=_ITERATIONS,
         stepLength=level.step_mm,

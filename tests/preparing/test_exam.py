@@ -96,6 +96,12 @@ def test_a_scan_lies_where_its_registration_says(files, tmp_path):
     assert np.array_equal(scans["t2f"].grid.affine, np.linalg.inv(SHIFT) @ AFFINE)
 
 
+def test_a_scan_that_was_far_away_is_warned_of(files, tmp_path):
+    far = Registration(SHIFT, {"moved_mm": 38.2})
+    exam = prepared(files, tmp_path / "case", lambda *_: far)
+    assert exam.warnings[0].startswith("t1n: it was moved by 38 mm to fit t1c")
+
+
 @pytest.mark.parametrize("tilt", [0, 20])
 def test_a_coarse_oblique_scan_comes_onto_the_grid_of_the_reference(files, tmp_path, tilt):
     """A field that is linear in space is itself after linear interpolation."""
