@@ -15,7 +15,7 @@ from bundle.dicom.converted_voxels import differing_slice
 from bundle.dicom.stack import Slice
 from bundle.errors import CaseError, SetupError
 from bundle.files.atomic_file import cause_of, make_folder
-from bundle.files.staged_folder import temporary_folder
+from bundle.files.staged_folder import move_file, temporary_folder
 from bundle.volumes.geometry import grid_from_affine, orientation_to
 
 TIMEOUT_S = 600
@@ -42,7 +42,7 @@ def convert(chosen: Chosen, target: Path, *, case_id: str) -> tuple[Slice, ...]:
         _gather(chosen.series.paths, make_folder(stage / "in"))
         made = _run(stage, chosen, case_id)
         slices = _checked(made, chosen, case_id)
-        made.replace(target)
+        move_file(made, target)
     return slices
 
 

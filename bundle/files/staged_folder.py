@@ -73,6 +73,29 @@ def move_into(folder: Path, source: Path, names: Iterable[str]) -> None:
     sync_folder(folder)
 
 
+def move_file(source: Path, target: Path) -> None:
+    """Give a finished file its name, on the same disk; then it lasts.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    source.replace(target)
+    sync_folder(target.parent)
+
+
+def linked_or_copied(source: Path, target: Path) -> None:
+    """Let a file have a second name, or a copy, where the disk has no links.
+
+    Raises:
+        OSError: neither can be made.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+        sync_folder(target.parent)
+
+
 def settle(stage: Path, target: Path) -> None:
     """Give a filled `temporary_folder` its name, once all of it lasts.
 

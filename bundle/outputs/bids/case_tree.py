@@ -1,16 +1,13 @@
 """The files of one case in a BIDS data set: there as a whole beside its result, or not at all."""
 
 import contextlib
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from bundle.errors import CaseError
-from bundle.files.atomic_file import sync_folder
 from bundle.files.json_file import parse_json
-from bundle.files.staged_folder import settle, temporary_folder
+from bundle.files.staged_folder import linked_or_copied, settle, temporary_folder
 from bundle.outputs.bids.names import BidsName
 from bundle.outputs.bids.sidecars import (
     CASE_ID,
@@ -95,7 +92,7 @@ class CaseTree:
             kind = path.name.removeprefix(f"{case_id}_").removesuffix(_MAP)
             ending = bids_ending(kind)
             if ending is not None:
-                _link(path, ready / f"{stem}_{ending}{_MAP}")
+                linked_or_copied(path, ready / f"{stem}_{ending}{_MAP}")
             if ending is not None and kind != SEGMENTATION:
                 (ready / f"{stem}_{ending}.json").write_bytes(map_sidecar(kind))
         facts: Any = parse_json((stage / f"{case_id}.json").read_bytes())
@@ -175,11 +172,3 @@ def _made(folder: Path) -> Iterator[None]:
 
 def _entries(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def _link(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a disk without links
-        shutil.copyfile(source, target)
-        sync_folder(target.parent)

@@ -1,6 +1,5 @@
 """The DICOM series that a result is written on: its headers, and where its voxels lie."""
 
-import hashlib
 import io
 import warnings
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError
 
 from bundle.cases.case_record import CaseRecord
+from bundle.files.hashes import sha256_of
 from bundle.outputs.dicom.reference import Reference
 from bundle.volumes.geometry import Affine, Grid, grid_from_affine
 
@@ -66,14 +66,10 @@ def read_series(record: CaseRecord) -> SourceSeries:
             or no evenly spaced stack of images.
     """
     reference = Reference.of_case(record)
-    digest, images = hashlib.sha256(), []
-    for file in reference.files:
-        content = _content(file, reference)
-        digest.update(content)
-        images.append(_header(content, reference))
-    if digest.hexdigest() != reference.sha256:
+    contents = [_content(file, reference) for file in reference.files]
+    if sha256_of(*contents) != reference.sha256:
         raise reference.error("got others: they changed meanwhile. Prepare the study again")
-    stack = _sorted(images, reference)
+    stack = _sorted([_header(content, reference) for content in contents], reference)
     return SourceSeries(stack, _grid(stack), reference.moved_by, reference.sha256)
 
 
