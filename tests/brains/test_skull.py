@@ -15,6 +15,8 @@ from tests.brains.drawn_heads import (
     with_noise,
 )
 
+pytestmark = pytest.mark.slow
+
 MM = 2.5
 VIEWS = [name for name, _ in partial_views(plain_brain(MM, np.random.default_rng(0)), MM)]
 RAW = "raw/ms_patient01_study1"

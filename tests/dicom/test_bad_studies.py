@@ -13,6 +13,8 @@ from bundle.tasks.default import DEFAULT_TASK
 from tests.dicom.enhanced_object import merge
 from tests.dicom.studies import PERSONAL, changed, files_of, with_tags
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def read(study, tmp_path):

@@ -26,6 +26,8 @@ from bundle.serving.task_metadata import metadata_for
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.weights.checkpoints import export_weights, file_sha256
 
+pytestmark = pytest.mark.slow
+
 ROOT = bundle_root()
 TEXT = (".md", ".py", ".yaml", ".json", ".conf", ".txt", ".sh", ".sha256")
 LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -29,6 +29,8 @@ from bundle.training.resumption import TrainingState
 from bundle.training.stages import train
 from tests.conftest import TINY_EXPERT
 
+pytestmark = pytest.mark.slow
+
 MODALITIES = DEFAULT_TASK.modality_names
 
 WEIGHTS = ("experts.pt", "mixture.pt", "model.pt")
