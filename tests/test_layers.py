@@ -159,6 +159,7 @@ LATE = {
     "bundle/cli/serve_command.py",
     "bundle/cli/study_command.py",
     "bundle/cli/train_command.py",
+    "bundle/cohorts/cohort_preparation.py",
     "bundle/component_settings.py",
     "bundle/configuration.py",
     "bundle/outputs/dicom/dicom_files.py",

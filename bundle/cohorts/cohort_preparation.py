@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bundle.cases.prepared_exam import PreparedExam
 from bundle.cohorts.case_outcome import CaseOutcome, preparation_columns
@@ -11,8 +11,10 @@ from bundle.cohorts.runner import CaseRunner
 from bundle.cohorts.workers import RunCase
 from bundle.files.atomic_file import check_writable
 from bundle.preparing.options import PrepareOptions
-from bundle.preparing.preparer import Preparer
 from bundle.tasks.task import Task
+
+if TYPE_CHECKING:
+    from bundle.preparing.preparer import Preparer
 
 FOLDER = "prepared"
 """Of a case, beside its results: the images that were segmented."""
@@ -66,7 +68,7 @@ class PreparationOnly:
 
     def __call__(self) -> RunCase:
         """Make it."""
-        preparer = Preparer(self.options, self.task)
+        preparer = _preparer(self.options, self.task)
 
         def run(case: Mapping[str, Any]) -> dict[str, Any]:
             exam = preparer.prepare(case, self.out / str(case["case_id"]))
@@ -93,7 +95,7 @@ class PreparedFirst:
 
     def __call__(self) -> RunCase:
         """Make it."""
-        run_prepared, preparer = self.make_run(), Preparer(self.options, self.task)
+        run_prepared, preparer = self.make_run(), _preparer(self.options, self.task)
 
         def run(case: Mapping[str, Any]) -> dict[str, Any]:
             case_id = str(case["case_id"])
@@ -103,6 +105,13 @@ class PreparedFirst:
             return run_prepared({"case_id": case_id, "image": image})
 
         return run
+
+
+def _preparer(options: PrepareOptions, task: Task) -> "Preparer":
+    # Loads SimpleITK, which takes a while, and which cases that are prepared do without.
+    from bundle.preparing.preparer import Preparer
+
+    return Preparer(options, task)
 
 
 def preparation_facts(exam: PreparedExam) -> dict[str, Any]:
