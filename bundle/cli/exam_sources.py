@@ -21,6 +21,7 @@ def exam_cases(
     case_id: str | None,
     pattern: list[str] | None,
     task: Task,
+    keep_names: bool = False,
 ) -> tuple[dict[str, Any], ...]:
     """List the cases.
 
@@ -31,6 +32,7 @@ def exam_cases(
         case_id: of named files, or of a single study.
         pattern: values of ``--pattern``.
         task: whose modalities cases have.
+        keep_names: name DICOM studies after their patients.
 
     Raises:
         UsageError: there is no source, or two; an option does not go with it.
@@ -49,7 +51,8 @@ def exam_cases(
         name = case_id or case_name(*files.values(), task=task)
         return ({"case_id": check_case_id(name), "image": files},)
     if source.is_dir() and is_study(source):
-        return study_cases(source, out, None if case_id is None else check_case_id(case_id))
+        checked = None if case_id is None else check_case_id(case_id)
+        return study_cases(source, out, checked, keep_names=keep_names)
     if case_id is not None:
         raise UsageError(
             "E_USAGE",

@@ -22,6 +22,7 @@ from bundle.cli.options import (
 from bundle.cli.prepare_options import (
     BrainMaskOption,
     BrainWeightsOption,
+    KeepNamesOption,
     LeaveOutOption,
     ReferenceOption,
 )
@@ -50,6 +51,7 @@ def prepare(
     brain_mask: BrainMaskOption = None,
     brain_weights: BrainWeightsOption = None,
     series_table: SeriesOption = None,
+    keep_names: KeepNamesOption = False,
 ) -> None:
     """Prepare exams for segmentation: DICOM studies, or images on any grids, with or without skull.
 
@@ -60,7 +62,15 @@ def prepare(
         declared = chosen_task(task)
         root = given_source(source, data) if source or data else None
         files = named_files(images, image, declared)
-        cases = exam_cases(root, files, out, case_id=case_id, pattern=pattern, task=declared)
+        cases = exam_cases(
+            root,
+            files,
+            out,
+            case_id=case_id,
+            pattern=pattern,
+            task=declared,
+            keep_names=keep_names,
+        )
         load_monai()  # takes seconds, for which neither help nor a wrong option should wait
         from bundle.cohorts.cohort_preparation import prepare_cases
         from bundle.preparing.options import PrepareOptions

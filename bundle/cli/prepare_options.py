@@ -21,6 +21,13 @@ LeaveOutOption = Annotated[
         help="Go on without a modality that cannot be registered; else its case fails.",
     ),
 ]
+KeepNamesOption = Annotated[
+    bool,
+    typer.Option(
+        "--keep-names",
+        help="Name cases of DICOM studies after their patients' IDs; else by salted hashes.",
+    ),
+]
 BrainMaskOption = Annotated[
     Path | None,
     typer.Option(

@@ -27,6 +27,7 @@ from bundle.cli.options import (
 from bundle.cli.prepare_options import (
     BrainMaskOption,
     BrainWeightsOption,
+    KeepNamesOption,
     LeaveOutOption,
     ReferenceOption,
 )
@@ -76,6 +77,7 @@ def segment(
     brain_mask: BrainMaskOption = None,
     brain_weights: BrainWeightsOption = None,
     series_table: SeriesOption = None,
+    keep_names: KeepNamesOption = False,
     on: Annotated[
         str | None,
         typer.Option(
@@ -129,7 +131,15 @@ def segment(
         check_numbering("--labels", labels, declared)
         root = given_source(source, data) if source or data else None
         files = named_files(images, image, declared)
-        cases = exam_cases(root, files, out, case_id=case_id, pattern=pattern, task=declared)
+        cases = exam_cases(
+            root,
+            files,
+            out,
+            case_id=case_id,
+            pattern=pattern,
+            task=declared,
+            keep_names=keep_names,
+        )
         cases = cases if modalities is None else _declared(cases, modalities)
         load_monai()  # takes seconds, for which neither help nor a wrong option should wait
         from bundle.cohorts.cohort_segmentation import segment_cases

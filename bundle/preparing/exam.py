@@ -22,6 +22,7 @@ from bundle.preparing.reference import choose_reference
 from bundle.preparing.working_grid import lies_there, on_grid, within
 from bundle.registration.registration import register as register_scans
 from bundle.tasks.task import Task
+from bundle.volumes.background import is_of_background
 from bundle.volumes.common_grid import check_distinct
 from bundle.volumes.geometry import same_grid
 from bundle.volumes.image_volume import Volume
@@ -106,7 +107,7 @@ class ExamPreparer:
         exam = self._record(files, scans, reference, brain, sources or {})
         said = tuple(f"{name} is left out: {reason}" for name, reason in left_out.items())
         for name, scan in scans.items():
-            lost = _lost(volumes[name], name in untouched)
+            lost = () if name in untouched else _lost(volumes[name], brain)
             said += tuple(f"{name}: {text}" for text in (*lost, *move_warnings(scan, reference)))
         exam = replace(exam, left_out=left_out, warnings=warnings + said + exam.warnings)
         in_order = {name: working[name] for name in scans}
@@ -142,9 +143,12 @@ class ExamPreparer:
         )
 
 
-def _lost(volume: Volume, is_untouched: bool) -> tuple[str, ...]:
-    """Return what was said of a scan, if it cannot be said of the image that is written."""
-    return () if is_untouched else volume.warnings
+def _lost(volume: Volume, brain: BrainCut | None) -> tuple[str, ...]:
+    """Return what was said of a scan and cannot be seen in the image that is written.
+
+    What lay around a brain that was cut out does not matter any more.
+    """
+    return tuple(text for text in volume.warnings if brain is None or not is_of_background(text))
 
 
 def _sha256(volume: Volume, source: DicomSource | None) -> str:

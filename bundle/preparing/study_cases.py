@@ -4,17 +4,22 @@ from pathlib import Path
 from typing import Any
 
 from bundle.dicom.case_names import SALT, read_salt
-from bundle.dicom.study_list import STUDY, list_studies
+from bundle.dicom.own_names import own_name
+from bundle.dicom.study_list import STUDY, StudyFolder, list_studies
 from bundle.files.atomic_file import make_folder
+from bundle.names.case_ids import checked_items
 
 
-def study_cases(source: Path, out: Path, case_id: str | None = None) -> tuple[dict[str, Any], ...]:
+def study_cases(
+    source: Path, out: Path, case_id: str | None = None, *, keep_names: bool = False
+) -> tuple[dict[str, Any], ...]:
     """List the studies of a folder, as `Preparer.prepare` takes them.
 
     Args:
         source: a folder for which `study_files.is_study` is true.
         out: keeps the salt of the cases' names, unless it is ``case_id`` that names the only one.
         case_id: instead of a name that is derived from the patient's identity.
+        keep_names: name cases after their patients, where their files do.
 
     Raises:
         CaseError: there is no study.
@@ -25,6 +30,13 @@ def study_cases(source: Path, out: Path, case_id: str | None = None) -> tuple[di
     if case_id is not None and len(studies) > 1:
         salt = read_salt(make_folder(out) / SALT)
         studies, case_id = list_studies(source, salt=salt), None
-    return tuple(
-        {"case_id": case_id or study.case_id, "image": source, STUDY: study} for study in studies
+    return checked_items(
+        [
+            {"case_id": case_id or _name(study, keep_names), "image": source, STUDY: study}
+            for study in studies
+        ]
     )
+
+
+def _name(study: StudyFolder, keep_names: bool) -> str:
+    return (own_name(study.files[0]) if keep_names else "") or study.case_id

