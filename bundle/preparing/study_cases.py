@@ -6,6 +6,7 @@ from typing import Any
 from bundle.dicom.case_names import SALT, read_salt
 from bundle.dicom.own_names import own_name
 from bundle.dicom.study_list import STUDY, StudyFolder, list_studies
+from bundle.errors import UsageError
 from bundle.files.atomic_file import make_folder
 from bundle.names.case_ids import checked_items
 
@@ -23,13 +24,17 @@ def study_cases(
 
     Raises:
         CaseError: there is no study.
+        UsageError: ``case_id`` is given, and there are several.
         SetupError: E_EXTRA.
     """
     salt = read_salt(make_folder(out) / SALT) if case_id is None else ""
     studies = list_studies(source, salt=salt)
     if case_id is not None and len(studies) > 1:
-        salt = read_salt(make_folder(out) / SALT)
-        studies, case_id = list_studies(source, salt=salt), None
+        raise UsageError(
+            "E_USAGE",
+            f"--case-id must go with one study; got {len(studies)} in the folder. Leave it out, or"
+            " give the folder of one.",
+        )
     return checked_items(
         [
             {"case_id": case_id or _name(study, keep_names), "image": source, STUDY: study}

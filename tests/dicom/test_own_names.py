@@ -2,6 +2,7 @@ import pydicom
 import pytest
 
 from bundle.dicom.own_names import own_name
+from bundle.errors import UsageError
 from bundle.preparing.study_cases import study_cases
 from tests.pacs.dicom_samples import instance, save_study
 
@@ -41,3 +42,10 @@ def test_two_studies_of_one_name_are_no_case_of_each_other(tmp_path):
     assert len(cases) == 2
     assert any("problem" in case for case in cases)
     assert pydicom.dcmread(cases[0]["study"].files[0]).StudyInstanceUID
+
+
+def test_one_name_cannot_be_that_of_two_studies(tmp_path):
+    save_study(tmp_path / "in" / "a")
+    save_study(tmp_path / "in" / "b", "1.2.3")
+    with pytest.raises(UsageError, match="must go with one study; got 2"):
+        study_cases(tmp_path / "in", tmp_path / "out", "mine")
