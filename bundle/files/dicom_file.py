@@ -4,11 +4,13 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from bundle.errors import SetupError
+from bundle.files.extras import import_extra
+
+EXTRA = "dicom"
+"""What DICOM needs."""
 
 _MAGIC, _MAGIC_AT = b"DICM", 128
 _FIRST_GROUPS = (b"\x08\x00", b"\x02\x00")  # of a file without the 128 bytes that begin others
@@ -20,14 +22,7 @@ def import_pydicom() -> Any:
     Raises:
         SetupError: E_EXTRA, it is not installed.
     """
-    try:
-        return import_module("pydicom")
-    except ImportError as error:
-        raise SetupError(
-            "E_EXTRA",
-            f"DICOM needs the package pydicom; got: {error}. Install it:"
-            ' pip install "simmlm[dicom]".',
-        ) from None
+    return import_extra("pydicom", EXTRA)
 
 
 @contextmanager

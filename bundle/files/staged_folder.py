@@ -38,6 +38,56 @@ def staged(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def becoming(folder: Path) -> Iterator[Path]:
+    """Return a hidden folder to fill, which takes the place of another once that went well.
+
+    Else nothing is left of it, and what was there stays.
+
+    Raises:
+        OutputError: E_WRITE, also for what goes wrong while it is filled.
+    """
+    parent = folder.parent
+    try:
+        with made_folders(parent), temporary_folder(parent) as stage:
+            yield stage
+            with temporary_folder(parent) as aside:
+                _replace(folder, stage, aside / "old")
+    except OSError as error:
+        raise OutputError(
+            "E_WRITE",
+            f"{folder} must be writable; got: {cause_of(error)}. Mend that and run again.",
+        ) from error
+
+
+def _replace(folder: Path, stage: Path, old: Path) -> None:
+    if folder.exists():
+        folder.rename(old)
+    try:
+        settle(stage, folder)
+    except OSError:
+        if old.exists():
+            old.rename(folder)
+        raise
+
+
+@contextlib.contextmanager
+def made_folders(folder: Path) -> Iterator[None]:
+    """Make a folder with those above it; they go again if nothing came to be in them.
+
+    Raises:
+        OSError: one cannot be made.
+    """
+    new = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        for place in new:
+            with contextlib.suppress(OSError):  # not empty: all went well
+                place.rmdir()
+
+
+@contextlib.contextmanager
 def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
     """Return a new folder to fill, of a name that nobody can foresee.
 

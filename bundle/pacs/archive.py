@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 from bundle.errors import UsageError
 
+EXTRA = "dicom,pacs"
+"""What archives need."""
+
 OWN_TITLE = "SIMMLM"
 """Application entity title of this program, unless another is given."""
 

@@ -9,8 +9,8 @@ from typing import Any
 import requests
 
 from bundle.errors import SetupError
-from bundle.pacs.archive import check_uid
-from bundle.pacs.extra import needed
+from bundle.files.extras import import_extra
+from bundle.pacs.archive import EXTRA, check_uid
 
 _TIMEOUT_S = (30.0, 300.0)  # to connect, and of silence
 _FAILED, _ACCEPTED = "FailedSOPSequence", "ReferencedSOPSequence"
@@ -40,7 +40,7 @@ class DicomWebArchive:
         password: str | None = None,
         token: str | None = None,
     ) -> None:
-        api = needed("dicomweb_client.api")
+        api = import_extra("dicomweb_client.api", EXTRA)
         self.url = url
         session = requests.Session()
         session.trust_env = False

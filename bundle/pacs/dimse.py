@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from bundle.errors import SetupError
-from bundle.pacs.archive import OWN_TITLE, Address, check_uid
-from bundle.pacs.extra import needed
+from bundle.files.extras import import_extra
+from bundle.pacs.archive import EXTRA, OWN_TITLE, Address, check_uid
 
 _SUCCESS, _WARNINGS, _PENDING = 0x0000, {0xB000, 0xB006, 0xB007}, {0xFF00, 0xFF01}
 _TIMEOUT_S = 60.0
@@ -49,7 +49,7 @@ class DimseArchive:
     """
 
     def __init__(self, address: Address, *, own_title: str = OWN_TITLE) -> None:
-        self._net = needed("pynetdicom")
+        self._net = import_extra("pynetdicom", EXTRA)
         self._classes = importlib.import_module("pynetdicom.sop_class")
         self.address, self.own_title = address, own_title
 

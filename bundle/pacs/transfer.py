@@ -1,13 +1,12 @@
 """Brings studies from an archive to a folder, and files to an archive."""
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from bundle.errors import OutputError, SetupError, UsageError
-from bundle.files.atomic_file import cause_of
-from bundle.files.staged_folder import settle, temporary_folder
+from bundle.files.dicom_file import looks_like_dicom
+from bundle.files.staged_folder import becoming
 from bundle.pacs.archive import Archive, check_uid
 
 ENDING = ".dcm"
@@ -29,20 +28,16 @@ def fetch_study(archive: Archive, study_uid: str, folder: Path) -> int:
         raise OutputError(
             "E_EXISTS", f"The folder {folder} must be new; it is there. Choose another."
         )
-    with _writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_folder(folder.parent) as stage:
-            n_instances = 0
-            for instance in archive.fetch(study_uid):
-                _write(instance, study_uid, stage)
-                n_instances += 1
-            if not n_instances:
-                raise SetupError(
-                    "E_PACS",
-                    f"The archive must have study {study_uid}; got no instance of it. Check the"
-                    " UID.",
-                )
-            settle(stage, folder)
+    with becoming(folder) as stage:
+        n_instances = 0
+        for instance in archive.fetch(study_uid):
+            _write(instance, study_uid, stage)
+            n_instances += 1
+        if not n_instances:
+            raise SetupError(
+                "E_PACS",
+                f"The archive must have study {study_uid}; got no instance of it. Check the UID.",
+            )
     return n_instances
 
 
@@ -56,7 +51,7 @@ def dicom_files(sources: Sequence[Path]) -> list[Path]:
     for source in sources:
         if source.is_dir():
             files += sorted(
-                path for path in source.rglob("*") if path.is_file() and _is_dicom(path)
+                path for path in source.rglob("*") if path.is_file() and looks_like_dicom(path)
             )
         elif source.is_file():
             files.append(source)
@@ -68,14 +63,6 @@ def dicom_files(sources: Sequence[Path]) -> list[Path]:
             "There must be DICOM files to send; got none. simmlm segment --dicom writes them.",
         )
     return files
-
-
-def _is_dicom(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
-    except OSError:
-        return False
 
 
 def _write(instance: Any, study_uid: str, stage: Path) -> None:
@@ -90,14 +77,3 @@ def _write(instance: Any, study_uid: str, stage: Path) -> None:
     name = check_uid(str(instance.get("SOPInstanceUID")), "An instance's UID")
     (stage / series).mkdir(exist_ok=True)
     instance.save_as(stage / series / f"{name}{ENDING}", enforce_file_format=True)
-
-
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            "E_WRITE",
-            f"{folder} must be writable; got: {cause_of(error)}. Mend that and run again.",
-        ) from error

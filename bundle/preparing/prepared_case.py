@@ -1,16 +1,14 @@
 """Writes a prepared exam as a case folder: its images, and how they came about."""
 
-import contextlib
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bundle.cases.prepared_exam import PreparedExam
 from bundle.cases.prepared_file import ENDING, prepared_bytes
 from bundle.errors import CaseError, OutputError
-from bundle.files.atomic_file import cause_of
 from bundle.files.hashes import sha256_of_file
-from bundle.files.staged_folder import settle, temporary_folder
+from bundle.files.staged_folder import becoming
 from bundle.volumes.image_volume import Volume
 from bundle.volumes.nifti_output import write_volume
 
@@ -38,20 +36,16 @@ def write_prepared(
         OutputError: the folder is somebody else's, or cannot be written.
     """
     _check_own(folder)
-    with _writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with temporary_folder(folder.parent) as stage:
-            written = {}
-            for modality, volume in volumes.items():
-                path = stage / f"{case_id}-{modality}{IMAGE_ENDING}"
-                if modality in untouched and volume.path.name.lower().endswith(IMAGE_ENDING):
-                    _copy(volume, path, case_id)
-                else:
-                    write_volume(path, volume.data, volume.grid, description=modality)
-                written[modality] = sha256_of_file(path)
-            (stage / f"{case_id}{ENDING}").write_bytes(prepared_bytes(exam, written))
-            shutil.rmtree(folder, ignore_errors=True)
-            settle(stage, folder)
+    with becoming(folder) as stage:
+        written = {}
+        for modality, volume in volumes.items():
+            path = stage / f"{case_id}-{modality}{IMAGE_ENDING}"
+            if modality in untouched and volume.path.name.lower().endswith(IMAGE_ENDING):
+                _copy(volume, path, case_id)
+            else:
+                write_volume(path, volume.data, volume.grid, description=modality)
+            written[modality] = sha256_of_file(path)
+        (stage / f"{case_id}{ENDING}").write_bytes(prepared_bytes(exam, written))
 
 
 def _copy(volume: Volume, path: Path, case_id: str) -> None:
@@ -75,14 +69,3 @@ def _check_own(folder: Path) -> None:
             f"The folder {folder} must be new, or a case prepared before; it holds something else."
             " Choose another output folder.",
         )
-
-
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise OutputError(
-            "E_WRITE",
-            f"{folder} must be writable; got: {cause_of(error)}. Mend that and run again.",
-        ) from error

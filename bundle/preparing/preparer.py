@@ -11,8 +11,7 @@ from bundle.datasets.case_files import case_files
 from bundle.dicom.series_table import TABLE
 from bundle.dicom.study import read_study
 from bundle.dicom.study_list import STUDY
-from bundle.files.atomic_file import make_folder
-from bundle.files.staged_folder import temporary_folder
+from bundle.files.staged_folder import made_folders, temporary_folder
 from bundle.preparing.exam import ExamPreparer
 from bundle.preparing.options import PrepareOptions
 from bundle.tasks.task import Task
@@ -43,15 +42,14 @@ class Preparer:
         case_id = str(case["case_id"])
         if STUDY not in case:
             return self._exams.prepare(case_files(case, task=self.task), folder, case_id)
-        table = make_folder(folder.parent) / f"{case_id}_{TABLE}"
-        with temporary_folder() as work:
+        with made_folders(folder.parent), temporary_folder() as work:
             study = read_study(
                 case[STUDY],
                 work,
                 task=self.task,
                 case_id=case_id,
                 series_table=self.options.series_table,
-                table_out=table,
+                table_out=folder.parent / f"{case_id}_{TABLE}",
             )
             return self._exams.prepare(
                 study.files, folder, case_id, sources=study.sources, warnings=study.warnings

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bundle.names.file_names import find_images
+from tests.pacs.dicom_samples import save_study
 from tests.test_bad_input import call, options, rows
 
 
@@ -111,3 +112,14 @@ def test_a_raw_exam_on_three_grids_is_registered_stripped_and_segmented(
     assert 1.0 < litres < 1.8
     assert nib.load(tmp_path / "ms" / "ms_seg-on-t2f.nii.gz").shape == (320, 320, 36)
     assert not any("strip it first" in text for text in facts["warnings"])
+
+
+def test_a_study_that_fails_leaves_no_folder(tmp_path):
+    """There is no series of a modality in it."""
+    save_study(tmp_path / "in")
+    done = call("prepare", tmp_path / "in", "-o", tmp_path / "out", "--case-id", "exam")
+    assert done.exit_code == 1
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["cases.csv"]
+    done = call("segment", tmp_path / "in", "-o", tmp_path / "out2", "--case-id", "exam")
+    assert done.exit_code == 1
+    assert [path.name for path in (tmp_path / "out2").iterdir()] == ["cases.csv"]

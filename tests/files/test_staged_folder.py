@@ -5,7 +5,8 @@ import stat
 import pytest
 
 from bundle.errors import OutputError
-from bundle.files.staged_folder import move_into, settle, staged, temporary_folder
+from bundle.files import staged_folder
+from bundle.files.staged_folder import becoming, move_into, settle, staged, temporary_folder
 
 
 def content_of(folder):
@@ -86,3 +87,38 @@ def test_a_temporary_folder_without_a_place_is_one_of_the_system_and_goes():
     with temporary_folder() as folder:
         assert folder.is_dir()
     assert not folder.exists()
+
+
+def test_a_filled_folder_takes_the_place_of_an_older_one_with_all_of_it(tmp_path):
+    for number in (b"1", b"2"):
+        with becoming(tmp_path / "a" / "case") as stage:
+            (stage / f"of {number.decode()}").write_bytes(number)
+    assert content_of(tmp_path / "a" / "case") == {"of 2": b"2"}
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["case"]
+
+
+@pytest.mark.parametrize("has_older", [True, False])
+def test_one_that_cannot_take_its_place_leaves_what_was_there(tmp_path, monkeypatch, has_older):
+    if has_older:
+        (tmp_path / "a" / "case").mkdir(parents=True)
+        (tmp_path / "a" / "case" / "old").write_bytes(b"1")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "full")
+
+    monkeypatch.setattr(staged_folder, "settle", full)
+    with pytest.raises(OutputError, match="the disk is full"), becoming(tmp_path / "a" / "case"):
+        pass
+    found = [path.relative_to(tmp_path).as_posix() for path in sorted(tmp_path.rglob("*"))]
+    assert found == (["a", "a/case", "a/case/old"] if has_older else [])
+
+
+def test_what_goes_wrong_while_it_is_filled_leaves_nothing(tmp_path):
+    def fill():
+        with becoming(tmp_path / "a" / "case") as stage:
+            (stage / "half").write_bytes(b"1")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fill()
+    assert list(tmp_path.iterdir()) == []

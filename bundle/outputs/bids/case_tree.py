@@ -7,7 +7,12 @@ from typing import Any
 
 from bundle.errors import CaseError
 from bundle.files.json_file import parse_json
-from bundle.files.staged_folder import linked_or_copied, settle, temporary_folder
+from bundle.files.staged_folder import (
+    linked_or_copied,
+    made_folders,
+    settle,
+    temporary_folder,
+)
 from bundle.outputs.bids.names import BidsName
 from bundle.outputs.bids.sidecars import (
     CASE_ID,
@@ -80,7 +85,7 @@ class CaseTree:
         """
         name = BidsName.of_case(case_id)
         folder = self.root / name.folder
-        with _made(folder.parent), temporary_folder(self.root) as ready:
+        with made_folders(folder.parent), temporary_folder(self.root) as ready:
             self._fill(ready, stage, case_id, name.stem)
             yield
             withdraw(self.root.parent, case_id)
@@ -155,19 +160,6 @@ def case_facts(folder: Path) -> dict[str, Any] | None:
             if isinstance(facts, dict):
                 return facts
     return None
-
-
-@contextlib.contextmanager
-def _made(folder: Path) -> Iterator[None]:
-    """Make a folder with those above it; they go again if nothing came to be in them."""
-    new = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        yield
-    finally:
-        for place in new:
-            with contextlib.suppress(OSError):  # not empty: all went well
-                place.rmdir()
 
 
 def _entries(folder: Path) -> list[Path]:
