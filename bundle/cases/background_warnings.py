@@ -28,7 +28,7 @@ def _head_warnings(heads: list[str]) -> tuple[str, ...]:
     return (
         (
             f"the case does not look skull-stripped ({'; '.join(heads)}), and the network knows"
-            " only skull-stripped brains"
+            " only skull-stripped brains: simmlm prepare cuts them out"
         ),
     )
 

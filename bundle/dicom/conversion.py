@@ -13,8 +13,10 @@ import numpy as np
 from bundle.dicom.choice import Chosen
 from bundle.dicom.converted_voxels import differing_slice
 from bundle.dicom.stack import Slice
-from bundle.errors import CaseError, SetupError
+from bundle.errors import CaseError
 from bundle.files.atomic_file import cause_of, make_folder
+from bundle.files.dicom_file import EXTRA
+from bundle.files.extras import missing
 from bundle.files.staged_folder import move_file, temporary_folder
 from bundle.volumes.geometry import grid_from_affine, orientation_to
 
@@ -89,10 +91,7 @@ def _program() -> str:
         packaged = None
     program = packaged if packaged and Path(packaged).is_file() else shutil.which("dcm2niix")
     if program is None:
-        raise SetupError(
-            "E_EXTRA",
-            'DICOM needs the program dcm2niix; got none. Install it: pip install "simmlm[dicom]".',
-        )
+        raise missing("dcm2niix", EXTRA)
     return str(program)
 
 

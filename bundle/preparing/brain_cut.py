@@ -59,8 +59,9 @@ def brain_of_exam(
     """
     if mask_file is not None:
         return _by_file(mask_file, scans, working, case_id)
-    finding = find_skull({name: scan.volume for name, scan in scans.items()})
-    if not finding.has_skull:
+    findings = {name: find_skull({name: scans[name].volume}) for name in working}
+    heads = [name for name, finding in findings.items() if finding.has_skull]
+    if not heads:
         return None
     try:
         extractor = get_extractor()
@@ -68,12 +69,10 @@ def brain_of_exam(
         raise CaseError(
             "E_SKULL",
             f"Case {case_id}: the exam must be skull-stripped; got one with its skull"
-            f" ({finding.evidence}). {error} Or give --brain-mask FILE.",
+            f" ({'; '.join(findings[name].evidence for name in heads)}). {error} Or give"
+            " --brain-mask FILE.",
         ) from error
-    name = next(
-        (name for name in working if find_skull({name: scans[name].volume}).has_skull),
-        next(iter(working)),
-    )
+    name = heads[0]  # the reference, if that is one
     mask = extractor(working[name])
     warnings = check_brain(mask, working[name].grid, f"Case {case_id}: the brain found in {name}")
     return BrainCut(mask, extractor.name, warnings)

@@ -88,6 +88,26 @@ class ExamPreparer:
             leave_out_failed=self.options.leave_out_failed,
         )
         grid = volumes[reference].grid
+        working, brain = self._working(scans, reference, case_id)
+        untouched = {
+            name
+            for name, scan in scans.items()
+            if brain is None and not scan.is_moved and same_grid(scan.volume.grid, grid)
+        }
+        exam = self._record(files, scans, reference, brain, sources or {})
+        said = [f"{name} is left out: {reason}" for name, reason in left_out.items()]
+        for name, scan in scans.items():
+            lost = () if name in untouched else _lost(scan.volume, brain)
+            said += [f"{name}: {text}" for text in (*lost, *move_warnings(scan, reference))]
+        exam = replace(exam, left_out=left_out, warnings=(*warnings, *said, *exam.warnings))
+        write_prepared(folder, case_id, exam, working, untouched)
+        return exam
+
+    def _working(
+        self, scans: Mapping[str, AlignedScan], reference: str, case_id: str
+    ) -> tuple[dict[str, Volume], BrainCut | None]:
+        """Bring scans onto the grid of the reference, and cut the brain out, if that is to be."""
+        grid = scans[reference].volume.grid
         order = [reference, *(name for name in scans if name != reference)]
         working = {name: on_grid(scans[name], grid) for name in order}
         brain = brain_of_exam(
@@ -99,20 +119,7 @@ class ExamPreparer:
         )
         if brain is not None:
             working = {name: within(volume, brain.mask) for name, volume in working.items()}
-        untouched = {
-            name
-            for name, scan in scans.items()
-            if brain is None and not scan.is_moved and same_grid(scan.volume.grid, grid)
-        }
-        exam = self._record(files, scans, reference, brain, sources or {})
-        said = tuple(f"{name} is left out: {reason}" for name, reason in left_out.items())
-        for name, scan in scans.items():
-            lost = () if name in untouched else _lost(volumes[name], brain)
-            said += tuple(f"{name}: {text}" for text in (*lost, *move_warnings(scan, reference)))
-        exam = replace(exam, left_out=left_out, warnings=warnings + said + exam.warnings)
-        in_order = {name: working[name] for name in scans}
-        write_prepared(folder, case_id, exam, in_order, untouched)
-        return exam
+        return {name: working[name] for name in scans}, brain
 
     def _record(
         self,

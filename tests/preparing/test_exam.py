@@ -81,11 +81,7 @@ def test_a_scan_lies_where_its_registration_says(files, tmp_path):
     exam = prepared(
         files,
         tmp_path / "case",
-        lambda scan, _: (
-            Registration(SHIFT, {"gain": 2.0})
-            if scan.path.name == "t2f.nii.gz" and scan.path.parent == tmp_path
-            else STAYS
-        ),
+        lambda scan, _: Registration(SHIFT, {"gain": 2.0}) if scan.path == files["t2f"] else STAYS,
     )
     assert np.allclose(values(tmp_path / "case", "t2f"), moved, atol=1e-3)
     image = nib.load(tmp_path / "case" / "case-t2f.nii.gz")
@@ -151,13 +147,9 @@ def test_the_finest_scan_is_the_reference_and_of_several_the_first_that_viewers_
     files, tmp_path
 ):
     assert prepared(files, tmp_path / "a").reference == "t1c"
-    for name in ("t1c", "t2f"):
-        thick = AFFINE @ np.diag([1.0, 1, 3, 1])
-        files[name] = written(
-            tmp_path / f"{name}.nii.gz",
-            brain(9 + len(name + name[-1:]))[:, :, ::3] + ord(name[-1]),
-            thick,
-        )
+    thick = AFFINE @ np.diag([1.0, 1, 3, 1])
+    for seed, name in ((11, "t1c"), (12, "t2f")):
+        files[name] = written(tmp_path / f"{name}.nii.gz", brain(seed)[:, :, ::3], thick)
     assert prepared(files, tmp_path / "b").reference == "t2w"
     assert prepared(files, tmp_path / "c", reference="t2f").reference == "t2f"
 

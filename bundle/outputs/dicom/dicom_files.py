@@ -5,7 +5,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from bundle.cases.case_record import CaseRecord
-from bundle.errors import SetupError
+from bundle.files.dicom_file import EXTRA
+from bundle.files.extras import missing
 from bundle.outputs.case_result import CaseResult
 from bundle.outputs.dicom.reference import Reference
 from bundle.tasks.task import Task
@@ -100,10 +101,6 @@ def check_dicom_installed() -> None:
     Raises:
         SetupError: E_EXTRA.
     """
-    missing = [name for name in _NEEDED if find_spec(name) is None]
-    if missing:
-        raise SetupError(
-            "E_EXTRA",
-            f"{' and '.join(missing)} must be installed to write DICOM; got neither a package nor a"
-            ' module of that name. pip install "simmlm[dicom]" does that.',
-        )
+    for name in _NEEDED:
+        if find_spec(name) is None:
+            raise missing(name, EXTRA)
