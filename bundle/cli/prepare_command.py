@@ -27,6 +27,7 @@ from bundle.cli.prepare_options import (
     ReferenceOption,
 )
 from bundle.cli.study_command import SeriesOption
+from bundle.preparing.options import PrepareOptions
 
 
 @with_modality_options
@@ -73,7 +74,6 @@ def prepare(
         )
         load_monai()  # takes seconds, for which neither help nor a wrong option should wait
         from bundle.cohorts.cohort_preparation import prepare_cases
-        from bundle.preparing.options import PrepareOptions
 
         options = PrepareOptions(
             reference=reference,

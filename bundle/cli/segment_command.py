@@ -32,7 +32,9 @@ from bundle.cli.prepare_options import (
     ReferenceOption,
 )
 from bundle.cli.study_command import SeriesOption
+from bundle.dicom.study_list import STUDY
 from bundle.errors import UsageError
+from bundle.preparing.options import PrepareOptions
 
 
 @with_modality_options
@@ -143,7 +145,6 @@ def segment(
         cases = cases if modalities is None else _declared(cases, modalities)
         load_monai()  # takes seconds, for which neither help nor a wrong option should wait
         from bundle.cohorts.cohort_segmentation import segment_cases
-        from bundle.preparing.options import PrepareOptions
 
         options = PrepareOptions(
             reference=reference,
@@ -152,7 +153,7 @@ def segment(
             brain_weights=brain_weights,
             series_table=series_table,
         )
-        is_asked = prepare or options != PrepareOptions() or any("study" in case for case in cases)
+        is_asked = prepare or options != PrepareOptions() or any(STUDY in case for case in cases)
         with reporting("segmenting", len(cases), declared) as report:
             outcomes = segment_cases(
                 cases, out, settings=values, report=report, prepare=options if is_asked else None
