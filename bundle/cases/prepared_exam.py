@@ -42,7 +42,7 @@ class PreparedModality:
     """One scan of a prepared exam.
 
     Attributes:
-        file: what was read: an image, or the folder of a study.
+        file: what was read: an image, or which series of a study.
         sha256: of the image's bytes, or of those of the series' files in order.
         grid: of the scan as it was acquired.
         moved_by: (4, 4), world to world in RAS+ mm: where a point of the scan as it was acquired

@@ -132,7 +132,7 @@ class ExamPreparer:
         grid = scans[reference].volume.grid
         modalities = {
             name: PreparedModality(
-                file=str(files[name]),
+                file=_name_of(files[name], sources.get(name)),
                 sha256=_sha256(scan.volume, sources.get(name)),
                 grid=scan.volume.grid,
                 moved_by=tuple(map(tuple, scan.move.tolist())),
@@ -156,6 +156,11 @@ def _lost(volume: Volume, brain: BrainCut | None) -> tuple[str, ...]:
     What lay around a brain that was cut out does not matter any more.
     """
     return tuple(text for text in volume.warnings if brain is None or not is_of_background(text))
+
+
+def _name_of(file: Any, source: DicomSource | None) -> str:
+    """Name what was read; the image that a series was converted to is gone by then."""
+    return str(file) if source is None else f"DICOM series {source.series_uid}"
 
 
 def _sha256(volume: Volume, source: DicomSource | None) -> str:

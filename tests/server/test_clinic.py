@@ -90,6 +90,9 @@ def test_the_displaced_scan_was_brought_back(chain):
     facts = json.loads((folder / "out" / "exam" / "exam.json").read_text())["prepared"]
     truth = json.loads((folder / "drawn" / "truth" / "phantom-00001-000-motions.json").read_text())
     assert set(facts["modalities"]) == set(DEFAULT_TASK.modality_names)
+    assert all(
+        scan["file"].startswith("DICOM series 1.2.") for scan in facts["modalities"].values()
+    )
     for modality, scan in facts["modalities"].items():
         found, known = np.array(scan["moved_by"]), np.array(truth[modality]["moved_by"])
         corners = np.array([[x, y, z, 1] for x in (-60, 60) for y in (-70, 70) for z in (-40, 60)])
