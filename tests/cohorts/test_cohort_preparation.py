@@ -63,7 +63,7 @@ def test_a_displaced_scan_is_brought_back_segmented_and_told_on_its_own_grid(
     assert done.exit_code == 0, done.output
     facts = json.loads((tmp_path / "out" / "exam" / "exam.json").read_text())
     move = np.array(facts["prepared"]["modalities"]["t2f"]["moved_by"])
-    assert np.abs(move[:3, 3] + move[:3, :3] @ np.zeros(3) - [-4, 5, -3]).max() < 1.5
+    assert np.abs(move[:3, 3] - [-4, 5, -3]).max() < 1.5
     on_own = nib.load(tmp_path / "out" / "exam" / "exam_seg-on-t2f.nii.gz")
     assert on_own.shape == thick.shape
     assert np.allclose(on_own.affine, thick.affine)
