@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+LAST_WITH_NUMPY_1 = {"pyjpegls": "1.4.0"}  # highdicom's; the version of constraints.txt needs NumPy 2
 
 
 def normal(name: str) -> str:
@@ -35,7 +36,7 @@ def pinned_versions() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    versions = {**pinned_versions(), **lowest_versions()}
+    versions = {**pinned_versions(), **LAST_WITH_NUMPY_1, **lowest_versions()}
     if sys.argv[1:]:
         versions["torch"] = sys.argv[1]
     sys.stdout.writelines(f"{name}=={version}\n" for name, version in versions.items())
