@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LAST_WITH_NUMPY_1 = {"pyjpegls": "1.4.0"}  # highdicom's; the version of constraints.txt needs NumPy 2
+LAST_WITH_NUMPY_1 = {"pyjpegls": "1.4.0"}  # of highdicom; later ones need NumPy 2
 
 
 def normal(name: str) -> str:
