@@ -323,6 +323,11 @@ class ErrorCode(StrEnum):
         "Of an image nothing usable was left after resampling, cropping and normalisation.",
         "Check voxel size, origin and intensities of the file.",
     )
+    RECONCILE = (
+        "E_RECONCILE",
+        "A run lost a case, or counted one twice: a fault of the program.",
+        "Report it; run the same command again, which does what is not done.",
+    )
     REGISTRATION = (
         "E_REGISTRATION",
         "A scan could not be registered to the reference so that the result can be trusted.",
@@ -437,6 +442,11 @@ class ErrorCode(StrEnum):
         "E_TRUNCATED",
         "A file stops in the middle.",
         "Copy or download the file again.",
+    )
+    TIMEOUT = (
+        "E_TIMEOUT",
+        "A case took longer than `--timeout` allows.",
+        "Allow more, or look at what the case has that others do not; the others went on.",
     )
     UNEXPECTED = (
         "E_UNEXPECTED",

@@ -53,6 +53,12 @@ class SetupError(UserError):
     exit_code = 78
 
 
+class ReconcileError(UserError):
+    """Cases that went in did not come out; the program is at fault, not who uses it."""
+
+    exit_code = 70
+
+
 _NO_MEMORY = re.compile(
     r"out of memory|not enough memory|can(?:'|no)t allocate memory|bad_alloc|failed to map"
     r" segment|unable to mmap"

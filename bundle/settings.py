@@ -19,6 +19,7 @@ WHOLE = "whole"
 """As ``roi_size``: one window over all of a case that is not background."""
 
 _TEXT = re.compile(r"[\w.:+-]+")
+_SHARE = re.compile(r"(\d+)/(\d+)")
 _INFINITY = math.inf
 
 
@@ -112,6 +113,11 @@ def _are_words(value: Any) -> bool:
     )
 
 
+def _is_share(value: Any) -> bool:
+    found = _SHARE.fullmatch(value) if isinstance(value, str) else None
+    return found is not None and 1 <= int(found.group(1)) <= int(found.group(2))
+
+
 def _is_word(value: Any) -> bool:
     return isinstance(value, str) and bool(_TEXT.fullmatch(value))
 
@@ -176,6 +182,11 @@ SETTINGS: Mapping[str, Kind] = {
     "on_grid_of": optional(WORD),
     "bids": FLAG,
     "overwrite": FLAG,
+    "again": FLAG,
+    "case_timeout_s": optional(POSITIVE),
+    "retries": whole(0),
+    "stop_after_failures": optional(whole(1)),
+    "shard": optional(Kind("I/N with I from 1 to N, such as 3/10", _is_share, is_plain_text=True)),
     "maps_dir": optional(PATH),
     "default_maps": choice("none", "entropy", "all"),
     "patterns": optional(Kind("a mapping from names to patterns", _are_patterns)),

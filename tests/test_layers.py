@@ -9,7 +9,7 @@ import bundle
 
 ROOT = Path(bundle.__file__).parent
 LAYERS = (
-    ("error_codes", "plain_text"),
+    ("error_codes", "plain_text", "interruption"),
     ("errors",),
     ("files",),
     ("tasks",),

@@ -13,7 +13,10 @@ LOGGER = logging.getLogger("simmlm")
 TABLE = "cases.csv"
 """Lists the outcomes in the output folder, so that no case can have a folder of this name."""
 
-OK, FAILED = "ok", "failed"
+OK, FAILED, SKIPPED, LEFT = "ok", "failed", "skipped", "left"
+"""A case is skipped that an earlier run has done, and left if a run ended before its turn."""
+
+DONE = (OK, SKIPPED)
 FIRST_COLUMNS = ("case_id", "status", "reason")
 """By these a table of this program is known."""
 
@@ -27,15 +30,17 @@ class CaseOutcome:
 
     Attributes:
         case_id: name of the case.
-        status: ``OK`` or ``FAILED``.
-        reason: why it failed, after the code of the error.
-        result: plain JSON facts of a case that did not fail.
+        status: ``OK``, ``FAILED``, ``SKIPPED`` or ``LEFT``.
+        reason: why it is not ``OK``, of a case that failed after the code of the error.
+        result: plain JSON facts of a case that is done.
+        ends_run: nothing more can be written, so that no other case could do better.
     """
 
     case_id: str
     status: str
     reason: str = ""
     result: dict[str, Any] | None = None
+    ends_run: bool = False
 
     @property
     def warnings(self) -> list[str]:
@@ -43,7 +48,7 @@ class CaseOutcome:
         return [str(text) for text in (self.result or {}).get("warnings", ())]
 
     def row(self) -> dict[str, Any]:
-        """Return the row; a failed case has no modalities, warnings, volumes or Dice."""
+        """Return the row; a case that is not done has no modalities, warnings, volumes or Dice."""
         row: dict[str, Any] = {
             "case_id": printable(self.case_id),
             "status": self.status,
@@ -80,8 +85,8 @@ def describe(outcome: CaseOutcome, task: Task = DEFAULT_TASK) -> str:
     """Say in one line what became of a case."""
     case_id = printable(outcome.case_id)
     if outcome.result is None:
-        return f"{case_id}: failed: {printable(outcome.reason, keep_lines=True)}"
-    done = f"{case_id}: ok, {' '.join(outcome.result['modalities'])}"
+        return f"{case_id}: {outcome.status}: {printable(outcome.reason, keep_lines=True)}"
+    done = f"{case_id}: {outcome.status}, {' '.join(outcome.result['modalities'])}"
     if "dice" in outcome.result:
         dice = [f"{region} {value:.2f}" for region, value in outcome.result["dice"].items()]
         return f"{done}, Dice {' '.join(dice)}"
@@ -100,10 +105,11 @@ def describe_warnings(outcome: CaseOutcome) -> list[str]:
 
 def log_outcome(outcome: CaseOutcome, task: Task = DEFAULT_TASK) -> None:
     """Log one line per case, and one per warning."""
-    level = logging.INFO if outcome.status == OK else logging.ERROR
+    level = logging.ERROR if outcome.status == FAILED else logging.INFO
     LOGGER.log(level, "%s", describe(outcome, task))
-    for line in describe_warnings(outcome):
-        LOGGER.warning("%s", line)
+    if outcome.status != SKIPPED:  # the run that segmented it said them
+        for line in describe_warnings(outcome):
+            LOGGER.warning("%s", line)
 
 
 def _volume_column(label: str) -> str:

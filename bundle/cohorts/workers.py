@@ -15,11 +15,15 @@ from bundle.cohorts.case_outcome import FAILED, OK, TABLE, CaseOutcome
 from bundle.cohorts.engines import Case, Worker
 from bundle.configuration import load_config
 from bundle.errors import CaseError, explain
-from bundle.files.atomic_file import cause_of
+from bundle.files.atomic_file import cause_of, lacks_room
+from bundle.interruption import TimeIsUpError, time_limit
 from bundle.names.case_ids import id_problem, is_case_id
 from bundle.plain_text import printable
 
 LOGGER = logging.getLogger("simmlm")
+
+_PASSING = ("E_IO", "E_TIMEOUT", "E_UNEXPECTED", "E_WRITE")
+"""What a network share that comes back, or a busy machine, may have caused."""
 
 RunCase = Callable[[Case], dict[str, Any]]
 """Does the work for a case and returns its plain JSON facts; raises what goes wrong."""
@@ -88,27 +92,68 @@ class WorkerMaker:
     Attributes:
         make_run: makes what runs a case.
         on_failure: called with a case that failed and its error.
+        timeout_s: after so many seconds a case has failed; None for no limit.
+        retries: how often a case is tried again that failed for a reason that may go away.
     """
 
     make_run: Callable[[], RunCase]
     on_failure: Callable[[Case, BaseException], None] | None = None
+    timeout_s: float | None = None
+    retries: int = 0
 
     def __call__(self) -> Worker:
         """Make a worker."""
-        return partial(_outcome, self.make_run(), self.on_failure)
+        return partial(self.outcome, self.make_run())
 
+    def outcome(self, run_case: RunCase, case: Case) -> CaseOutcome:
+        """Run a case, again if that may help, and say what became of it."""
+        case_id = str(case["case_id"])
+        for left in range(self.retries, -1, -1):
+            try:
+                return CaseOutcome(case_id, OK, result=self._run(run_case, case))
+            except Exception as error:
+                failed, failure = failed_outcome(case_id, error), error
+            if failed.ends_run or not _may_go_away(failed) or left == 0:
+                break
+            LOGGER.warning(
+                "%s: failed, is tried again: %s",
+                printable(case_id),
+                printable(failed.reason, keep_lines=True),
+            )
+        self.tell(case, failure)
+        return failed
 
-def _outcome(
-    run_case: RunCase, on_failure: Callable[[Case, BaseException], None] | None, case: Case
-) -> CaseOutcome:
-    case_id = str(case["case_id"])
-    try:
+    def tell(self, case: Case, error: BaseException) -> None:
+        """Say that a case has failed for good."""
+        if self.on_failure is not None:
+            self.on_failure(case, error)
+
+    def _run(self, run_case: RunCase, case: Case) -> dict[str, Any]:
         _check_item(case)
-        return CaseOutcome(case_id, OK, result=run_case(case))
-    except Exception as error:
-        if on_failure is not None:
-            on_failure(case, error)
-        return CaseOutcome(case_id, FAILED, _reason(error, case_id))
+        try:
+            with time_limit(self.timeout_s):
+                return run_case(case)
+        except TimeIsUpError:
+            raise CaseError(
+                "E_TIMEOUT",
+                f"Case {case['case_id']}: it must be done within {self.timeout_s:g} s; it was not."
+                " Allow more time, or look at its images.",
+            ) from None
+
+
+def failed_outcome(case_id: str, error: BaseException) -> CaseOutcome:
+    """Say why a case failed."""
+    return CaseOutcome(case_id, FAILED, _reason(error, case_id), ends_run=_fills_disk(error))
+
+
+def _may_go_away(failed: CaseOutcome) -> bool:
+    return failed.reason.partition(":")[0] in _PASSING
+
+
+def _fills_disk(error: BaseException | None) -> bool:
+    while error is not None and not lacks_room(error):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _check_item(case: Mapping[str, Any]) -> None:
@@ -123,9 +168,11 @@ def _check_item(case: Mapping[str, Any]) -> None:
     case_id = str(case["case_id"])
     if not is_case_id(case_id):
         raise id_problem(case_id, "the list of cases")
-    if case_id.casefold() == TABLE:
+    if case_id.casefold() in (TABLE, "run.json", "index.html"):
         raise CaseError(
-            "E_CASE_ID", f"Case {case_id}: a case name must not be {TABLE}; it is. Rename it."
+            "E_CASE_ID",
+            f"Case {case_id}: a case name must not be that of a file of the whole run; it is."
+            " Rename it.",
         )
 
 

@@ -175,13 +175,17 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
     Raises:
         OutputError: E_WRITE, nothing is left behind.
     """
-    text = io.StringIO(newline="")
-    table = csv.DictWriter(text, columns)
-    table.writeheader()
-    for row in rows:
-        table.writerow({name: _cell(value) for name, value in row.items()})
+    header = {name: name for name in columns}
     with appearing_at_once(path) as file:
-        file.write(text.getvalue().encode())
+        file.writelines(csv_line(columns, row) for row in (header, *rows))
+
+
+def csv_line(columns: Sequence[str], row: Mapping[str, Any]) -> bytes:
+    """Return one row as `write_csv` writes it."""
+    text = io.StringIO(newline="")
+    cells = {name: _cell(value) for name, value in row.items()}
+    csv.DictWriter(text, columns).writerow(cells)
+    return text.getvalue().encode()
 
 
 def unescaped(cell: str) -> str:

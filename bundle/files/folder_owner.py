@@ -1,29 +1,29 @@
-"""One process at a time in an output folder, and nothing left there by those that died."""
+"""One process at a time in an output folder, or several that share it, and nothing left there by
+those that died.
+"""
 
 import contextlib
-import errno
-import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from bundle.errors import OutputError
 from bundle.files.atomic_file import PREFIX, hold
-
-LOGGER = logging.getLogger("simmlm")
+from bundle.files.folder_lock import is_locked, locked
 
 LOCK_NAME = ".simmlm.lock"
-"""File in an output folder while a process writes there.
+"""File in an output folder while a process writes there."""
 
-The operating system ends the lock with the process.
-"""
+PART_NAME = f"{LOCK_NAME}.part-"
+"""Begins the name of such a file of one of several processes that share a folder."""
 
-_NO_LOCKS = (errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK)
 _NEW_S = 2.0  # a temporary file is locked right after it was made, not in the same instant
+_JOIN_S = 30.0  # how long another process may take to come in
 
 
 @contextlib.contextmanager
@@ -34,8 +34,7 @@ def sole_owner(folder: Path) -> Iterator[None]:
     It is swept before and after the work: what was left a moment before it began is too new to be
     told from what is about to be used.
 
-    The same process may enter again. Where the file system has no locks, a warning says so and the
-    work goes on.
+    The same process may enter again.
 
     Args:
         folder: exists.
@@ -43,45 +42,68 @@ def sole_owner(folder: Path) -> Iterator[None]:
     Raises:
         OutputError: E_BUSY, another process writes there; or E_OUTPUT, the lock cannot be made.
     """
-    lock = _acquired(folder)
-    if lock is None:
-        LOGGER.warning("%s has no locks: make sure that no other process writes there", folder)
-        yield
-        return
     try:
-        sweep(folder)
-        yield
-        sweep(folder)
-    finally:
-        if (
-            lock.lock_counter == 1
-        ):  # unlinked while it is held: whoever waits for it sees that and makes a new one
-            with contextlib.suppress(OSError):
-                (folder / LOCK_NAME).unlink()
-        lock.release()
-
-
-def _acquired(folder: Path) -> FileLock | None:
-    """Take the lock of a folder; None where the file system has none."""
-    lock = FileLock(
-        folder / LOCK_NAME, is_singleton=True, thread_local=False, fallback_to_soft=False
-    )
-    try:
-        lock.acquire(blocking=False)
+        with locked(folder / LOCK_NAME, when_free=partial(sweep, folder)):
+            if live_parts(folder):
+                raise _busy(folder)
+            sweep(folder)
+            yield
     except Timeout:
-        raise OutputError(
-            "E_BUSY",
-            f"One process at a time must write to {folder}; another one does. Wait for it, or"
-            " choose another folder.",
-        ) from None
-    except OSError as error:
-        if error.errno in _NO_LOCKS:
-            return None
-        raise OutputError(
-            "E_OUTPUT",
-            f"The output folder {folder} must be writable; got: {error.strerror}. Choose another.",
-        ) from None
-    return lock
+        raise _busy(folder) from None
+
+
+@contextlib.contextmanager
+def part_owner(folder: Path, part: str, check: Callable[[bool], None]) -> Iterator[None]:
+    """Share an output folder with processes that do other parts of the same work.
+
+    Nothing is swept: what is temporary may be another part's.
+
+    Args:
+        folder: exists.
+        part: names this process's share; no two processes have the same.
+        check: called with whether others are there, while none can come or go; raises if this
+            process must not join them.
+
+    Raises:
+        OutputError: E_BUSY, another process does this part, or all of the work; or E_OUTPUT.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            with locked(folder / LOCK_NAME, wait_s=_JOIN_S):
+                check(bool(live_parts(folder)))
+                held.enter_context(locked(folder / f"{PART_NAME}{part}"))
+        except Timeout:
+            raise _busy(folder) from None
+        yield
+
+
+@contextlib.contextmanager
+def gathered(folder: Path) -> Iterator[None]:
+    """Let no other process come into or leave a folder that several share; waits for its turn.
+
+    Raises:
+        OutputError: E_BUSY, somebody takes too long.
+    """
+    try:
+        with locked(folder / LOCK_NAME, wait_s=_JOIN_S):
+            yield
+    except Timeout:
+        raise _busy(folder) from None
+
+
+def live_parts(folder: Path) -> list[str]:
+    """Name the parts that other processes are doing in a folder."""
+    names = [path.name for path in _entries(folder) if path.name.startswith(PART_NAME)]
+    parts = {name.removeprefix(PART_NAME).removesuffix(".lease") for name in names}
+    return sorted(part for part in parts if is_locked(folder / f"{PART_NAME}{part}"))
+
+
+def _busy(folder: Path) -> OutputError:
+    return OutputError(
+        "E_BUSY",
+        f"One process at a time must write to {folder}; another one does. Wait for it, or"
+        " choose another folder.",
+    )
 
 
 def sweep(folder: Path, *, deep: bool = True) -> None:

@@ -1,8 +1,10 @@
 """SHA-256, by which files and what is in them are told apart."""
 
 import hashlib
+import json
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 
 def sha256_of(*parts: bytes | memoryview) -> str:
@@ -35,3 +37,11 @@ def sha256_of_files(paths: Iterable[Path]) -> str:
     for path in paths:
         digest.update(path.read_bytes())
     return digest.hexdigest()
+
+
+def sha256_of_facts(facts: Any) -> str:
+    """Return the SHA-256 of plain values as 64 hexadecimal digits, whatever the order of keys.
+
+    What is none, such as a path, counts as its text.
+    """
+    return sha256_of(json.dumps(facts, sort_keys=True, default=str).encode())

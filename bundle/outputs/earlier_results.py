@@ -99,6 +99,11 @@ def read_result(folder: Path, case_id: str) -> dict[str, Any] | None:
     return facts if is_ours else None
 
 
+def is_unfinished(folder: Path) -> bool:
+    """Whether the files of a case were being replaced when somebody was killed."""
+    return _is_there(folder / _UNFINISHED)
+
+
 def mark_unfinished(
     folder: Path, case_id: str, new: Iterable[str], possible: Collection[str]
 ) -> None:

@@ -15,6 +15,7 @@ from bundle.errors import CaseError
 from bundle.files.json_file import json_bytes
 from bundle.outputs.case_output import CaseOutput
 from bundle.outputs.case_result import CaseResult
+from bundle.outputs.run_identity import RUN
 from bundle.tasks.numberings import Numbering
 from bundle.tasks.task import Task
 
@@ -31,6 +32,7 @@ class FactsFile:
         others: outputs that are written before this one.
         weights_sha256: of the network's weights.
         settings: what else should stand there, for example window and overlap.
+        run: `RunIdentity.sha256`; None where nobody told, and then no run takes the case for done.
     """
 
     task: Task
@@ -38,6 +40,7 @@ class FactsFile:
     others: Sequence[CaseOutput]
     weights_sha256: str
     settings: Mapping[str, Any]
+    run: str | None = None
 
     def names(self, case: CaseRecord) -> tuple[str, ...]:
         """Name the file."""
@@ -73,6 +76,7 @@ class FactsFile:
             "inputs": record.inputs,
             "prepared": None if record.prepared is None else record.prepared.summary(),
             "weights_sha256": self.weights_sha256,
+            RUN: self.run,
             "settings": dict(self.settings),
             "seconds": {} if seconds is None else {"reading_to_maps": round(seconds, 3)},
             "versions": {

@@ -10,6 +10,7 @@ from ignite.engine import Engine, Events
 
 from bundle.cases.case_record import CaseRecord
 from bundle.files.staged_folder import staged
+from bundle.interruption import unbroken
 from bundle.outputs.bids.case_tree import CaseTree, withdraw
 from bundle.outputs.case_output import CaseOutputs
 from bundle.outputs.case_result import CaseResult
@@ -107,7 +108,7 @@ class MapWriter:
         with staged(folder) as stage:
             for output in self.outputs.written:
                 output.write(stage, result)
-            with self._in_data_set(stage, record.case_id):
+            with unbroken(), self._in_data_set(stage, record.case_id):
                 publish(stage, folder, record, self.outputs.possible_names(record.case_id))
         return folder
 

@@ -10,6 +10,7 @@ from bundle.outputs.facts_file import FactsFile
 from bundle.outputs.map_files import EntropyFiles, LabelMapFile, MapOutput, WeightFiles
 from bundle.outputs.native_grid import NativeLabelFile
 from bundle.outputs.preview_file import PreviewFile
+from bundle.outputs.run_identity import RunIdentity
 from bundle.outputs.slicer_files import SlicerFiles
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.numberings import Numbering
@@ -30,6 +31,7 @@ def case_outputs(
     dicom: bool = False,
     dicom_entropy: bool = False,
     on_grid_of: str | None = None,
+    run: RunIdentity | None = None,
     task: Task = DEFAULT_TASK,
 ) -> CaseOutputs:
     """List what is written for each case, the JSON last.
@@ -49,6 +51,7 @@ def case_outputs(
         dicom_entropy: also write a DICOM parametric map of the entropy; likewise.
         on_grid_of: modality on whose own grid the label map is written too; every case must have
             been prepared.
+        run: by which a later run knows what is done.
         task: of the network.
 
     Raises:
@@ -73,7 +76,14 @@ def case_outputs(
         (DicomEntropyFile(weights_sha256), dicom_entropy),
     ]
     written = tuple(output for output, is_on in chosen if is_on)
-    facts = FactsFile(task, numbering, written, weights_sha256, dict(settings or {}))
+    facts = FactsFile(
+        task,
+        numbering,
+        written,
+        weights_sha256,
+        dict(settings or {}),
+        None if run is None else run.sha256,
+    )
     off = tuple(output for output, is_on in chosen if not is_on)
     return CaseOutputs((*written, facts), off)
 

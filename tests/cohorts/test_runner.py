@@ -339,4 +339,4 @@ def test_a_name_too_long_for_its_files_is_refused_before_it_is_computed_and_leav
     (outcome,) = segment_cases(cases, tmp_path / "out", settings=tiny_settings)
     assert outcome.reason.startswith("E_CASE_ID")
     assert "238 bytes" in outcome.reason
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["cases.csv"]
+    assert not any(path.is_dir() for path in (tmp_path / "out").iterdir())

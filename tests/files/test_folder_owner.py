@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import os
 import subprocess
@@ -8,7 +9,7 @@ import pytest
 
 from bundle.errors import OutputError
 from bundle.files.atomic_file import PREFIX, appearing_at_once
-from bundle.files.folder_owner import LOCK_NAME, sole_owner, sweep
+from bundle.files.folder_owner import LOCK_NAME, live_parts, part_owner, sole_owner, sweep
 from bundle.files.staged_folder import temporary_folder
 
 HOLDER = """
@@ -20,11 +21,11 @@ with sole_owner(pathlib.Path(sys.argv[1])):
 """
 
 
-@pytest.fixture
-def other_process(tmp_path):
-    """A process that owns the folder until its input ends."""
+@contextlib.contextmanager
+def started(code, folder):
+    """Run code in another process, which is inside once this is entered."""
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        [sys.executable, "-c", code, str(folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -32,7 +33,17 @@ def other_process(tmp_path):
     assert process.stdout.readline() == "in\n"
     yield process
     process.kill()
-    process.communicate()
+    process.wait()
+    process.stdout.close()
+    with contextlib.suppress(OSError, ValueError):
+        process.stdin.close()
+
+
+@pytest.fixture
+def other_process(tmp_path):
+    """A process that owns the folder until its input ends."""
+    with started(HOLDER, tmp_path) as process:
+        yield process
 
 
 def old(path, seconds=60):
@@ -96,10 +107,79 @@ def test_a_folder_that_cannot_be_written_is_refused(tmp_path):
         pass
 
 
-def test_without_locks_the_work_goes_on_with_a_warning(tmp_path, monkeypatch, caplog):
-    def no_locks(*_arguments):
+NO_LOCKS = """
+import errno, fcntl
+def no_locks(*_arguments):
+    raise OSError(errno.ENOSYS, "Function not implemented")
+fcntl.flock = no_locks
+"""
+
+
+@pytest.fixture
+def no_locks(monkeypatch):
+    """A file system that has no locks, on which a dead process is noticed after a second."""
+
+    def refuse(*_arguments):
         raise OSError(errno.ENOSYS, "Function not implemented")
 
-    monkeypatch.setattr("fcntl.flock", no_locks)
-    with sole_owner(tmp_path), temporary_folder(tmp_path):
-        assert "has no locks" in caplog.text
+    monkeypatch.setattr("fcntl.flock", refuse)
+    monkeypatch.setattr("bundle.files.folder_lock.LEASE_S", 1.0)
+
+
+def test_without_locks_a_lease_keeps_others_out_until_its_holder_is_dead(tmp_path, no_locks):
+    code = NO_LOCKS + "import bundle.files.folder_lock as locks; locks.LEASE_S = 1.0\n" + HOLDER
+    with started(code, tmp_path) as process:
+        with pytest.raises(OutputError) as caught, sole_owner(tmp_path):
+            pass
+        assert caught.value.code == "E_BUSY"
+        process.kill()
+        process.wait()
+        with sole_owner(tmp_path):
+            assert [path.name for path in tmp_path.iterdir()] == [f"{LOCK_NAME}.lease"]
+    assert list(tmp_path.iterdir()) == []
+
+
+PART = """
+import sys, pathlib
+from bundle.files.folder_owner import part_owner
+with part_owner(pathlib.Path(sys.argv[1]), "2-of-3", lambda others: None):
+    print("in", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_parts_share_a_folder_and_know_of_each_other_but_nobody_else_comes_in(tmp_path):
+    seen = []
+    with started(PART, tmp_path) as process:
+        with part_owner(tmp_path, "1-of-3", seen.append):
+            assert live_parts(tmp_path) == ["2-of-3"]  # its own lock it may take again
+        for enter in (
+            lambda: part_owner(tmp_path, "2-of-3", seen.append),
+            lambda: sole_owner(tmp_path),
+        ):
+            with pytest.raises(OutputError) as caught, enter():
+                pass
+            assert caught.value.code == "E_BUSY"
+        process.communicate("")
+        with part_owner(tmp_path, "2-of-3", seen.append):
+            pass
+    assert seen == [True, True, False]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_part_does_not_come_in_where_one_process_has_the_folder(
+    tmp_path, other_process, monkeypatch
+):
+    monkeypatch.setattr("bundle.files.folder_owner._JOIN_S", 0.2)
+    with pytest.raises(OutputError) as caught, part_owner(tmp_path, "1-of-2", lambda others: None):
+        pass
+    assert caught.value.code == "E_BUSY"
+
+
+def test_a_part_that_must_not_join_leaves_no_lock(tmp_path):
+    def refuse(others):
+        raise OutputError("E_BUSY", "x must be y; got z. Choose another.")
+
+    with pytest.raises(OutputError), part_owner(tmp_path, "1-of-2", refuse):
+        pass
+    assert list(tmp_path.iterdir()) == []

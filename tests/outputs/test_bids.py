@@ -251,7 +251,7 @@ def test_a_case_that_fails_later_leaves_the_data_set(batch, tmp_path):
     shutil.copytree(cases[0]["image"], source)
     item = {**cases[0], "image": source}
     files = sorted(source.glob("*-t*.nii.gz"))
-    segment_cases([item], tmp_path / "out", settings={**settings, "overwrite": True})
+    segment_cases([item], tmp_path / "out", settings={**settings, "overwrite": True, "again": True})
     for file in files:
         file.write_bytes(b"no image")
     segment_cases([item], tmp_path / "out", settings=settings)

@@ -72,6 +72,10 @@ class CaseTree:
                 f" has {foreign[0]}. Choose another output folder, or move it away.",
             )
 
+    def has(self, case_id: str) -> bool:
+        """Whether the files of a case are in place."""
+        return bool(case_files(self.root / BidsName.of_case(case_id).folder, case_id))
+
     @contextlib.contextmanager
     def appearing(self, stage: Path, case_id: str) -> Iterator[None]:
         """Make the files of a case ready, and put them in place once what is done inside went well.
