@@ -4,6 +4,7 @@ import sys
 from types import TracebackType
 
 from bundle.errors import explain
+from bundle.interruption import InterruptedRunError
 from bundle.plain_text import printable
 
 INTERRUPTED = 130
@@ -27,6 +28,8 @@ def _end(kind: type[BaseException], error: BaseException, trace: TracebackType |
         if sys.stderr is not None:
             sys.stderr.write(f"{known.code}: {printable(str(known), keep_lines=True)}\n")
         raise SystemExit(known.exit_code)
+    if isinstance(error, InterruptedRunError):
+        raise SystemExit(error.exit_code)
     if isinstance(error, KeyboardInterrupt):
         raise SystemExit(INTERRUPTED)
     sys.__excepthook__(kind, error, trace)

@@ -186,6 +186,7 @@ def test_nothing_but_results_lies_in_the_output_folder(batch):
         "a-good",
         "cases.csv",
         "m-good",
+        "run.json",
         "z-good",
     ]
 

@@ -13,15 +13,32 @@ ENDING = "_prepare.json"
 _VERSION = 1
 
 
-def prepared_bytes(exam: PreparedExam, written: Mapping[str, str]) -> bytes:
+def prepared_bytes(
+    exam: PreparedExam, written: Mapping[str, str], made_of: str | None = None
+) -> bytes:
     """Return what stands in the file.
 
     Args:
         exam: how it was prepared.
         written: modality to the SHA-256 of the image that was written for it.
+        made_of: tells the exam, and how it was to be prepared, from others; None where nobody
+            will ask.
     """
-    facts = {"version": _VERSION, "images": dict(written), **exam.to_facts()}
+    facts = {"version": _VERSION, "images": dict(written), "made_of": made_of, **exam.to_facts()}
     return json_bytes(facts)
+
+
+def read_prepared(path: Path, made_of: str) -> tuple[PreparedExam, dict[str, str]] | None:
+    """Read the exam and the SHA-256 of its images; None if it was made of something else, or cannot
+    be read.
+    """
+    try:
+        facts: dict[str, Any] = read_json(path)
+        if facts["made_of"] != made_of:
+            return None
+        return PreparedExam.from_facts(facts), dict(facts["images"])
+    except (UserError, KeyError, TypeError, ValueError):
+        return None
 
 
 def find_prepared(images: Mapping[str, tuple[Path, str]]) -> tuple[PreparedExam | None, str]:

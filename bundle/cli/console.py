@@ -1,5 +1,6 @@
 """Says on the console how far a batch is, and what became of it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -10,7 +11,10 @@ from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainin
 
 from bundle.cli.options import ERRORS
 from bundle.cohorts.case_outcome import (
+    FAILED,
+    LEFT,
     OK,
+    SKIPPED,
     TABLE,
     CaseOutcome,
     describe,
@@ -39,7 +43,8 @@ def reporting(work: str, n_cases: int, task: Task) -> Iterator[Callable[[CaseOut
 
         def advance(outcome: CaseOutcome) -> None:
             progress.advance(bar)
-            for line in (describe(outcome, task), *describe_warnings(outcome)):
+            told = () if outcome.status == SKIPPED else describe_warnings(outcome)
+            for line in (describe(outcome, task), *told):
                 progress.console.print(line, highlight=False, markup=False)
 
         yield advance
@@ -47,10 +52,12 @@ def reporting(work: str, n_cases: int, task: Task) -> Iterator[Callable[[CaseOut
 
 def summarise(outcomes: Sequence[CaseOutcome], out: Path) -> None:
     """Count what came out, and end the command with status 1 if a case failed."""
-    failed = sum(outcome.status != OK for outcome in outcomes)
-    warned = sum(bool(outcome.warnings) for outcome in outcomes)
-    counts = f"{len(outcomes)} cases: {len(outcomes) - failed} ok, {failed} failed"
+    became = Counter(outcome.status for outcome in outcomes)
+    warned = sum(bool(outcome.warnings) for outcome in outcomes if outcome.status == OK)
+    counts = f"{len(outcomes)} cases: {became[OK]} ok, {became[FAILED]} failed"
+    counts += f", {became[SKIPPED]} done before" if became[SKIPPED] else ""
+    counts += f", {became[LEFT]} left" if became[LEFT] else ""
     counts += f", {warned} with warnings" if warned else ""
     typer.echo(f"{counts}. Results: {printable(str(out / TABLE))}")
-    if failed:
+    if became[FAILED]:
         raise typer.Exit(1)

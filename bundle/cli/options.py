@@ -12,6 +12,7 @@ from bundle.config_files import own_task
 from bundle.configuration import parse_settings
 from bundle.errors import OutputError, UsageError, explain
 from bundle.files.atomic_file import cause_of, lacks_room
+from bundle.interruption import InterruptedRunError
 from bundle.plain_text import printable
 from bundle.tasks.task import Task
 from bundle.tasks.task_file import load_task
@@ -168,6 +169,10 @@ def exit_codes() -> Iterator[None]:
     """Turn errors that a user can mend into one line and the exit status of their kind."""
     try:
         yield
+    except InterruptedRunError as error:
+        line = f"Ended by {error}. What was done is kept; the same command goes on."
+        ERRORS.print(line, highlight=False, markup=False, soft_wrap=True)
+        raise typer.Exit(error.exit_code) from None
     except Exception as error:
         known = explain(error) or _full(error)  # MONAI wraps what its transforms and configs raise
         if known is None:

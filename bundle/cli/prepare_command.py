@@ -5,6 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+from bundle.cli.batch_options import (
+    AgainOption,
+    RetriesOption,
+    ShardOption,
+    StopOption,
+    TimeoutOption,
+)
 from bundle.cli.console import reporting, summarise
 from bundle.cli.exam_sources import exam_cases
 from bundle.cli.image_options import ImageOption, named_files, with_modality_options
@@ -53,6 +60,11 @@ def prepare(
     brain_weights: BrainWeightsOption = None,
     series_table: SeriesOption = None,
     keep_names: KeepNamesOption = False,
+    again: AgainOption = False,
+    timeout: TimeoutOption = None,
+    retries: RetriesOption = 0,
+    stop_after_failures: StopOption = None,
+    shard: ShardOption = None,
 ) -> None:
     """Prepare exams for segmentation: DICOM studies, or images on any grids, with or without skull.
 
@@ -73,6 +85,7 @@ def prepare(
             keep_names=keep_names,
         )
         load_monai()  # takes seconds, for which neither help nor a wrong option should wait
+        from bundle.cohorts.batch_rules import batch_rules
         from bundle.cohorts.cohort_preparation import prepare_cases
 
         options = PrepareOptions(
@@ -82,6 +95,13 @@ def prepare(
             brain_weights=brain_weights,
             series_table=series_table,
         )
+        rules = batch_rules(
+            again=again,
+            case_timeout_s=timeout,
+            retries=retries or 0,
+            stop_after_failures=stop_after_failures,
+            shard=shard,
+        )
         with reporting("preparing", len(cases), declared) as report:
-            outcomes = prepare_cases(cases, out, options, task=declared, report=report)
+            outcomes = prepare_cases(cases, out, options, task=declared, report=report, rules=rules)
         summarise(outcomes, out)

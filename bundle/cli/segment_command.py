@@ -5,6 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+from bundle.cli.batch_options import (
+    AgainOption,
+    RetriesOption,
+    ShardOption,
+    StopOption,
+    TimeoutOption,
+)
 from bundle.cli.console import reporting, summarise
 from bundle.cli.exam_sources import exam_cases
 from bundle.cli.image_options import ImageOption, named_files, with_modality_options
@@ -109,13 +116,18 @@ def segment(
             "--overwrite", help="Replace results of other images under the same case name."
         ),
     ] = False,
+    again: AgainOption = False,
+    timeout: TimeoutOption = None,
+    retries: RetriesOption = None,
+    stop_after_failures: StopOption = None,
+    shard: ShardOption = None,
     device: DeviceOption = "auto",
     settings: SetOption = None,
 ) -> None:
     """Segment one case from named files, a case folder, or every case of a data set folder.
 
     Writes the label map, the entropy map and one weight map per acquired modality on the case's own
-    grid.
+    grid. The same command again does what is not done.
     """
     with exit_codes():
         defaults = {
@@ -125,9 +137,18 @@ def segment(
             "dicom": dicom,
             "bids": bids,
             "overwrite": overwrite,
+            "again": again,
         }
-        given = {"checkpoint": checkpoint, "task_name": task, "label_convention": labels}
-        given["on_grid_of"] = on
+        given = {
+            "checkpoint": checkpoint,
+            "task_name": task,
+            "label_convention": labels,
+            "on_grid_of": on,
+            "case_timeout_s": timeout,
+            "retries": retries,
+            "stop_after_failures": stop_after_failures,
+            "shard": shard,
+        }
         values = all_settings(defaults, given, settings)
         declared = chosen_task(values.get("task_name"))
         check_numbering("--labels", labels, declared)

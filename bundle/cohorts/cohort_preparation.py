@@ -1,15 +1,18 @@
 """Prepares many exams, alone or on the way to their segmentation."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bundle import __version__
 from bundle.cases.prepared_exam import PreparedExam
+from bundle.cohorts.batch_rules import BatchRules
 from bundle.cohorts.case_outcome import CaseOutcome, preparation_columns
-from bundle.cohorts.runner import CaseRunner
+from bundle.cohorts.runner import CaseRunner, FindDone
 from bundle.cohorts.workers import RunCase
 from bundle.files.atomic_file import check_writable
+from bundle.names.case_ids import is_case_id
 from bundle.preparing.options import PrepareOptions
 from bundle.tasks.task import Task
 
@@ -27,6 +30,7 @@ def prepare_cases(
     *,
     task: Task,
     report: Callable[[CaseOutcome], None] | None = None,
+    rules: BatchRules | None = None,
 ) -> list[CaseOutcome]:
     """Prepare cases, writing ``OUT/CASE/CASE-MODALITY.nii.gz`` and ``OUT/cases.csv``.
 
@@ -36,17 +40,22 @@ def prepare_cases(
         options: the same for all.
         task: whose modalities cases have.
         report: called with every outcome as soon as it is known.
+        rules: how the batch goes on.
 
     Raises:
         OutputError: ``out`` cannot be written; no case was started.
     """
     check_writable(out)
+    make_run = PreparationOnly(options, task, out)
     runner = CaseRunner(
-        PreparationOnly(options, task, out),
+        make_run,
         cases,
         out,
         report=report,
         columns=preparation_columns(),
+        find_done=make_run.find_done,
+        identity={"version": __version__, "task": task.name, "prepare": options_told(options)},
+        rules=rules,
         task=task,
     )
     return runner.run()
@@ -65,6 +74,13 @@ class PreparationOnly:
     options: PrepareOptions
     task: Task
     out: Path
+
+    def find_done(self, case: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the facts of a case that an earlier run has prepared in the same way."""
+        if not is_case_id(str(case["case_id"])):
+            return None
+        exam = _preparer(self.options, self.task).earlier(case, self.out / str(case["case_id"]))
+        return None if exam is None else preparation_facts(exam)
 
     def __call__(self) -> RunCase:
         """Make it."""
@@ -86,25 +102,45 @@ class PreparedFirst:
         options: the same for all cases.
         task: whose modalities cases have.
         out: holds a folder per case, in which the prepared images are kept.
+        again: prepare also what an earlier run has prepared.
     """
 
     make_run: Callable[[], RunCase]
     options: PrepareOptions
     task: Task
     out: Path
+    again: bool = False
+
+    def find_done(self, find_segmented: FindDone, case: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Return the facts of a case that is prepared and segmented.
+
+        Args:
+            find_segmented: does so for prepared cases.
+            case: as it was listed.
+        """
+        if not is_case_id(str(case["case_id"])):
+            return None
+        exam = _preparer(self.options, self.task).earlier(case, self._folder(case))
+        return None if exam is None else find_segmented(self._prepared(case, exam))
 
     def __call__(self) -> RunCase:
         """Make it."""
         run_prepared, preparer = self.make_run(), _preparer(self.options, self.task)
 
         def run(case: Mapping[str, Any]) -> dict[str, Any]:
-            case_id = str(case["case_id"])
-            folder = self.out / case_id / FOLDER
-            exam = preparer.prepare(case, folder)
-            image = {name: folder / f"{case_id}-{name}.nii.gz" for name in exam.modalities}
-            return run_prepared({"case_id": case_id, "image": image})
+            folder = self._folder(case)
+            exam = None if self.again else preparer.earlier(case, folder)
+            return run_prepared(self._prepared(case, exam or preparer.prepare(case, folder)))
 
         return run
+
+    def _folder(self, case: Mapping[str, Any]) -> Path:
+        return self.out / str(case["case_id"]) / FOLDER
+
+    def _prepared(self, case: Mapping[str, Any], exam: PreparedExam) -> dict[str, Any]:
+        case_id, folder = str(case["case_id"]), self._folder(case)
+        image = {name: folder / f"{case_id}-{name}.nii.gz" for name in exam.modalities}
+        return {"case_id": case_id, "image": image}
 
 
 def _preparer(options: PrepareOptions, task: Task) -> "Preparer":
@@ -112,6 +148,11 @@ def _preparer(options: PrepareOptions, task: Task) -> "Preparer":
     from bundle.preparing.preparer import Preparer
 
     return Preparer(options, task)
+
+
+def options_told(options: PrepareOptions) -> dict[str, Any]:
+    """Return choices as the record of a run tells them."""
+    return {name: value if value is None else str(value) for name, value in asdict(options).items()}
 
 
 def preparation_facts(exam: PreparedExam) -> dict[str, Any]:

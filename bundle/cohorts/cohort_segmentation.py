@@ -1,11 +1,12 @@
 """Segments many cases with the bundle's inference config."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from bundle.cohorts.case_outcome import CaseOutcome
-from bundle.cohorts.cohort_preparation import PreparedFirst
+from bundle.cohorts.cohort_preparation import PreparedFirst, options_told
 from bundle.cohorts.engines import CohortEngine
 from bundle.cohorts.runner import CaseRunner
 from bundle.cohorts.workers import ConfigRun, RunCase
@@ -49,11 +50,16 @@ def segment_cases(
     values = {**(settings or {}), "output_dir": out}
     # The network is loaded where cases are run, which need not be in this process.
     make_run: Callable[[], RunCase] = ConfigRun(CONFIG, values)
+    prepared = None
     if prepare is not None:
         task = load_task(values.get("task_name") or own_task())
-        make_run = PreparedFirst(make_run, prepare, task, out)
+        prepared = PreparedFirst(make_run, prepare, task, out, bool(values.get("again")))
+        make_run = prepared
     parts = {"make_run": make_run, "cases": tuple(cases)}
     runner: CaseRunner = load_config(CONFIG, {**values, **parts}).get_parsed_content("case_runner")
+    if prepared is not None and runner.find_done is not None:
+        runner.find_done = partial(prepared.find_done, runner.find_done)
+        runner.identity = {**(runner.identity or {}), "prepare": options_told(prepared.options)}
     if engine is not None:
         runner.engine = engine
     if report is not None:

@@ -56,6 +56,7 @@ class ExamPreparer:
         *,
         sources: Mapping[str, DicomSource] | None = None,
         warnings: tuple[str, ...] = (),
+        made_of: str | None = None,
     ) -> PreparedExam:
         """Prepare one exam.
 
@@ -68,6 +69,7 @@ class ExamPreparer:
             case_id: name of the case and its files.
             sources: of those that are of DICOM.
             warnings: what was said of the exam before.
+            made_of: by which `prepared_case.find_earlier` knows the case again.
 
         Raises:
             CaseError: a scan cannot be read or registered, or there is a skull that cannot be cut
@@ -100,7 +102,7 @@ class ExamPreparer:
             lost = () if name in untouched else _lost(scan.volume, brain)
             said += [f"{name}: {text}" for text in (*lost, *move_warnings(scan, reference))]
         exam = replace(exam, left_out=left_out, warnings=(*warnings, *said, *exam.warnings))
-        write_prepared(folder, case_id, exam, working, untouched)
+        write_prepared(folder, case_id, exam, working, untouched, made_of)
         return exam
 
     def _working(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from bundle.cases.prepared_exam import PreparedExam
-from bundle.cases.prepared_file import ENDING, prepared_bytes
+from bundle.cases.prepared_file import ENDING, prepared_bytes, read_prepared
 from bundle.errors import CaseError, OutputError
 from bundle.files.hashes import sha256_of_file
 from bundle.files.staged_folder import becoming
@@ -21,6 +21,7 @@ def write_prepared(
     exam: PreparedExam,
     volumes: Mapping[str, Volume],
     untouched: Collection[str],
+    made_of: str | None = None,
 ) -> None:
     """Write ``CASE-MODALITY.nii.gz`` and ``CASE_prepare.json`` into a folder, whole or not at all.
 
@@ -30,6 +31,7 @@ def write_prepared(
         exam: how it was prepared.
         volumes: by modality, on the working grid.
         untouched: modalities whose files are copied byte by byte where they are ``.nii.gz``.
+        made_of: by which `find_earlier` knows the case again.
 
     Raises:
         CaseError: E_CHANGED, a file changed since it was read.
@@ -45,7 +47,25 @@ def write_prepared(
             else:
                 write_volume(path, volume.data, volume.grid, description=modality)
             written[modality] = sha256_of_file(path)
-        (stage / f"{case_id}{ENDING}").write_bytes(prepared_bytes(exam, written))
+        (stage / f"{case_id}{ENDING}").write_bytes(prepared_bytes(exam, written, made_of))
+
+
+def find_earlier(folder: Path, case_id: str, made_of: str) -> PreparedExam | None:
+    """Return the exam that an earlier run prepared into a folder; None unless it is whole and made
+    of the same.
+    """
+    found = read_prepared(folder / f"{case_id}{ENDING}", made_of)
+    if found is None:
+        return None
+    exam, written = found
+    try:
+        is_whole = all(
+            sha256_of_file(folder / f"{case_id}-{name}{IMAGE_ENDING}") == written.get(name)
+            for name in exam.modalities
+        )
+    except OSError:
+        return None
+    return exam if is_whole else None
 
 
 def _copy(volume: Volume, path: Path, case_id: str) -> None:
