@@ -33,12 +33,16 @@ def test_a_signal_ends_the_work_with_the_status_that_shells_know(number, code):
 
 def test_a_step_that_must_not_be_broken_is_finished_first():
     done = []
-    with pytest.raises(InterruptedRunError), ending_at_signals():
+
+    def work():
         with unbroken():
             with unbroken():
                 kill_me(signal.SIGTERM)
             done.append("inner")
-        pytest.fail("the signal is raised where the outer step ends")
+        done.append("the signal is raised where the outer step ends")
+
+    with pytest.raises(InterruptedRunError), ending_at_signals():
+        work()
     assert done == ["inner"]
 
 
@@ -64,9 +68,13 @@ def test_a_limit_ends_work_that_takes_longer_and_no_other():
 
 
 def test_who_asks_to_end_means_it_more_than_a_limit():
-    with pytest.raises(InterruptedRunError), ending_at_signals(), time_limit(0.02), unbroken():
-        kill_me(signal.SIGTERM)
-        time.sleep(0.05)
+    def work():
+        with time_limit(0.02), unbroken():
+            kill_me(signal.SIGTERM)
+            time.sleep(0.05)
+
+    with pytest.raises(InterruptedRunError), ending_at_signals():
+        work()
 
 
 def test_in_another_thread_nothing_is_limited_and_nothing_breaks():

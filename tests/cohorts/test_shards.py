@@ -108,7 +108,7 @@ def test_a_shard_joins_only_shards_of_the_same_run(tmp_path, part, settings, joi
         if joins:
             assert all(outcome.status == OK for outcome in run(tmp_path, "1/3"))
         else:
-            with pytest.raises(OutputError, match="Shards in .* must be of one run") as caught:
+            with pytest.raises(OutputError, match=r"Shards in .* must be of one run") as caught:
                 run(tmp_path, "1/3")
             assert caught.value.code == "E_BUSY"
 
