@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -159,6 +160,16 @@ def settle(stage: Path, target: Path) -> None:
             with path.open("r+b") as file:
                 sync_file(file)
     sync_folder(stage)
-    stage.chmod(0o755)  # a temporary folder is for its owner only
+    stage.chmod(_usual_mode(stage))  # a temporary folder is for its owner only
     stage.rename(target)
     sync_folder(target.parent)
+
+
+def _usual_mode(folder: Path) -> int:
+    """Return the mode that the user's umask, or a rule of the file system, gives a new folder."""
+    probe = folder / f"{PREFIX}mode"
+    probe.mkdir()
+    try:
+        return stat.S_IMODE(probe.stat().st_mode)
+    finally:
+        probe.rmdir()

@@ -257,6 +257,18 @@ def test_nobody_who_listens_is_no_reason_to_stop(tmp_path):
     ] == [OK, OK]
 
 
+def test_results_are_for_whom_the_umask_says(tiny_settings, tmp_path):
+    cases = list_cases(write_cases(tmp_path / "data", "a"))
+    before = os.umask(0o077)
+    try:
+        segment_cases(cases, tmp_path / "out", settings={**tiny_settings, "bids": True})
+    finally:
+        os.umask(before)
+    written = list((tmp_path / "out").rglob("*"))
+    assert len(written) > 10
+    assert [str(path) for path in written if path.stat().st_mode & 0o077] == []
+
+
 def result_of(tmp_path, name="a"):
     folder = tmp_path / "out" / name
     return {

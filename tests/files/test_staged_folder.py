@@ -9,6 +9,24 @@ from bundle.files import staged_folder
 from bundle.files.staged_folder import becoming, move_into, settle, staged, temporary_folder
 
 
+def current_umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize("mask", [0o077, 0o022, 0o002, 0o027])
+def test_a_folder_that_takes_its_place_is_for_whom_the_umask_says(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        with becoming(tmp_path / "case") as stage:
+            (stage / "a").write_bytes(b"1")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "case").stat().st_mode) == 0o777 & ~mask
+    assert stat.S_IMODE((tmp_path / "case" / "a").stat().st_mode) == 0o666 & ~mask
+
+
 def content_of(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
@@ -68,7 +86,7 @@ def test_a_settled_folder_is_synced_with_all_that_it_holds_and_open_to_others(tm
     done = tmp_path / "done"
     inside = [done, done / "below", done / "below" / "a", tmp_path]
     assert set(synced) == {path.stat().st_ino for path in inside}
-    assert stat.S_IMODE(done.stat().st_mode) == 0o755
+    assert stat.S_IMODE(done.stat().st_mode) == 0o777 & ~current_umask()
     assert [path.name for path in tmp_path.iterdir()] == ["done"]
 
 
