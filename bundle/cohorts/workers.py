@@ -97,6 +97,13 @@ class WorkerMaker:
         """Make a worker."""
         return partial(_outcome, self.make_run(), self.on_failure)
 
+    def lost(self, case: Case, error: CaseError) -> CaseOutcome:
+        """Do what a worker does with a case that failed, for one that did not live to do it."""
+        if self.on_failure is not None:
+            self.on_failure(case, error)
+        case_id = str(case["case_id"])
+        return CaseOutcome(case_id, FAILED, _reason(error, case_id))
+
 
 def _outcome(
     run_case: RunCase, on_failure: Callable[[Case, BaseException], None] | None, case: Case
