@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bundle.cases.prepared_exam import PreparedExam
 from bundle.cohorts.case_outcome import CaseOutcome, preparation_columns
+from bundle.cohorts.engines import CohortEngine
 from bundle.cohorts.runner import CaseRunner
 from bundle.cohorts.workers import RunCase
 from bundle.files.atomic_file import check_writable
@@ -27,6 +28,7 @@ def prepare_cases(
     *,
     task: Task,
     report: Callable[[CaseOutcome], None] | None = None,
+    engine: CohortEngine | None = None,
 ) -> list[CaseOutcome]:
     """Prepare cases, writing ``OUT/CASE/CASE-MODALITY.nii.gz`` and ``OUT/cases.csv``.
 
@@ -36,6 +38,7 @@ def prepare_cases(
         options: the same for all.
         task: whose modalities cases have.
         report: called with every outcome as soon as it is known.
+        engine: runs the cases; one after the other in this process if left out.
 
     Raises:
         OutputError: ``out`` cannot be written; no case was started.
@@ -45,6 +48,7 @@ def prepare_cases(
         PreparationOnly(options, task, out),
         cases,
         out,
+        engine=engine,
         report=report,
         columns=preparation_columns(),
         task=task,

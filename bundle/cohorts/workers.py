@@ -64,11 +64,13 @@ class ConfigRun:
         name: file in ``configs``, of which ``make_run`` is used.
         settings: settings to replace.
         overlays: configs that are merged over it.
+        trained_with: they are those of a training, see ``load_config``.
     """
 
     name: str
     settings: Mapping[str, Any]
     overlays: tuple[Path, ...] = ()
+    trained_with: bool = False
 
     def __call__(self) -> RunCase:
         """Load the network.
@@ -76,7 +78,8 @@ class ConfigRun:
         Raises:
             SetupError: weights or settings are unusable.
         """
-        config = load_config(self.name, {**self.settings, "cases": ()}, self.overlays)
+        values = {**self.settings, "cases": ()}
+        config = load_config(self.name, values, self.overlays, trained_with=self.trained_with)
         run: RunCase = config.get_parsed_content("make_run")()
         return run
 
