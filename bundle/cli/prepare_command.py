@@ -6,6 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from bundle.cli.console import reporting, summarise
+from bundle.cli.engine_options import (
+    AddressOption,
+    Engine,
+    EngineOption,
+    WorkersOption,
+    chosen_engine,
+)
 from bundle.cli.exam_sources import exam_cases
 from bundle.cli.image_options import ImageOption, named_files, with_modality_options
 from bundle.cli.monai_loading import load_monai
@@ -53,6 +60,9 @@ def prepare(
     brain_weights: BrainWeightsOption = None,
     series_table: SeriesOption = None,
     keep_names: KeepNamesOption = False,
+    engine: EngineOption = Engine.serial,
+    address: AddressOption = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Prepare exams for segmentation: DICOM studies, or images on any grids, with or without skull.
 
@@ -72,6 +82,7 @@ def prepare(
             task=declared,
             keep_names=keep_names,
         )
+        running = chosen_engine(engine, address, workers, out)
         load_monai()  # takes seconds, for which neither help nor a wrong option should wait
         from bundle.cohorts.cohort_preparation import prepare_cases
 
@@ -83,5 +94,7 @@ def prepare(
             series_table=series_table,
         )
         with reporting("preparing", len(cases), declared) as report:
-            outcomes = prepare_cases(cases, out, options, task=declared, report=report)
+            outcomes = prepare_cases(
+                cases, out, options, task=declared, report=report, engine=running
+            )
         summarise(outcomes, out)

@@ -6,6 +6,13 @@ from typing import Annotated, Any
 import typer
 
 from bundle.cli.console import reporting, summarise
+from bundle.cli.engine_options import (
+    AddressOption,
+    Engine,
+    EngineOption,
+    WorkersOption,
+    chosen_engine,
+)
 from bundle.cli.exam_sources import exam_cases
 from bundle.cli.image_options import ImageOption, named_files, with_modality_options
 from bundle.cli.monai_loading import load_monai
@@ -110,6 +117,9 @@ def segment(
         ),
     ] = False,
     device: DeviceOption = "auto",
+    engine: EngineOption = Engine.serial,
+    address: AddressOption = None,
+    workers: WorkersOption = None,
     settings: SetOption = None,
 ) -> None:
     """Segment one case from named files, a case folder, or every case of a data set folder.
@@ -143,6 +153,7 @@ def segment(
             keep_names=keep_names,
         )
         cases = cases if modalities is None else _declared(cases, modalities)
+        running = chosen_engine(engine, address, workers, out, str(values["device_name"]))
         load_monai()  # takes seconds, for which neither help nor a wrong option should wait
         from bundle.cohorts.cohort_segmentation import segment_cases
 
@@ -156,7 +167,12 @@ def segment(
         is_asked = prepare or options != PrepareOptions() or any(STUDY in case for case in cases)
         with reporting("segmenting", len(cases), declared) as report:
             outcomes = segment_cases(
-                cases, out, settings=values, report=report, prepare=options if is_asked else None
+                cases,
+                out,
+                settings=values,
+                report=report,
+                engine=running,
+                prepare=options if is_asked else None,
             )
         summarise(outcomes, out)
 
