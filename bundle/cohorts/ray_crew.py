@@ -11,6 +11,7 @@ from bundle.cohorts.ray_layout import Layout
 from bundle.cohorts.ray_worker import RayWorker, Workplace
 
 _LAST_WORDS_S = 10.0
+_MOST_LETTERS = 300
 
 
 @dataclass(eq=False)
@@ -135,4 +136,11 @@ class Crew:
         except errors.RayTaskError as error:
             raise error.cause from error
         except errors.RayError as error:
-            return Loss(" ".join(str(error).split()))
+            return Loss(_in_short(error))
+
+
+def _in_short(error: BaseException) -> str:
+    """Return what Ray says of a death, without its numbers before and its advice behind."""
+    text = " ".join(str(error).split())
+    said = text.rpartition("The actor is dead because ")[2]
+    return said.partition(" Some common causes")[0][:_MOST_LETTERS]
