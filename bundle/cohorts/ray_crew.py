@@ -1,7 +1,6 @@
 """The workers of a batch on a Ray cluster: asks them, and hears who answers and who died."""
 
 import contextlib
-import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -66,7 +65,7 @@ class Crew:
     _asked: dict[Any, Member] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._pickled = pickle.dumps(self.make_worker)
+        self._pickled = self.ray.cloudpickle.dumps(self.make_worker)
         self._kind = self.ray.remote(RayWorker).options(
             num_cpus=self.layout.n_cpus,
             num_gpus=self.layout.n_gpus,

@@ -4,6 +4,7 @@ import logging
 import os
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bundle.cohorts.workers import ConfigRun
@@ -40,13 +41,17 @@ class StandIn:
 
 @dataclass(frozen=True)
 class Noted:
-    """Says of each case on which node it was run."""
+    """Says of each case on which node it was run, after a while in which others can start."""
 
     make_run: ConfigRun
+    sleep_s: float
 
     def __call__(self):
-        run = self.make_run()
-        return lambda case: run(case) | {"warnings": [os.environ.get(NODE, "none")]}
+        return partial(self.run, self.make_run())
+
+    def run(self, run_case, case):
+        time.sleep(self.sleep_s)
+        return run_case(case) | {"warnings": [os.environ.get(NODE, "none")]}
 
 
 @dataclass(frozen=True)

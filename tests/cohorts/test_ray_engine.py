@@ -1,5 +1,6 @@
 """Cases run by Ray become what they become in this process, whoever dies meanwhile."""
 
+import json
 import time
 from importlib.util import find_spec
 
@@ -20,10 +21,11 @@ from bundle.datasets.listing import list_cases
 from bundle.errors import SetupError, UsageError
 from bundle.preparing.options import PrepareOptions
 from bundle.tasks.default import DEFAULT_TASK
+from tests.cohorts import two_nodes
 from tests.cohorts.ray_stand_ins import NoteFailure, StandIn
 from tests.cohorts.same_files import written
 from tests.cohorts.test_runner import statuses, write_cases
-from tests.test_bad_input import call
+from tests.test_bad_input import call, rows
 
 needs_ray = pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed")
 
@@ -186,6 +188,52 @@ def test_weights_that_no_worker_can_use_end_the_run_before_any_case(
     with pytest.raises(SetupError, match="nowhere"):
         segment_cases(cases, tmp_path / "out", settings=settings, engine=chosen)
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.fixture
+def two_machines(tiny_settings, tmp_path):
+    """A folder for ``two_nodes`` with eight cases, and what this process makes of them."""
+    if not two_nodes.can_run():
+        pytest.skip("this process may not make a network and mounts of its own")
+    cases = list_cases(write_cases(tmp_path / "data", "abcdefgh"))
+    settings = {name: value for name, value in tiny_settings.items() if name != "checkpoint"}
+    settings["checkpoint"] = str(tiny_settings["checkpoint"])
+    (tmp_path / "settings.json").write_text(json.dumps(settings))
+    segment_cases(cases, tmp_path / "here", settings=tiny_settings)
+    (tmp_path / "out").mkdir()
+    return tmp_path
+
+
+def maps_of(out):
+    return {name: content for name, content in written(out).items() if name != "cases.csv"}
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@needs_ray
+def test_of_two_machines_one_is_killed_in_the_middle_and_nothing_is_lost_or_comes_twice(
+    two_machines,
+):
+    outcomes, said = two_nodes.run_in_namespace(two_machines, "killed")
+    assert sorted((name, status) for name, status, _ in outcomes) == [(c, OK) for c in "abcdefgh"]
+    nodes = [node for _, _, node in outcomes]
+    assert nodes.count("second") == 1
+    assert nodes.count("first") == 7
+    assert "was lost" in said
+    assert sorted(rows(two_machines / "out")) == list("abcdefgh")
+    assert len((two_machines / "out" / "cases.csv").read_text().splitlines()) == 9
+    assert maps_of(two_machines / "out") == maps_of(two_machines / "here")
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@needs_ray
+def test_a_machine_that_has_another_folder_at_the_path_of_the_results_gets_no_case(two_machines):
+    outcomes, said = two_nodes.run_in_namespace(two_machines, "unshared")
+    assert sorted((name, status) for name, status, _ in outcomes) == [(c, OK) for c in "abcdefgh"]
+    assert {node for _, _, node in outcomes} == {"first"}
+    assert "one worker less: E_NOT_SHARED" in said
+    assert maps_of(two_machines / "out") == maps_of(two_machines / "here")
 
 
 def test_a_machine_that_does_not_see_the_output_folder_is_refused(tmp_path, monkeypatch):
