@@ -72,6 +72,11 @@ class ErrorCode(StrEnum):
         "An image was changed while its case was computed.",
         "Run the case again once nobody writes to the file.",
     )
+    CLUSTER = (
+        "E_CLUSTER",
+        "A Ray cluster cannot be reached, has no room, or a machine of it lacks what is needed.",
+        "Start it as docs/batch_ray.md says, with the same packages on all machines.",
+    )
     COMPLEX = (
         "E_COMPLEX",
         "An image has complex numbers.",
@@ -257,6 +262,11 @@ class ErrorCode(StrEnum):
         "E_NOT_NIFTI",
         "A file is not of an image format that is read.",
         "Convert the original series; look whether the file is a failed download.",
+    )
+    NOT_SHARED = (
+        "E_NOT_SHARED",
+        "A machine of a cluster does not see the output folder.",
+        "Choose one on a disk that all machines share, under the same path.",
     )
     NO_LABEL = (
         "E_NO_LABEL",
@@ -472,6 +482,11 @@ class ErrorCode(StrEnum):
         "E_WEIGHTS_CHECKSUM",
         "Weights differ from the checksum beside them, or it is missing.",
         "Fetch the file and its `.sha256` again; do not use it.",
+    )
+    WORKER_LOST = (
+        "E_WORKER_LOST",
+        "Processes that ran a case died each time, or all of a cluster did.",
+        "Look for memory that ran out; run the case alone, or with fewer `--workers`.",
     )
     WRITE = (
         "E_WRITE",

@@ -9,6 +9,13 @@ from rich.console import Console
 from rich.markdown import Markdown
 
 from bundle.cli.console import reporting
+from bundle.cli.engine_options import (
+    AddressOption,
+    Engine,
+    EngineOption,
+    WorkersOption,
+    chosen_engine,
+)
 from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import (
     CheckpointOption,
@@ -111,6 +118,9 @@ def evaluate(
     ] = None,
     empty: EmptyOption = Empty.skip,
     device: DeviceOption = "auto",
+    engine: EngineOption = Engine.serial,
+    address: AddressOption = None,
+    workers: WorkersOption = None,
     settings: SetOption = None,
 ) -> None:
     """Judge a network from every set of the cases' modalities, or anybody's segmentations, by the
@@ -135,6 +145,8 @@ def evaluate(
         values = all_settings(defaults, given, settings)
         check_numbering("--labels", labels, declared, AUTO)
         check_numbering("--prediction-labels", numbering, declared)
+        on = "cpu" if predictions is not None else str(values["device_name"])
+        running = chosen_engine(engine, address, workers, out, on)
         if not overlay:  # which may name whatever MONAI has
             load_monai()  # takes seconds, for which neither help nor a wrong option should wait
         from bundle.cohorts.cohort_evaluation import (
@@ -156,6 +168,7 @@ def evaluate(
                     label_convention=labels,
                     empty=empty.value,
                     report=report,
+                    engine=running,
                     task=declared,
                 )
         else:
@@ -163,7 +176,7 @@ def evaluate(
             cases = chosen_cases(listed, values.get("split_file"), values["part"])
             with reporting("judging", len(cases), declared) as report:
                 outcomes = evaluate_network(
-                    out, values, overlays=tuple(overlay or ()), report=report
+                    out, values, overlays=tuple(overlay or ()), report=report, engine=running
                 )
         _summarise(outcomes, out)
 

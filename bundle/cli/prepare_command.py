@@ -13,6 +13,13 @@ from bundle.cli.batch_options import (
     TimeoutOption,
 )
 from bundle.cli.console import reporting, summarise
+from bundle.cli.engine_options import (
+    AddressOption,
+    Engine,
+    EngineOption,
+    WorkersOption,
+    chosen_engine,
+)
 from bundle.cli.exam_sources import exam_cases
 from bundle.cli.image_options import ImageOption, named_files, with_modality_options
 from bundle.cli.monai_loading import load_monai
@@ -65,6 +72,9 @@ def prepare(
     retries: RetriesOption = 0,
     stop_after_failures: StopOption = None,
     shard: ShardOption = None,
+    engine: EngineOption = Engine.serial,
+    address: AddressOption = None,
+    workers: WorkersOption = None,
 ) -> None:
     """Prepare exams for segmentation: DICOM studies, or images on any grids, with or without skull.
 
@@ -84,6 +94,7 @@ def prepare(
             task=declared,
             keep_names=keep_names,
         )
+        running = chosen_engine(engine, address, workers, out)
         load_monai()  # takes seconds, for which neither help nor a wrong option should wait
         from bundle.cohorts.batch_rules import batch_rules
         from bundle.cohorts.cohort_preparation import prepare_cases
@@ -103,5 +114,7 @@ def prepare(
             shard=shard,
         )
         with reporting("preparing", len(cases), declared) as report:
-            outcomes = prepare_cases(cases, out, options, task=declared, report=report, rules=rules)
+            outcomes = prepare_cases(
+                cases, out, options, task=declared, report=report, engine=running, rules=rules
+            )
         summarise(outcomes, out)

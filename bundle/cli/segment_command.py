@@ -13,6 +13,13 @@ from bundle.cli.batch_options import (
     TimeoutOption,
 )
 from bundle.cli.console import reporting, summarise
+from bundle.cli.engine_options import (
+    AddressOption,
+    Engine,
+    EngineOption,
+    WorkersOption,
+    chosen_engine,
+)
 from bundle.cli.exam_sources import exam_cases
 from bundle.cli.image_options import ImageOption, named_files, with_modality_options
 from bundle.cli.monai_loading import load_monai
@@ -122,6 +129,9 @@ def segment(
     stop_after_failures: StopOption = None,
     shard: ShardOption = None,
     device: DeviceOption = "auto",
+    engine: EngineOption = Engine.serial,
+    address: AddressOption = None,
+    workers: WorkersOption = None,
     settings: SetOption = None,
 ) -> None:
     """Segment one case from named files, a case folder, or every case of a data set folder.
@@ -164,6 +174,7 @@ def segment(
             keep_names=keep_names,
         )
         cases = cases if modalities is None else _declared(cases, modalities)
+        running = chosen_engine(engine, address, workers, out, str(values["device_name"]))
         load_monai()  # takes seconds, for which neither help nor a wrong option should wait
         from bundle.cohorts.cohort_segmentation import segment_cases
 
@@ -177,7 +188,12 @@ def segment(
         is_asked = prepare or options != PrepareOptions() or any(STUDY in case for case in cases)
         with reporting("segmenting", len(cases), declared) as report:
             outcomes = segment_cases(
-                cases, out, settings=values, report=report, prepare=options if is_asked else None
+                cases,
+                out,
+                settings=values,
+                report=report,
+                engine=running,
+                prepare=options if is_asked else None,
             )
         summarise(outcomes, out)
 

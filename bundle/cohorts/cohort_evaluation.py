@@ -4,23 +4,24 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.cases.case_loader import LoadCased
-from bundle.cases.case_record import CaseRecord
 from bundle.cohorts.case_outcome import OK, CaseOutcome, judged_columns
+from bundle.cohorts.engines import CohortEngine
+from bundle.cohorts.judging import Gathering, PredictionsJudged
 from bundle.cohorts.runner import CaseRunner, exit_if_failed
+from bundle.cohorts.workers import ConfigRun
 from bundle.config_files import find_overlay
 from bundle.configuration import load_config
 from bundle.datasets.labelled_cases import cases_to_judge
 from bundle.errors import UsageError
-from bundle.evaluation.judge import judge_segmentation
-from bundle.evaluation.predictions import check_predictions, find_prediction, read_prediction
+from bundle.evaluation.predictions import check_predictions
 from bundle.evaluation.reports.report import EvaluationReport
-from bundle.evaluation.task_names import GIVEN
-from bundle.evaluation.truths import is_folder_of_truths, list_truths, load_truth
+from bundle.evaluation.truths import is_folder_of_truths, list_truths
 from bundle.files.atomic_file import check_writable
 from bundle.plain_text import printable
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
+
+CONFIG = "evaluate.yaml"
 
 Report = Callable[[CaseOutcome], None]
 
@@ -31,6 +32,7 @@ def evaluate_network(
     *,
     overlays: Sequence[str] = (),
     report: Report | None = None,
+    engine: CohortEngine | None = None,
 ) -> list[CaseOutcome]:
     """Judge a network on labelled cases from every set of their modalities, and write the report.
 
@@ -40,6 +42,7 @@ def evaluate_network(
             ``checkpoint``.
         overlays: configs that were merged over those of the training, such as the ablations.
         report: called with every outcome as soon as it is known.
+        engine: runs the cases; one after the other in this process if left out.
 
     Raises:
         SetupError: weights or settings are unusable; no case was started.
@@ -47,14 +50,17 @@ def evaluate_network(
         UsageError: the data have no labelled cases, or none could be judged.
     """
     check_writable(out)
-    values = {**settings, "output_dir": out}
-    parser = load_config(
-        "evaluate.yaml", values, [find_overlay(name) for name in overlays], trained_with=True
-    )
+    values, merged = {**settings, "output_dir": out}, tuple(map(find_overlay, overlays))
+    # The network is loaded where cases are run, which need not be in this process.
+    parts = {"make_run": ConfigRun(CONFIG, values, merged, trained_with=True)}
+    parser = load_config(CONFIG, {**values, **parts}, merged, trained_with=True)
+    evaluation: EvaluationReport = parser.get_parsed_content("report")
     runner: CaseRunner = parser.get_parsed_content("case_runner")
+    if engine is not None:
+        runner.engine = engine
     if report is not None:
-        runner.report = report
-    return _run(runner, parser.get_parsed_content("report"))
+        runner.report = Gathering(evaluation, report)
+    return _run(runner, evaluation)
 
 
 def evaluate_predictions(
@@ -66,6 +72,7 @@ def evaluate_predictions(
     label_convention: str = "auto",
     empty: str = "skip",
     report: Report | None = None,
+    engine: CohortEngine | None = None,
     task: Task = DEFAULT_TASK,
 ) -> list[CaseOutcome]:
     """Judge segmentations that somebody else made, one per labelled case, and write the report.
@@ -78,6 +85,7 @@ def evaluate_predictions(
         label_convention: numbering of the truth, or ``auto``.
         empty: ``skip`` or ``one``.
         report: called with every outcome as soon as it is known.
+        engine: runs the cases; one after the other in this process if left out.
         task: whose labels these are.
 
     Raises:
@@ -88,25 +96,14 @@ def evaluate_predictions(
     declared = numbering or task.default_numbering.name
     facts = {"predictions": printable(str(predictions)), "convention": declared}
     judged = EvaluationReport(out, empty=empty, facts=facts, task=task)
-    load = LoadCased(with_label=True, label_convention=label_convention, task=task)
-
-    def judge(case: dict[Any, Any]) -> dict[str, Any]:
-        case_id = str(case["case_id"])
-        if case.get("problem") is not None:
-            raise case["problem"]
-        path = find_prediction(predictions, case_id)
-        if case["image"]:
-            reference = load(case)
-        else:
-            reference = load_truth(case, load.declared_numbering(case), task=task)
-        grid = CaseRecord.from_json(reference["record"]).grid
-        values = read_prediction(path, case_id=case_id, grid=grid, numbering=declared, task=task)
-        judgement, result = judge_segmentation(reference, values, GIVEN, task=task)
-        judged.add(judgement)
-        return result
-
     runner = CaseRunner(
-        lambda: judge, cases, out, report=report, columns=judged_columns(task), task=task
+        PredictionsJudged(predictions, declared, label_convention, task),
+        cases,
+        out,
+        engine=engine,
+        report=Gathering(judged, report, task),
+        columns=judged_columns(task),
+        task=task,
     )
     return _run(runner, judged)
 

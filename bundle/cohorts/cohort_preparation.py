@@ -9,6 +9,7 @@ from bundle import __version__
 from bundle.cases.prepared_exam import PreparedExam
 from bundle.cohorts.batch_rules import BatchRules
 from bundle.cohorts.case_outcome import CaseOutcome, preparation_columns
+from bundle.cohorts.engines import CohortEngine
 from bundle.cohorts.runner import CaseRunner, FindDone
 from bundle.cohorts.workers import RunCase
 from bundle.files.atomic_file import check_writable
@@ -30,6 +31,7 @@ def prepare_cases(
     *,
     task: Task,
     report: Callable[[CaseOutcome], None] | None = None,
+    engine: CohortEngine | None = None,
     rules: BatchRules | None = None,
 ) -> list[CaseOutcome]:
     """Prepare cases, writing ``OUT/CASE/CASE-MODALITY.nii.gz`` and ``OUT/cases.csv``.
@@ -40,6 +42,7 @@ def prepare_cases(
         options: the same for all.
         task: whose modalities cases have.
         report: called with every outcome as soon as it is known.
+        engine: runs the cases; one after the other in this process if left out.
         rules: how the batch goes on.
 
     Raises:
@@ -51,6 +54,7 @@ def prepare_cases(
         make_run,
         cases,
         out,
+        engine=engine,
         report=report,
         columns=preparation_columns(),
         find_done=make_run.find_done,

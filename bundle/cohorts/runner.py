@@ -24,7 +24,7 @@ from bundle.cohorts.case_table import CaseTable
 from bundle.cohorts.engines import Case, CohortEngine, SerialEngine
 from bundle.cohorts.ledger import CohortLedger
 from bundle.cohorts.run_record import RunRecord
-from bundle.cohorts.shared_folder import SharedFolder, forget_shards
+from bundle.cohorts.shard_folder import ShardFolder, forget_shards
 from bundle.cohorts.workers import RunCase, WorkerMaker
 from bundle.datasets.decathlon import Channel
 from bundle.errors import OutputError
@@ -115,7 +115,7 @@ class CaseRunner:
         shard = self.rules.shard
         if shard is not None:
             names = [str(case["case_id"]) for case in self.cases]
-            shared = SharedFolder(self.output_dir, self.columns, self.identity or {}, shard)
+            shared = ShardFolder(self.output_dir, self.columns, self.identity or {}, shard)
             with shared.joined():
                 outcomes = self._run_into(shared.table)
                 with shared.closing(names):

@@ -68,11 +68,13 @@ class ConfigRun:
         name: file in ``configs``, of which ``make_run`` is used.
         settings: settings to replace.
         overlays: configs that are merged over it.
+        trained_with: they are those of a training, see ``load_config``.
     """
 
     name: str
     settings: Mapping[str, Any]
     overlays: tuple[Path, ...] = ()
+    trained_with: bool = False
 
     def __call__(self) -> RunCase:
         """Load the network.
@@ -80,7 +82,8 @@ class ConfigRun:
         Raises:
             SetupError: weights or settings are unusable.
         """
-        config = load_config(self.name, {**self.settings, "cases": ()}, self.overlays)
+        values = {**self.settings, "cases": ()}
+        config = load_config(self.name, values, self.overlays, trained_with=self.trained_with)
         run: RunCase = config.get_parsed_content("make_run")()
         return run
 
@@ -122,6 +125,11 @@ class WorkerMaker:
             )
         self.tell(case, failure)
         return failed
+
+    def lost(self, case: Case, error: CaseError) -> CaseOutcome:
+        """Do what a worker does with a case that failed, for one that did not live to do it."""
+        self.tell(case, error)
+        return failed_outcome(str(case["case_id"]), error)
 
     def tell(self, case: Case, error: BaseException) -> None:
         """Say that a case has failed for good."""

@@ -63,6 +63,11 @@ class ProbabilityHistogram:
     def __add__(self, other: "ProbabilityHistogram") -> "ProbabilityHistogram":
         return ProbabilityHistogram(self.counts + other.counts)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let another process have it: only bins that hold voxels travel, a few of the many."""
+        (filled,) = np.nonzero(self.counts.ravel())
+        return _refilled, (filled.astype(np.uint32), self.counts.ravel()[filled])
+
     def expected_calibration_error(self, n_bins: int = N_CALIBRATION_BINS) -> float:
         """Mean gap between the confidence of the decision and how often it is right.
 
@@ -128,6 +133,12 @@ class ProbabilityHistogram:
         """Mean probability on the region's own voxels; NaN if it has none."""
         region = self.counts[1]
         return float((region * _centres()).sum() / region.sum()) if region.any() else math.nan
+
+
+def _refilled(filled: NDArray[np.uint32], values: NDArray[np.int64]) -> ProbabilityHistogram:
+    counts = np.zeros(2 * N_BINS, np.int64)
+    counts[filled] = values
+    return ProbabilityHistogram(counts.reshape(2, N_BINS))
 
 
 def _bin_of(probabilities: NDArray[Any]) -> NDArray[np.int64]:

@@ -1,4 +1,5 @@
 import math
+import pickle
 
 import numpy as np
 import pytest
@@ -311,3 +312,10 @@ def test_no_voxels_have_no_values():
         n == 0 and math.isnan(mean) and math.isnan(share)
         for _, _, n, mean, share in nothing.reliability()
     )
+
+
+def test_a_histogram_that_another_process_has_counts_the_same_and_travels_light():
+    made = histogram(*spread_voxels(3))
+    sent = pickle.dumps(made)
+    assert (pickle.loads(sent).counts == made.counts).all()
+    assert len(pickle.dumps(histogram(*exact_voxels(3)))) < 5_000

@@ -44,7 +44,7 @@ def can_run() -> bool:
 def main() -> None:
     folder, commands = Path(sys.argv[1]), json.load(sys.stdin)
     folder.mkdir(parents=True, exist_ok=True)
-    _loopback_up()
+    loopback_up()
     config = folder / "orthanc.json"
     config.write_text(json.dumps(_config(folder)))
     with (folder / "orthanc.log").open("wb") as log:
@@ -77,7 +77,7 @@ def _run(command: list[str]) -> list:
     return [done.returncode, done.stdout + done.stderr]
 
 
-def _loopback_up() -> None:
+def loopback_up() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as link:
         flags = struct.unpack("16sh", fcntl.ioctl(link, _GET, struct.pack("16sh", b"lo", 0))[:18])[
             1

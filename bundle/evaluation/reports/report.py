@@ -3,12 +3,12 @@ pictures.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import monai
 import torch
-from ignite.engine import Engine, Events
 
 from bundle import __version__
 from bundle.evaluation.case_slices import CaseSlice
@@ -53,7 +53,7 @@ _PICTURES = {
 class EvaluationReport:
     """Keeps the scores of judged cases and writes the report when all are done.
 
-    Also an ignite handler.
+    What it writes does not depend on the order in which cases are added.
 
     | file | content |
     | --- | --- |
@@ -89,20 +89,22 @@ class EvaluationReport:
         self._histograms: Histograms = {}
         self._worst: list[CaseSlice] = []
 
-    def attach(self, engine: Engine) -> None:
-        """Take the judged case of every iteration of an evaluator."""
-        engine.add_event_handler(
-            Events.ITERATION_COMPLETED, lambda engine: self.add(engine.state.output[0]["judged"])
-        )
+    def add(self, judged: JudgedCase, facts: Mapping[str, Any] | None = None) -> None:
+        """Add a case, in any order; of its voxels only counts are kept, and of the worst cases a
+        slice.
 
-    def add(self, judged: JudgedCase) -> None:
-        """Add a case; of its voxels only counts are kept, and of the worst cases a slice."""
+        Args:
+            judged: a case.
+            facts: of what judged it, for the summary.
+        """
+        self.facts |= facts or {}
         self._scores += judged.scores
         for key, histogram in judged.histograms.items():
             self._histograms[key] = (
                 self._histograms[key] + histogram if key in self._histograms else histogram
             )
-        self._worst = sorted([*self._worst, judged.worst], key=lambda worst: worst.score)[:N_WORST]
+        worst = sorted([*self._worst, judged.worst], key=lambda worst: (worst.score, worst.case))
+        self._worst = worst[:N_WORST]
 
     def write(self) -> Summary:
         """Write all files and return the summary.
@@ -111,11 +113,12 @@ class EvaluationReport:
             UsageError: no case was added.
             OutputError: a file cannot be written.
         """
-        table = ScoreTable(self._scores, TaskNames.of(self.task))
+        scores = sorted(self._scores, key=lambda score: score.case)
+        table = ScoreTable(scores, TaskNames.of(self.task))
         summary = summarise(table, empty=self.empty, seed=self.seed)
         table.write(self.output_dir / "scores.csv")
         write_csv(
-            self.output_dir / "reliability.csv", RELIABILITY_COLUMNS, self._reliability_rows()
+            self.output_dir / "reliability.csv", RELIABILITY_COLUMNS, self._reliability_rows(table)
         )
         facts = {**summary.to_json(), "versions": _versions(), **self.facts}
         write_json(self.output_dir / "summary.json", facts)
@@ -146,11 +149,11 @@ class EvaluationReport:
             if name == modality_set
         }
 
-    def _reliability_rows(self) -> list[dict[str, Any]]:
+    def _reliability_rows(self, table: ScoreTable) -> list[dict[str, Any]]:
         rows = []
-        for (modality_set, region), histogram in self._histograms.items():
-            for bin_ in histogram.reliability():
-                values = (modality_set, region, *bin_)
+        for key in product(table.sets, table.regions):
+            for bin_ in self._histograms[key].reliability() if key in self._histograms else ():
+                values = (*key, *bin_)
                 rows.append(dict(zip(RELIABILITY_COLUMNS, values, strict=True)))
         return rows
 

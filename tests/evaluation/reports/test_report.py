@@ -118,6 +118,16 @@ def test_the_same_cases_give_the_same_bytes(tmp_path):
         assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
 
 
+def test_the_order_of_the_cases_changes_no_byte_of_a_report(tmp_path):
+    few = judged("a", 0.5, sets=SETS[:1])
+    cases = [few, *(judged(name, 0.7) for name in "bcdefgh")]
+    for folder, order in {"one": cases, "two": reversed(cases)}.items():
+        (tmp_path / folder).mkdir()
+        report(tmp_path / folder, *order)
+    for path in (tmp_path / "one").iterdir():
+        assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
+
+
 def test_a_report_of_nothing_is_refused(tmp_path):
     with pytest.raises(UsageError):
         report(tmp_path)

@@ -31,7 +31,7 @@ LOGGER = logging.getLogger("simmlm")
 _OF_A_SHARD = re.compile(r"(?:cases|run)-\d+-of-(\d+)\.(?:csv|json)")
 
 
-class SharedFolder:
+class ShardFolder:
     """What one shard does in the folder.
 
     Args:
