@@ -149,8 +149,9 @@ def test_a_room_is_seen_in_a_target_and_in_an_expression():
 
 LATE = {
     "bundle/cli/app.py",
+    "bundle/cli/compare_command.py",
     "bundle/cli/data_commands.py",
-    "bundle/cli/evaluate_commands.py",
+    "bundle/cli/evaluate_command.py",
     "bundle/cli/monai_loading.py",
     "bundle/cli/pack_command.py",
     "bundle/cli/pacs_commands.py",

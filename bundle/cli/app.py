@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from bundle import __version__
+from bundle.cli.compare_command import compare
 from bundle.cli.data_commands import data, phantom, split
-from bundle.cli.evaluate_commands import compare, evaluate
+from bundle.cli.evaluate_command import evaluate
 from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import exit_codes, expanded
 from bundle.cli.pack_command import pack

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import pytest
 
-from bundle.cohorts import ray_cluster, ray_worker
+from bundle.cohorts import ray_cluster, ray_engine, ray_worker
 from bundle.cohorts.case_outcome import FAILED, OK
 from bundle.cohorts.cohort_evaluation import evaluate_network, evaluate_predictions
 from bundle.cohorts.cohort_preparation import prepare_cases
@@ -133,8 +133,9 @@ def test_a_case_that_kills_its_worker_is_tried_three_times_and_fails_alone(
 @pytest.mark.slow
 @needs_ray
 def test_cases_of_which_each_kills_its_worker_all_have_an_outcome_before_the_run_ends(
-    cluster, tmp_path
+    cluster, tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(ray_engine, "TRIES", 1)  # each death takes seconds
     (tmp_path / "notes").mkdir()
     names = " ".join(f"d{number}" for number in range(12))
     taken = []
