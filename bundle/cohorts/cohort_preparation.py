@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bundle.cases.prepared_exam import PreparedExam
 from bundle.cohorts.case_outcome import CaseOutcome, preparation_columns
+from bundle.cohorts.phases import PhasedRun, Rest, in_phases
 from bundle.cohorts.runner import CaseRunner
 from bundle.cohorts.workers import RunCase
 from bundle.files.atomic_file import check_writable
@@ -95,16 +96,31 @@ class PreparedFirst:
 
     def __call__(self) -> RunCase:
         """Make it."""
-        run_prepared, preparer = self.make_run(), _preparer(self.options, self.task)
+        return _PreparedRun(
+            in_phases(self.make_run()), _preparer(self.options, self.task), self.out
+        )
 
-        def run(case: Mapping[str, Any]) -> dict[str, Any]:
-            case_id = str(case["case_id"])
-            folder = self.out / case_id / FOLDER
-            exam = preparer.prepare(case, folder)
-            image = {name: folder / f"{case_id}-{name}.nii.gz" for name in exam.modalities}
-            return run_prepared({"case_id": case_id, "image": image})
 
-        return run
+@dataclass(frozen=True)
+class _PreparedRun:
+    """Prepares a case while it is read, see ``phases.PhasedRun``."""
+
+    run_prepared: PhasedRun
+    preparer: "Preparer"
+    out: Path
+
+    def __call__(self, case: Mapping[str, Any]) -> dict[str, Any]:
+        return self.compute(self.read(case))()
+
+    def read(self, case: Mapping[str, Any]) -> Any:
+        case_id = str(case["case_id"])
+        folder = self.out / case_id / FOLDER
+        exam = self.preparer.prepare(case, folder)
+        image = {name: folder / f"{case_id}-{name}.nii.gz" for name in exam.modalities}
+        return self.run_prepared.read({"case_id": case_id, "image": image})
+
+    def compute(self, read: Any) -> Rest:
+        return self.run_prepared.compute(read)
 
 
 def _preparer(options: PrepareOptions, task: Task) -> "Preparer":

@@ -1,6 +1,7 @@
 """Makes what runs a case, where the case is run; whatever a case raises becomes its outcome."""
 
 import logging
+import time
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from monai.engines import Evaluator
 
 from bundle.cohorts.case_outcome import FAILED, OK, TABLE, CaseOutcome
 from bundle.cohorts.engines import Case, Worker
+from bundle.cohorts.phases import Rest
 from bundle.configuration import load_config
 from bundle.errors import CaseError, explain
 from bundle.files.atomic_file import cause_of
 from bundle.names.case_ids import id_problem, is_case_id
+from bundle.outputs.hand_over import HandOver
 from bundle.plain_text import printable
 
 LOGGER = logging.getLogger("simmlm")
@@ -25,12 +28,27 @@ RunCase = Callable[[Case], dict[str, Any]]
 """Does the work for a case and returns its plain JSON facts; raises what goes wrong."""
 
 
+@dataclass(frozen=True)
+class ReadCase:
+    """A case that the network can take.
+
+    Attributes:
+        batch: of this case alone.
+        seconds: that it took.
+    """
+
+    batch: Any
+    seconds: float
+
+
 class EvaluatorRun:
     """Runs an evaluator on one case after the other, and forgets one before the next.
 
+    A ``phases.PhasedRun``: what it reads and writes, it may read and write in another thread.
+
     Args:
-        evaluator: a MONAI evaluator whose post-processing leaves ``result``; its handlers keep or
-            write the rest.
+        evaluator: a MONAI evaluator whose post-processing leaves ``result``; its handlers keep the
+            rest, or write it by what ``HandOver`` asks of them.
         preprocessing: reads and prepares a case.
     """
 
@@ -40,9 +58,20 @@ class EvaluatorRun:
 
     def __call__(self, case: Mapping[str, Any]) -> dict[str, Any]:
         """Return the ``result`` of a case."""
-        self.evaluator.data_loader = DataLoader(
-            Dataset([case], self.preprocessing), batch_size=1, num_workers=0
-        )
+        return self.compute(self.read(case))()
+
+    def read(self, case: Mapping[str, Any]) -> ReadCase:
+        """Read and prepare a case."""
+        started_s = time.monotonic()
+        loader = DataLoader(Dataset([case], self.preprocessing), batch_size=1, num_workers=0)
+        (batch,) = loader
+        return ReadCase(batch, time.monotonic() - started_s)
+
+    def compute(self, read: ReadCase) -> Rest:
+        """Run the evaluator; its handlers are left to write in what is returned."""
+        hand_over = HandOver(read.seconds)
+        hand_over.attach(self.evaluator)
+        self.evaluator.data_loader = [read.batch]
         self.evaluator.state.epoch_length = 1
         # A run that does nothing must not pass off the last case's result.
         self.evaluator.state.output = None
@@ -51,9 +80,24 @@ class EvaluatorRun:
         # Else ignite resumes the failed run instead of starting the next one: it does nothing and
         # says so nowhere.
         self.evaluator.interrupt_resume_enabled = False
-        self.evaluator.run()
-        result: dict[str, Any] = self.evaluator.state.output[0]["result"]
-        return result
+        try:
+            self.evaluator.run()
+            result: dict[str, Any] = self.evaluator.state.output[0]["result"]
+        finally:
+            self._forget()
+        return partial(_written, hand_over, result)
+
+    def _forget(self) -> None:
+        """Keep nothing of a case beside the next one, not even its images."""
+        self.evaluator.data_loader = []
+        self.evaluator.state.batch = self.evaluator.state.output = None
+        self.evaluator.state.dataloader = None
+
+
+def _written(hand_over: HandOver, result: dict[str, Any]) -> dict[str, Any]:
+    for write in hand_over.writes:
+        write()
+    return result
 
 
 @dataclass(frozen=True)
@@ -103,7 +147,7 @@ def _outcome(
 ) -> CaseOutcome:
     case_id = str(case["case_id"])
     try:
-        _check_item(case)
+        check_item(case)
         return CaseOutcome(case_id, OK, result=run_case(case))
     except Exception as error:
         if on_failure is not None:
@@ -111,7 +155,7 @@ def _outcome(
         return CaseOutcome(case_id, FAILED, _reason(error, case_id))
 
 
-def _check_item(case: Mapping[str, Any]) -> None:
+def check_item(case: Mapping[str, Any]) -> None:
     """Refuse a case that its listing found unusable, or whose name cannot be that of a folder for
     its results.
 
