@@ -4,10 +4,12 @@
 
 A batch of links to the cases is segmented by either engine, each in a process of its own; they take
 turns, and the first turn of each is not counted. The network's own time is that in the inferer
-where nothing goes on beside it: of the serial engine. Wall and CPU seconds per case are over all of
-a batch but its first case, in which experts are made ready; medians of the runs. Wall seconds
-depend on what else the machine does, which is why CPU seconds of the process stand beside them. The
-last line is JSON; `ratio` is the time of a case to the network's own.
+where nothing goes on beside it: of the serial engine. Seconds per case are those from one call of
+the inferer to the next, of all cases but the first, in which experts are made ready, and the last;
+medians of the runs. Wall seconds depend on what else the machine does, which is why CPU seconds of
+the process stand beside them. The last line is JSON; `ratio` is the wall time of a case to the
+network's own, `cpu_ratio` the CPU time of all to that of the serial engine's network: what a ratio
+of 1 would take on cores that are never idle.
 """
 
 import argparse
@@ -22,6 +24,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bundle.cohorts.engines import SerialEngine
 from bundle.cohorts.overlap import OverlappingEngine
 from bundle.configuration import load_config, parse_settings
@@ -32,21 +36,26 @@ ENGINES = {"serial": SerialEngine, "overlapping": OverlappingEngine}
 
 
 class InfererClock:
-    """Adds up what an inferer takes."""
+    """Notes when an inferer is called, and what it takes, in wall and CPU seconds of the process."""
 
     def __init__(self, owner: type) -> None:
-        self.wall_s = 0.0
+        self.begun: list[tuple[float, float]] = []
+        self.took: list[tuple[float, float]] = []
         watched = owner.__call__  # type: ignore[operator]
 
         @functools.wraps(watched)
         def timed(*args: Any, **options: Any) -> Any:
-            started = time.perf_counter()
-            try:
-                return watched(*args, **options)
-            finally:
-                self.wall_s += time.perf_counter() - started
+            begun = now()
+            result = watched(*args, **options)
+            self.begun.append(begun)
+            self.took.append(tuple(np.subtract(now(), begun)))
+            return result
 
         owner.__call__ = timed  # type: ignore[operator]
+
+
+def now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
 
 
 def main() -> None:
@@ -98,23 +107,18 @@ def answer_requests(arguments: argparse.Namespace) -> None:
 
 
 def batch_of(runner: Any, clock: InfererClock) -> dict[str, float]:
-    """Run a batch and return seconds per case but for the first."""
-    moments: list[tuple[float, float, float]] = []
-
-    def note(outcome: Any) -> None:
-        assert outcome.status == "ok", outcome.reason
-        moments.append((time.perf_counter(), time.process_time(), clock.wall_s))
-
-    runner.report = note
-    runner.run()
-    n_cases = len(moments) - 1
-    wall, cpu, network = (
-        (after - before) / n_cases for before, after in zip(moments[0], moments[-1], strict=True)
-    )
+    """Run a batch and return seconds per case, but for the first and the last."""
+    clock.begun.clear()
+    clock.took.clear()
+    outcomes = runner.run()
+    assert all(outcome.status == "ok" for outcome in outcomes), outcomes
+    wall, cpu = np.subtract(clock.begun[-1], clock.begun[1]) / (len(outcomes) - 2)
+    network_wall, network_cpu = np.mean(clock.took[1:-1], axis=0)
     return {
         "wall_s": round(wall, 3),
         "cpu_s": round(cpu, 3),
-        "network_s": round(network, 3),
+        "network_s": round(network_wall, 3),
+        "network_cpu_s": round(network_cpu, 3),
         "peak_gb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2, 2),
     }
 
@@ -124,9 +128,11 @@ def report(measured: dict[str, list[dict[str, float]]]) -> None:
         name: {key: statistics.median(run[key] for run in runs) for key in runs[0]}
         for name, runs in measured.items()
     }
-    own = rows["serial"]["network_s"]
-    figures = {name: {**row, "ratio": round(row["wall_s"] / own, 3)} for name, row in rows.items()}
-    print(json.dumps({"network_s": own, **figures}))
+    own, own_cpu = rows["serial"]["network_s"], rows["serial"]["network_cpu_s"]
+    for row in rows.values():
+        row["ratio"] = round(row["wall_s"] / own, 3)
+        row["cpu_ratio"] = round(row["cpu_s"] / own_cpu, 3)
+    print(json.dumps(rows))
 
 
 if __name__ == "__main__":
