@@ -21,10 +21,12 @@ ENGINES = {"serial": SerialEngine(), "overlapping": OverlappingEngine()}
 
 
 def contents(folder):
-    """Return the bytes of all files, but for the time that a case took."""
-    time = re.compile(rb'"reading_to_maps": [0-9.]+')
+    """Return the bytes of all files, but for the time that a case took and the folder's name."""
+    differs = re.compile(rb'"reading_to_maps": [0-9.]+|' + re.escape(str(folder)).encode())
     files = [path for path in folder.rglob("*") if path.is_file()]
-    return {path.relative_to(folder).as_posix(): time.sub(b"", path.read_bytes()) for path in files}
+    return {
+        path.relative_to(folder).as_posix(): differs.sub(b"", path.read_bytes()) for path in files
+    }
 
 
 def segment_by_each(cases, tmp_path, settings, **options):
@@ -66,7 +68,9 @@ def test_all_files_are_the_same_also_of_a_batch_with_failures(tiny_settings, tmp
         expected = [(case, FAILED if case in "cde" else OK) for case in "abcdef"]
         assert statuses(outcomes) == expected
         found.append(([o.reason.replace(str(out), "") for o in outcomes], contents(out)))
-    assert found[0] == found[1]
+    assert found[0][0] == found[1][0]
+    assert found[0][1].keys() == found[1][1].keys()
+    assert [path for path in found[0][1] if found[0][1][path] != found[1][1][path]] == []
     assert {"a/a_seg.nii.gz", "f/f.json", "cases.csv"} <= found[1][1].keys()
     assert json.loads((out / "a" / "a.json").read_text())["seconds"]["reading_to_maps"] > 0
     assert not any(path.startswith(("c/", "d/", "e/")) for path in found[1][1])
