@@ -90,6 +90,12 @@ def time_limit(seconds: float | None) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
+def lift_limit() -> None:
+    """Let what is left within a `time_limit` take its time."""
+    if _is_main() and hasattr(signal, "setitimer"):
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
 @contextmanager
 def unbroken() -> Iterator[None]:
     """Hold back what would end the work until this step is done."""

@@ -18,7 +18,7 @@ from scipy.ndimage import (
     binary_opening,
     distance_transform_edt,
     label,
-    uniform_filter,
+    uniform_filter1d,
 )
 
 from bundle.volumes.background import faces
@@ -98,8 +98,7 @@ def head_signs(volume: Volume) -> HeadSigns:
     factors = spacing_mm(volume.grid.affine) / _SPACING_MM
     fine = volume.data[_box_of_signal(volume.data, np.ceil(_MARGIN / factors).astype(int))]
     fine = _from_zero(fine)
-    smooth = uniform_filter(fine, [max(1, round(1 / factor)) for factor in factors])
-    data = _coarse(smooth, factors)
+    data = _smooth_coarse(fine, factors)
     surface = _surface_level(data)
     inside = _within_surface(data > surface)
     if sorted(_extent_mm(inside))[1] < MIN_EXTENT_MM or faces(inside).mean() > MAX_FACE_SHARE:
@@ -136,12 +135,25 @@ def _coarse(values: NDArray[Any], factors: NDArray[np.float64]) -> NDArray[Any]:
         values: (H, W, D).
         factors: (3,), voxels of 3 mm in one of the values' own, along each axis.
     """
-    sizes = [max(1, round(n * f)) for n, f in zip(values.shape, factors, strict=True)]
-    places = [
-        np.minimum(((np.arange(size) + 0.5) * n / size).astype(int), n - 1)
-        for size, n in zip(sizes, values.shape, strict=True)
-    ]
-    return values[np.ix_(*places)]
+    return values[np.ix_(*map(_nearest, values.shape, factors))]
+
+
+def _smooth_coarse(values: Voxels, factors: NDArray[np.float64]) -> Voxels:
+    """Take means over 3 mm at the voxels that ``_coarse`` takes.
+
+    Axis by axis, since what is not taken along one need not be averaged along the next.
+    """
+    for axis, factor in enumerate(factors):
+        places = _nearest(values.shape[axis], factor)
+        size = max(1, round(1 / factor))
+        means = uniform_filter1d(values, size, axis) if size > 1 else values
+        values = means.take(places, axis)
+    return values
+
+
+def _nearest(n: int, factor: float) -> NDArray[np.integer]:
+    size = max(1, round(n * factor))
+    return np.minimum(((np.arange(size) + 0.5) * n / size).astype(int), n - 1)
 
 
 def _box_of_signal(data: Voxels, margin: NDArray[np.integer]) -> tuple[slice, ...]:

@@ -10,6 +10,7 @@ from bundle.cases.prepared_exam import PreparedExam
 from bundle.cohorts.batch_rules import BatchRules
 from bundle.cohorts.case_outcome import CaseOutcome, preparation_columns
 from bundle.cohorts.engines import CohortEngine
+from bundle.cohorts.phases import PhasedRun, Rest, in_phases
 from bundle.cohorts.runner import CaseRunner, FindDone
 from bundle.cohorts.workers import RunCase
 from bundle.files.atomic_file import check_writable
@@ -129,14 +130,14 @@ class PreparedFirst:
 
     def __call__(self) -> RunCase:
         """Make it."""
-        run_prepared, preparer = self.make_run(), _preparer(self.options, self.task)
+        run_prepared = in_phases(self.make_run())
+        return _PreparedRun(run_prepared, _preparer(self.options, self.task), self)
 
-        def run(case: Mapping[str, Any]) -> dict[str, Any]:
-            folder = self._folder(case)
-            exam = None if self.again else preparer.earlier(case, folder)
-            return run_prepared(self._prepared(case, exam or preparer.prepare(case, folder)))
-
-        return run
+    def prepare(self, preparer: "Preparer", case: Mapping[str, Any]) -> dict[str, Any]:
+        """Prepare a case, unless an earlier run did, and return it as it is segmented."""
+        folder = self._folder(case)
+        exam = None if self.again else preparer.earlier(case, folder)
+        return self._prepared(case, exam or preparer.prepare(case, folder))
 
     def _folder(self, case: Mapping[str, Any]) -> Path:
         return self.out / str(case["case_id"]) / FOLDER
@@ -145,6 +146,24 @@ class PreparedFirst:
         case_id, folder = str(case["case_id"]), self._folder(case)
         image = {name: folder / f"{case_id}-{name}.nii.gz" for name in exam.modalities}
         return {"case_id": case_id, "image": image}
+
+
+@dataclass(frozen=True)
+class _PreparedRun:
+    """Prepares a case while it is read, see ``phases.PhasedRun``."""
+
+    run_prepared: PhasedRun
+    preparer: "Preparer"
+    maker: PreparedFirst
+
+    def __call__(self, case: Mapping[str, Any]) -> dict[str, Any]:
+        return self.compute(self.read(case))()
+
+    def read(self, case: Mapping[str, Any]) -> Any:
+        return self.run_prepared.read(self.maker.prepare(self.preparer, case))
+
+    def compute(self, read: Any) -> Rest:
+        return self.run_prepared.compute(read)
 
 
 def _preparer(options: PrepareOptions, task: Task) -> "Preparer":

@@ -55,11 +55,9 @@ class JudgingRun(EvaluatorRun):
         super().__init__(evaluator, preprocessing)
         self.facts = dict(facts or {})
 
-    def __call__(self, case: Mapping[str, Any]) -> dict[str, Any]:
+    def facts_of(self, output: Mapping[str, Any]) -> dict[str, Any]:
         """Return the ``result`` of a case, with its `Judgement`."""
-        result = super().__call__(case)
-        output: Any = self.evaluator.state.output
-        return {**result, JUDGEMENT: Judgement(output[0]["judged"], self.facts)}
+        return {**super().facts_of(output), JUDGEMENT: Judgement(output["judged"], self.facts)}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """Makes what runs a case, where the case is run; whatever a case raises becomes its outcome."""
 
 import logging
+import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,11 +15,13 @@ from monai.engines import Evaluator
 
 from bundle.cohorts.case_outcome import FAILED, OK, TABLE, CaseOutcome
 from bundle.cohorts.engines import Case, Worker
+from bundle.cohorts.phases import Rest
 from bundle.configuration import load_config
 from bundle.errors import CaseError, explain
 from bundle.files.atomic_file import cause_of, lacks_room
 from bundle.interruption import TimeIsUpError, time_limit
 from bundle.names.case_ids import id_problem, is_case_id
+from bundle.outputs.hand_over import HandOver
 from bundle.plain_text import printable
 
 LOGGER = logging.getLogger("simmlm")
@@ -29,12 +33,27 @@ RunCase = Callable[[Case], dict[str, Any]]
 """Does the work for a case and returns its plain JSON facts; raises what goes wrong."""
 
 
+@dataclass(frozen=True)
+class ReadCase:
+    """A case that the network can take.
+
+    Attributes:
+        batch: of this case alone.
+        seconds: that it took.
+    """
+
+    batch: Any
+    seconds: float
+
+
 class EvaluatorRun:
     """Runs an evaluator on one case after the other, and forgets one before the next.
 
+    A ``phases.PhasedRun``: what it reads and writes, it may read and write in another thread.
+
     Args:
-        evaluator: a MONAI evaluator whose post-processing leaves ``result``; its handlers keep or
-            write the rest.
+        evaluator: a MONAI evaluator whose post-processing leaves ``result``; its handlers keep the
+            rest, or write it by what ``HandOver`` asks of them.
         preprocessing: reads and prepares a case.
     """
 
@@ -44,9 +63,20 @@ class EvaluatorRun:
 
     def __call__(self, case: Mapping[str, Any]) -> dict[str, Any]:
         """Return the ``result`` of a case."""
-        self.evaluator.data_loader = DataLoader(
-            Dataset([case], self.preprocessing), batch_size=1, num_workers=0
-        )
+        return self.compute(self.read(case))()
+
+    def read(self, case: Mapping[str, Any]) -> ReadCase:
+        """Read and prepare a case."""
+        started_s = time.monotonic()
+        loader = DataLoader(Dataset([case], self.preprocessing), batch_size=1, num_workers=0)
+        (batch,) = loader
+        return ReadCase(batch, time.monotonic() - started_s)
+
+    def compute(self, read: ReadCase) -> Rest:
+        """Run the evaluator; its handlers are left to write in what is returned."""
+        hand_over = HandOver(read.seconds)
+        hand_over.attach(self.evaluator)
+        self.evaluator.data_loader = [read.batch]
         self.evaluator.state.epoch_length = 1
         # A run that does nothing must not pass off the last case's result.
         self.evaluator.state.output = None
@@ -55,9 +85,30 @@ class EvaluatorRun:
         # Else ignite resumes the failed run instead of starting the next one: it does nothing and
         # says so nowhere.
         self.evaluator.interrupt_resume_enabled = False
-        self.evaluator.run()
-        result: dict[str, Any] = self.evaluator.state.output[0]["result"]
+        try:
+            self.evaluator.run()
+            output: Any = self.evaluator.state.output
+            facts = self.facts_of(output[0])
+        finally:
+            self._forget()
+        return partial(_written, hand_over, facts)
+
+    def facts_of(self, output: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is told of a case after post-processing."""
+        result: dict[str, Any] = output["result"]
         return result
+
+    def _forget(self) -> None:
+        """Keep nothing of a case beside the next one, not even its images."""
+        self.evaluator.data_loader = []
+        self.evaluator.state.batch = self.evaluator.state.output = None
+        self.evaluator.state.dataloader = None
+
+
+def _written(hand_over: HandOver, result: dict[str, Any]) -> dict[str, Any]:
+    for write in hand_over.writes:
+        write()
+    return result
 
 
 @dataclass(frozen=True)
@@ -137,16 +188,27 @@ class WorkerMaker:
             self.on_failure(case, error)
 
     def _run(self, run_case: RunCase, case: Case) -> dict[str, Any]:
-        _check_item(case)
-        try:
-            with time_limit(self.timeout_s):
-                return run_case(case)
-        except TimeIsUpError:
-            raise CaseError(
-                "E_TIMEOUT",
-                f"Case {case['case_id']}: it must be done within {self.timeout_s:g} s; it was not."
-                " Allow more time, or look at its images.",
-            ) from None
+        check_item(case)
+        with within_limit(case, self.timeout_s):
+            return run_case(case)
+
+
+@contextmanager
+def within_limit(case: Case, timeout_s: float | None) -> Iterator[None]:
+    """Fail a case that takes longer; None for no limit.
+
+    Raises:
+        CaseError: E_TIMEOUT.
+    """
+    try:
+        with time_limit(timeout_s):
+            yield
+    except TimeIsUpError:
+        raise CaseError(
+            "E_TIMEOUT",
+            f"Case {case['case_id']}: it must be done within {timeout_s:g} s; it was not. Allow"
+            " more time, or look at its images.",
+        ) from None
 
 
 def failed_outcome(case_id: str, error: BaseException) -> CaseOutcome:
@@ -164,7 +226,7 @@ def _fills_disk(error: BaseException | None) -> bool:
     return error is not None
 
 
-def _check_item(case: Mapping[str, Any]) -> None:
+def check_item(case: Mapping[str, Any]) -> None:
     """Refuse a case that its listing found unusable, or whose name cannot be that of a folder for
     its results.
 

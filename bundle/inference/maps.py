@@ -16,6 +16,7 @@ from torch import Tensor
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.inference.placement import Box, Placement, whole_volume
+from bundle.inference.volume_interval import voxel_intervals
 from bundle.inference.way_back import PLACEMENT
 from bundle.mixture.mixing import binary_entropy
 from bundle.tasks.default import DEFAULT_TASK
@@ -111,7 +112,8 @@ class SplitMapsd(Transform):
         if self.keep_probabilities:
             case["probabilities"] = place.embed(maps)
         case["pred"] = convert_to_dst_type(place.embed(label), grid, dtype=torch.uint8)[0]
-        case["result"] = self._result(record, label[0].numpy(), mean_weights, entropy[0].cpu())
+        result = self._result(record, label[0].numpy(), mean_weights, entropy[0].cpu())
+        case["result"] = result | {"volume_intervals_ml": self._intervals_ml(record, maps)}
         return case
 
     def _label(self, probabilities: Tensor) -> Tensor:
@@ -142,9 +144,13 @@ class SplitMapsd(Transform):
         }
 
     def _volumes_ml(self, record: CaseRecord, label: NDArray[Any]) -> dict[str, float]:
-        voxel_ml = abs(float(np.linalg.det(record.grid.affine[:3, :3]))) / 1000
         counts = np.bincount(label.ravel(), minlength=len(self.task.label_names))
-        return {one.name: round(float(counts[one.value] * voxel_ml), 3) for one in self.task.labels}
+        return {one.name: _in_ml(int(counts[one.value]), record) for one in self.task.labels}
+
+    def _intervals_ml(self, record: CaseRecord, maps: Tensor) -> dict[str, list[float]]:
+        """Return what each volume may be, see ``volume_interval``."""
+        counts = voxel_intervals(maps, self.task)
+        return {name: [_in_ml(n, record) for n in ends] for name, ends in counts.items()}
 
     def _named_weights(
         self, record: CaseRecord, mean_weights: Tensor
@@ -158,6 +164,11 @@ class SplitMapsd(Transform):
                 rounded = [round(weight, 4) for weight in of_regions]
                 named[modality] = dict(zip(self.task.region_names, rounded, strict=True))
         return named
+
+
+def _in_ml(n_voxels: int, record: CaseRecord) -> float:
+    voxel_ml = abs(float(np.linalg.det(record.grid.affine[:3, :3]))) / 1000
+    return round(n_voxels * voxel_ml, 3)
 
 
 def _check_finite(parts: Sequence[Tensor], case_id: str) -> None:

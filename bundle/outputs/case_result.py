@@ -22,7 +22,9 @@ class CaseResult:
             of them; bits.
         weights: (M, H, W, D), or (M * R, H, W, D) where each region has its own.
         facts: modalities, volumes, mean weights, warnings; plain JSON.
-        computed_s: seconds from the first byte read to the last map; None where nobody measured.
+        computed_s: seconds from the first byte read to the last map, without waiting in between for
+            other cases, whose reading and writing beside it makes it longer; None where nobody
+            measured.
         probabilities: (R, H, W, D), where they were kept.
     """
 

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bundle.outputs.bids.case_tree import CaseTree, withdraw
 from bundle.outputs.case_output import CaseOutputs
 from bundle.outputs.case_result import CaseResult
 from bundle.outputs.earlier_results import check_free
+from bundle.outputs.hand_over import HandOver
 from bundle.outputs.publication import publish
 
 
@@ -49,7 +51,9 @@ class MapWriter:
         self.started_s = 0.0
 
     def attach(self, engine: Engine) -> None:
-        """Write after every iteration of an evaluator that decollates its batches."""
+        """Write after every iteration of an evaluator that decollates its batches, or leave it to
+        who runs the evaluator, see ``HandOver``.
+        """
         engine.add_event_handler(Events.GET_BATCH_STARTED, self._start)
         engine.add_event_handler(Events.GET_BATCH_COMPLETED, self._check_batch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._write_batch)
@@ -64,9 +68,15 @@ class MapWriter:
 
     def _write_batch(self, engine: Engine) -> None:
         computed_s = time.monotonic() - self.started_s
+        hand_over = HandOver.of(engine)
         state: Any = engine.state
         for item, output in zip(state.batch, state.output, strict=True):
-            self.write({**item, **output}, computed_s)
+            read_s = 0.0 if hand_over is None else hand_over.read_s
+            result = CaseResult.of_case({**item, **output}, read_s + computed_s)
+            if hand_over is None:
+                self.write_result(result)
+            else:
+                hand_over.writes.append(partial(self.write_result, result))
 
     def check(self, record: CaseRecord) -> None:
         """Refuse a case that cannot have an output that was asked for, or whose results would
@@ -89,8 +99,18 @@ class MapWriter:
 
         Args:
             case: after post-processing, see ``maps.SplitMapsd``.
-            computed_s: seconds from the first byte read to the last map, for the JSON; None where
-                nobody measured.
+            computed_s: see ``CaseResult``.
+
+        Returns:
+            The case's folder.
+
+        Raises:
+            CaseError: as ``write_result``, as is the rest.
+        """
+        return self.write_result(CaseResult.of_case(case, computed_s))
+
+    def write_result(self, result: CaseResult) -> Path:
+        """Write one case, in any thread.
 
         Returns:
             The case's folder.
@@ -101,7 +121,6 @@ class MapWriter:
             OutputError: the folder cannot be written; files of an earlier run may be gone, nothing
                 is half-written.
         """
-        result = CaseResult.of_case(case, computed_s)
         record = result.record
         self.check(record)
         folder = self.output_dir / record.case_id

@@ -5,12 +5,14 @@ import errno
 import json
 import os
 import signal
+import threading
 import time
 
 import pytest
 
 from bundle.cohorts.batch_rules import BatchRules
 from bundle.cohorts.case_outcome import FAILED, LEFT, OK
+from bundle.cohorts.overlap import OverlappingEngine
 from bundle.cohorts.runner import CaseRunner
 from bundle.errors import CaseError, OutputError, ReconcileError
 from bundle.interruption import InterruptedRunError
@@ -167,3 +169,61 @@ def test_an_engine_that_loses_a_case_cannot_hide_it(tmp_path):
     with pytest.raises(ReconcileError, match="1 without an outcome"):
         runner(tmp_path, "abc", lambda case: RESULT, engine=LosingEngine()).run()
     assert [row[1] for row in table(tmp_path)] == [OK, OK, LEFT]
+
+
+class SlowPhases:
+    """Takes long in one part of its work for one case."""
+
+    def __init__(self, part, written):
+        self.part, self.written = part, written
+
+    def __call__(self, case):
+        return self.compute(self.read(case))()
+
+    def _rest(self, part, case):
+        if case["case_id"] == "b" and part == self.part:
+            time.sleep(1)
+
+    def read(self, case):
+        self._rest("read", case)
+        return case
+
+    def compute(self, read):
+        self._rest("compute", read)
+        return lambda: self.write(read)
+
+    def write(self, case):
+        self._rest("write", case)
+        self.written.append(case["case_id"])
+        return RESULT
+
+
+@pytest.mark.parametrize(("part", "status"), [("read", FAILED), ("compute", FAILED), ("write", OK)])
+def test_a_limit_holds_also_where_cases_overlap_but_never_breaks_a_write(tmp_path, part, status):
+    written = []
+    phases = SlowPhases(part, written)
+    run = runner(tmp_path, "abcd", phases, case_timeout_s=0.3, engine=OverlappingEngine())
+    outcomes = run.run()
+    assert [outcome.status for outcome in outcomes] == [OK, status, OK, OK]
+    assert ("b" in written) == (status == OK)
+    if status == FAILED:
+        assert outcomes[1].reason.startswith("E_TIMEOUT: Case b")
+
+
+@pytest.mark.parametrize("at", ["a", "b", "d"])
+def test_a_signal_ends_an_overlapped_run_and_what_was_taken_is_left(tmp_path, at):
+    class Killed(SlowPhases):
+        def compute(self, read):
+            if read["case_id"] == at:
+                os.kill(os.getpid(), signal.SIGTERM)
+                time.sleep(5)
+            return super().compute(read)
+
+    written = []
+    with pytest.raises(InterruptedRunError):
+        runner(tmp_path, "abcd", Killed("", written), engine=OverlappingEngine()).run()
+    rows = {row[0]: row[1] for row in table(tmp_path)}
+    assert list(rows) == list("abcd")
+    assert {name for name in rows if rows[name] == OK} <= set(written)
+    assert rows["d"] == LEFT
+    assert not [one for one in threading.enumerate() if one.name.startswith("simmlm")]

@@ -118,6 +118,7 @@ def test_slicer_gets_an_nrrd_with_label_names_and_the_facts_of_the_case(
         "modalities",
         "missing",
         "volumes_ml",
+        "volume_intervals_ml",
         "mean_weights",
         "mean_entropy_in_tumour",
         "warnings",
