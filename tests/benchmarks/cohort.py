@@ -1,10 +1,10 @@
 """What a cohort costs besides its cases: seconds per case, and memory of the process that hands
 them out.
 
-    python -m tests.benchmarks.cohort [--engine serial|ray] [--cases 10000] [--workers 2]
+    python -m tests.benchmarks.cohort [--engine serial|ray] [--cases 10000] [--workers 2] [--alone]
 
 Cases are stand-ins that sleep, so that processors have nothing to do but the handing out and the
-table. Counted from the first outcome on: workers, which load torch and MONAI as in earnest, have
+table, or with ``--alone`` the handing out. Counted from the first outcome on: workers, which load torch and MONAI as in earnest, have
 started by then. Memory is what the process holds after a tenth of the cases, and at the end. The
 last line is JSON.
 """
@@ -21,10 +21,11 @@ from typing import Any
 
 import psutil
 
-from bundle.cohorts.case_outcome import OK, CaseOutcome
+from bundle.cohorts.case_outcome import OK, TABLE, CaseOutcome
 from bundle.cohorts.engines import CohortEngine, SerialEngine
 from bundle.cohorts.ray_engine import RayEngine
 from bundle.cohorts.runner import CaseRunner
+from bundle.cohorts.workers import WorkerMaker
 
 RESULT = {
     "modalities": ["t1n", "t1c", "t2w", "t2f"],
@@ -84,6 +85,7 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2, help="of Ray")
     parser.add_argument("--address", help="of a Ray cluster; one on this machine if left out")
+    parser.add_argument("--alone", action="store_true", help="the engine without table and folder")
     parser.add_argument("--seconds", type=float, default=0.02, help="that each case takes")
     arguments = parser.parse_args()
     logging.getLogger("simmlm").setLevel(logging.ERROR)
@@ -98,14 +100,20 @@ def measure(arguments: argparse.Namespace, out: Path) -> dict[str, Any]:
     cases = [{"case_id": f"case{number:05}", "image": {}} for number in range(arguments.cases)]
     watch = Watch(len(cases))
     started_s = time.perf_counter()
-    CaseRunner(Sleeping(arguments.seconds), cases, out, engine=engine, report=watch).run()
+    work = Sleeping(arguments.seconds)
+    if arguments.alone:
+        for outcome in engine.run(WorkerMaker(work), iter(cases)):
+            watch(outcome)
+    else:
+        CaseRunner(work, cases, out, engine=engine, report=watch).run()
+        assert len((out / TABLE).read_text().splitlines()) == len(cases) + 1
     took_s = watch.last_s - watch.first_s
     n_counted = watch.n_known - 1
     return {
         "engine": arguments.engine,
+        "alone": arguments.alone,
         "workers": n_workers,
         "cases": watch.n_known,
-        "rows": len((out / "cases.csv").read_text().splitlines()) - 1,
         "start_s": round(watch.first_s - started_s, 1),
         "seconds": round(took_s, 1),
         "ideal_s": round(n_counted * arguments.seconds / n_workers, 1),
