@@ -52,7 +52,7 @@ def test_all_files_are_the_same_also_of_a_batch_with_failures(tiny_settings, tmp
 
     def written(self, folder, result):
         if result.record.case_id == "e":
-            raise OSError(28, "Permission denied")
+            raise OSError(13, "Permission denied")
         write(self, folder, result)
 
     monkeypatch.setattr(MixtureInferer, "__call__", computed)
