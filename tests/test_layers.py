@@ -164,6 +164,7 @@ LATE = {
     "bundle/configuration.py",
     "bundle/outputs/dicom/dicom_files.py",
     "bundle/outputs/preview_file.py",
+    "bundle/outputs/report/report_files.py",
 }
 """Where heavy libraries are loaded only when they are needed: a command, a part, a picture."""
 

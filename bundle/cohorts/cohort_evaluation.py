@@ -54,7 +54,7 @@ def evaluate_network(
     runner: CaseRunner = parser.get_parsed_content("case_runner")
     if report is not None:
         runner.report = report
-    return _run(runner, parser.get_parsed_content("report"))
+    return _run(runner, parser.get_parsed_content("evaluation_report"))
 
 
 def evaluate_predictions(
