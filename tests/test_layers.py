@@ -155,6 +155,7 @@ LATE = {
     "bundle/cli/pack_command.py",
     "bundle/cli/pacs_commands.py",
     "bundle/cli/prepare_command.py",
+    "bundle/cli/report_command.py",
     "bundle/cli/segment_command.py",
     "bundle/cli/serve_command.py",
     "bundle/cli/study_command.py",

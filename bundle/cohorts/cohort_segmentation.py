@@ -12,6 +12,7 @@ from bundle.cohorts.workers import ConfigRun, RunCase
 from bundle.config_files import own_task
 from bundle.configuration import load_config
 from bundle.files.atomic_file import check_writable
+from bundle.outputs.report.index_page import check_index, write_index
 from bundle.preparing.options import PrepareOptions
 from bundle.tasks.task_file import load_task
 
@@ -43,14 +44,17 @@ def segment_cases(
 
     Raises:
         SetupError: weights or settings are unusable; no case was started.
-        OutputError: ``out`` cannot be written; no case was started.
+        OutputError: ``out`` cannot be written, or its ``index.html`` is somebody else's; no case
+            was started.
     """
     check_writable(out)
     values = {**(settings or {}), "output_dir": out}
+    # A list that is there must not grow old beside new results.
+    is_listed = check_index(out) or values.get("report")
+    task = load_task(values.get("task_name") or own_task())
     # The network is loaded where cases are run, which need not be in this process.
     make_run: Callable[[], RunCase] = ConfigRun(CONFIG, values)
     if prepare is not None:
-        task = load_task(values.get("task_name") or own_task())
         make_run = PreparedFirst(make_run, prepare, task, out)
     parts = {"make_run": make_run, "cases": tuple(cases)}
     runner: CaseRunner = load_config(CONFIG, {**values, **parts}).get_parsed_content("case_runner")
@@ -58,4 +62,7 @@ def segment_cases(
         runner.engine = engine
     if report is not None:
         runner.report = report
-    return runner.run()
+    outcomes = runner.run()
+    if is_listed:
+        write_index(out, task)
+    return outcomes
