@@ -26,7 +26,7 @@ class Visit:
     left: list[str]
 
 
-def visit(page: Path | str, *steps: dict[str, Any], limit_s: float = 180) -> Visit:
+def visit(page: Path | str, *steps: dict[str, Any], limit_s: float = 400) -> Visit:
     """Open a page, a file or an address, and do the steps that ``visit.mjs`` knows."""
     url = page if isinstance(page, str) else page.as_uri()
     done = subprocess.run(

@@ -24,7 +24,7 @@ try {
   for (const step of steps) {
     let result = null;
     if (step.wait) {
-      const end = Date.now() + 1000 * (step.seconds ?? 60);
+      const end = Date.now() + 1000 * (step.seconds ?? 150);
       const asked = `(() => { try { return ${step.wait}; } catch { return false; } })()`;  // a page may not be there yet
       while (!(result = await evaluate(asked)) && Date.now() < end) await pause(50);
       if (!result) throw new Error(`never came true: ${step.wait}; ${JSON.stringify({errors, said})}`);
