@@ -56,4 +56,4 @@ $(LOWEST)/.ready: pyproject.toml constraints.txt .ci/lowest_versions.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-lowest* .labelserver .ohif demo .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-lowest* .labelserver .ohif .axe demo .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage

@@ -343,6 +343,11 @@ class ErrorCode(StrEnum):
         "A scan could not be registered to the reference so that the result can be trusted.",
         "Look at both scans; leave the modality out with `--leave-out-failed`.",
     )
+    REPORT = (
+        "E_REPORT",
+        "A report cannot be made of what lies in an output folder.",
+        "Segment the case again, or name the task of the results with `--task`.",
+    )
     RESUME = (
         "E_RESUME",
         "A training would go on with other settings than it began with.",

@@ -176,6 +176,7 @@ SETTINGS: Mapping[str, Kind] = {
     "entropy_per_region": FLAG,
     "weights_per_region": FLAG,
     "preview": FLAG,
+    "report": FLAG,
     "slicer": FLAG,
     "dicom": FLAG,
     "dicom_entropy": FLAG,

@@ -156,6 +156,7 @@ LATE = {
     "bundle/cli/pack_command.py",
     "bundle/cli/pacs_commands.py",
     "bundle/cli/prepare_command.py",
+    "bundle/cli/report_command.py",
     "bundle/cli/segment_command.py",
     "bundle/cli/serve_command.py",
     "bundle/cli/study_command.py",
@@ -165,6 +166,7 @@ LATE = {
     "bundle/configuration.py",
     "bundle/outputs/dicom/dicom_files.py",
     "bundle/outputs/preview_file.py",
+    "bundle/outputs/report/report_files.py",
 }
 """Where heavy libraries are loaded only when they are needed: a command, a part, a picture."""
 

@@ -79,6 +79,7 @@ WRONG = {
     "entropy_per_region": ["yes"],
     "weights_per_region": [1],
     "preview": [[1], "no"],
+    "report": ["yes", 1],
     "slicer": [0],
     "dicom": ["seg"],
     "dicom_entropy": [1],

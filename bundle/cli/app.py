@@ -19,6 +19,7 @@ from bundle.cli.options import exit_codes, expanded
 from bundle.cli.pack_command import pack
 from bundle.cli.pacs_commands import fetch, send
 from bundle.cli.prepare_command import prepare
+from bundle.cli.report_command import report
 from bundle.cli.segment_command import segment
 from bundle.cli.serve_command import ask
 from bundle.cli.study_command import series
@@ -85,7 +86,8 @@ def demo(
 
 
 COMMANDS = (
-    segment, prepare, series, fetch, send, train, evaluate, compare, data, split, phantom, pack, ask
+    segment, report, prepare, series, fetch, send, train, evaluate, compare, data, split, phantom,
+    pack, ask,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

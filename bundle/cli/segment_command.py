@@ -102,6 +102,13 @@ def segment(
         ),
     ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Also draw a PNG per case.")] = False,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report",
+            help="Also write a page per case, with pictures and a viewer, and OUT/index.html.",
+        ),
+    ] = False,
     slicer: Annotated[
         bool, typer.Option("--slicer", help="Also write files for 3D Slicer, and a script.")
     ] = False,
@@ -143,6 +150,7 @@ def segment(
         defaults = {
             "device_name": device,
             "preview": preview,
+            "report": report,
             "slicer": slicer,
             "dicom": dicom,
             "bids": bids,
@@ -186,12 +194,12 @@ def segment(
             series_table=series_table,
         )
         is_asked = prepare or options != PrepareOptions() or any(STUDY in case for case in cases)
-        with reporting("segmenting", len(cases), declared) as report:
+        with reporting("segmenting", len(cases), declared) as tell:
             outcomes = segment_cases(
                 cases,
                 out,
                 settings=values,
-                report=report,
+                report=tell,
                 engine=running,
                 prepare=options if is_asked else None,
             )

@@ -54,7 +54,7 @@ def evaluate_network(
     # The network is loaded where cases are run, which need not be in this process.
     parts = {"make_run": ConfigRun(CONFIG, values, merged, trained_with=True)}
     parser = load_config(CONFIG, {**values, **parts}, merged, trained_with=True)
-    evaluation: EvaluationReport = parser.get_parsed_content("report")
+    evaluation: EvaluationReport = parser.get_parsed_content("evaluation_report")
     runner: CaseRunner = parser.get_parsed_content("case_runner")
     if engine is not None:
         runner.engine = engine

@@ -1,11 +1,12 @@
 """Segments many cases with the bundle's inference config."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bundle.cohorts.case_outcome import CaseOutcome
+from bundle.cohorts.case_outcome import TABLE, CaseOutcome
 from bundle.cohorts.cohort_preparation import PreparedFirst, options_told
 from bundle.cohorts.engines import CohortEngine
 from bundle.cohorts.runner import CaseRunner
@@ -13,7 +14,10 @@ from bundle.cohorts.workers import ConfigRun, RunCase
 from bundle.config_files import own_task
 from bundle.configuration import load_config
 from bundle.files.atomic_file import check_writable
+from bundle.interruption import InterruptedRunError
+from bundle.outputs.report.index_page import check_index, write_index
 from bundle.preparing.options import PrepareOptions
+from bundle.tasks.task import Task
 from bundle.tasks.task_file import load_task
 
 CONFIG = "inference.yaml"
@@ -44,15 +48,18 @@ def segment_cases(
 
     Raises:
         SetupError: weights or settings are unusable; no case was started.
-        OutputError: ``out`` cannot be written; no case was started.
+        OutputError: ``out`` cannot be written, or its ``index.html`` is somebody else's; no case
+            was started.
     """
     check_writable(out)
     values = {**(settings or {}), "output_dir": out}
+    # A list that is there must not grow old beside new results.
+    is_listed = check_index(out) or values.get("report")
+    task = load_task(values.get("task_name") or own_task())
     # The network is loaded where cases are run, which need not be in this process.
     make_run: Callable[[], RunCase] = ConfigRun(CONFIG, values)
     prepared = None
     if prepare is not None:
-        task = load_task(values.get("task_name") or own_task())
         prepared = PreparedFirst(make_run, prepare, task, out, bool(values.get("again")))
         make_run = prepared
     parts = {"make_run": make_run, "cases": tuple(cases)}
@@ -64,4 +71,23 @@ def segment_cases(
         runner.engine = engine
     if report is not None:
         runner.report = report
-    return runner.run()
+    with _listing(out, task) if is_listed else nullcontext():
+        return runner.run()
+
+
+@contextmanager
+def _listing(out: Path, task: Task) -> Iterator[None]:
+    """List the cases once they were run, also where a signal ended that; shards do it when they
+    have a table of all cases.
+    """
+    try:
+        yield
+    except InterruptedRunError:
+        _list_cases(out, task)
+        raise
+    _list_cases(out, task)
+
+
+def _list_cases(out: Path, task: Task) -> None:
+    if (out / TABLE).exists():
+        write_index(out, task)

@@ -1,6 +1,8 @@
 """What all pictures share: how they are written, and text that their font can show."""
 
+import io
 from pathlib import Path
+from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -19,6 +21,23 @@ def save_figure(figure: Figure, path: Path) -> None:
     """
     with appearing_at_once(path) as file:
         FigureCanvasAgg(figure).print_png(file)  # type: ignore[no-untyped-call]
+
+
+def figure_bytes(figure: Figure, dpi: int, kind: str = "png", **options: Any) -> bytes:
+    """Return a figure as the bytes of a picture, for pages that hold their pictures.
+
+    Args:
+        figure: of any size.
+        dpi: pixels per inch.
+        kind: ``png`` or ``jpeg``.
+        options: of the encoder.
+    """
+    stream = io.BytesIO()
+    FigureCanvasAgg(figure)
+    figure.savefig(
+        stream, dpi=dpi, format=kind, facecolor=figure.get_facecolor(), pil_kwargs=options
+    )
+    return stream.getvalue()
 
 
 def printable(text: str, length: int) -> str:

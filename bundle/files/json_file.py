@@ -73,6 +73,16 @@ def json_bytes(value: Any) -> bytes:
     return f"{text}\n".encode(errors="backslashreplace")
 
 
+def script_json(value: Any) -> str:
+    """Return a value as JSON in ASCII that may stand in a script of a page: it holds no markup.
+
+    Raises:
+        ValueError: a number is NaN or infinite.
+    """
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as a JSON file, whole or not at all.
 

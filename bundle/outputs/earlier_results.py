@@ -26,6 +26,7 @@ from bundle.outputs.recorded_inputs import (
     is_certainly_other,
     is_same_input,
 )
+from bundle.outputs.report.report_names import report_names
 from bundle.plain_text import printable
 
 LOGGER = logging.getLogger("simmlm")
@@ -185,7 +186,8 @@ def _owned(
     listed = [*_names_in(earlier.get("maps")), *_names_in(earlier.get("companions"))]
     # Pictures and the like, whoever drew them.
     beside = [name for name in possible if not name.endswith(".nii.gz")]
-    return frozenset([f"{case_id}.json", *listed, *beside])
+    # A report may have been made later than the JSON that would list it.
+    return frozenset([f"{case_id}.json", *listed, *beside, *report_names(case_id)])
 
 
 def _read_note(folder: Path) -> Any:

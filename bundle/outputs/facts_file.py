@@ -57,9 +57,10 @@ class FactsFile:
             CaseError: E_NOT_FINITE, a fact is NaN or infinite, which JSON does not have.
         """
         (name,) = self.names(result.record)
-        (folder / name).write_bytes(_to_json(self._facts(result), result.record.case_id))
+        (folder / name).write_bytes(_to_json(self.facts(result), result.record.case_id))
 
-    def _facts(self, result: CaseResult) -> dict[str, Any]:
+    def facts(self, result: CaseResult) -> dict[str, Any]:
+        """Return what the file holds."""
         record, seconds = result.record, result.computed_s
         names = [name for output in self.others for name in output.names(record)]
         return {

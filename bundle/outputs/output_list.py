@@ -10,6 +10,7 @@ from bundle.outputs.facts_file import FactsFile
 from bundle.outputs.map_files import EntropyFiles, LabelMapFile, MapOutput, WeightFiles
 from bundle.outputs.native_grid import NativeLabelFile
 from bundle.outputs.preview_file import PreviewFile
+from bundle.outputs.report.report_files import ReportFiles
 from bundle.outputs.run_identity import RunIdentity
 from bundle.outputs.slicer_files import SlicerFiles
 from bundle.tasks.default import DEFAULT_TASK
@@ -27,6 +28,7 @@ def case_outputs(
     entropy_per_region: bool = False,
     weights_per_region: bool = False,
     preview: bool = False,
+    report: bool = False,
     slicer: bool = False,
     dicom: bool = False,
     dicom_entropy: bool = False,
@@ -46,6 +48,7 @@ def case_outputs(
         weights_per_region: as given to ``maps.ActivateMixtured``: one weight map per modality and
             region instead of their mean.
         preview: also draw ``CASE_preview.png``.
+        report: also write ``CASE_report.html``.
         slicer: also write what 3D Slicer opens with names and colours.
         dicom: also write a DICOM segmentation and a report; every case must be of DICOM.
         dicom_entropy: also write a DICOM parametric map of the entropy; likewise.
@@ -75,15 +78,15 @@ def case_outputs(
         (DicomFiles(task, weights_sha256), dicom),
         (DicomEntropyFile(weights_sha256), dicom_entropy),
     ]
-    written = tuple(output for output, is_on in chosen if is_on)
-    facts = FactsFile(
-        task,
-        numbering,
-        written,
-        weights_sha256,
-        dict(settings or {}),
-        None if run is None else run.sha256,
+    others = tuple(output for output, is_on in chosen if is_on)
+    told = dict(settings or {})
+    identity = None if run is None else run.sha256
+    page = ReportFiles(
+        task, maps, FactsFile(task, numbering, others, weights_sha256, told, identity)
     )
+    chosen.append((page, report))
+    written = tuple(output for output, is_on in chosen if is_on)
+    facts = FactsFile(task, numbering, written, weights_sha256, told, identity)
     off = tuple(output for output, is_on in chosen if not is_on)
     return CaseOutputs((*written, facts), off)
 

@@ -1,6 +1,6 @@
 """Draws one picture per case, so that a result can be judged without opening a viewer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -82,22 +82,42 @@ def preview_figure(
     Every panel's label is ``PLANE COLUMN``, for example ``axial t1c``.
     """
     views = plane_views(images, maps, affine, task.is_inside)
-    modalities = task.modality_names
-    weights = [f"weight-{modality}" for modality in modalities if f"weight-{modality}" in maps]
-    page = _page(views, [list(modalities), ["entropy"], weights])
+    acquired = ", ".join(modality for modality in task.modality_names if modality in images)
+    groups = [list(task.modality_names), ["entropy"], weight_maps(maps, task)]
+    return views_figure(views, groups, f"{printable(title, _TITLE_LENGTH)}   {acquired}", task)
+
+
+def weight_maps(maps: Mapping[str, Volume], task: Task) -> list[str]:
+    """Name the weight maps of modalities that there are, in the order of the task."""
+    names = [f"weight-{modality}" for modality in task.modality_names]
+    return [name for name in names if name in maps]
+
+
+def views_figure(
+    views: Mapping[str, PlaneView], groups: Sequence[Sequence[str]], title: str, task: Task
+) -> Figure:
+    """Draw some of what views show, one plane in each row.
+
+    Args:
+        views: of ``plane_views``.
+        groups: names of columns, with a gap between groups; a modality that the views lack is
+            drawn as not acquired.
+        title: as it is written.
+        task: names and colours.
+    """
+    page = _page(views, groups)
     figure = Figure(figsize=(_WIDTH, page.height), dpi=_DPI, facecolor=_PAPER)
     for plane, view in views.items():
         for column in page.columns:
             axes = _panel(figure, page, plane, column)
             _draw_panel(axes, view, column, task)
             _write_letters(axes, view, column, _LETTERS[plane])
-    acquired = ", ".join(modality for modality in modalities if modality in images)
-    _write_headings(figure, page, f"{printable(title, _TITLE_LENGTH)}   {acquired}")
-    _draw_keys(figure, page, task, with_truth="truth" in maps)
+    _write_headings(figure, page, title)
+    _draw_keys(figure, page, task, with_truth="truth" in views["axial"].pictures)
     return figure
 
 
-def _page(views: Mapping[str, PlaneView], columns_of_groups: list[list[str]]) -> _Page:
+def _page(views: Mapping[str, PlaneView], columns_of_groups: Sequence[Sequence[str]]) -> _Page:
     """Lay out panels of one scale: the largest at which they fit the width."""
     groups = [group for group in columns_of_groups if group]
     n_columns = sum(map(len, groups))
@@ -147,9 +167,9 @@ def _draw_panel(axes: Axes, view: PlaneView, column: str, task: Task) -> None:
         aspect="auto",
         interpolation="nearest",
     )
-    if is_image:
+    if is_image or not view.pictures.keys() & set(task.modality_names):
         _outline_labels(axes, view, task)
-    elif column == "entropy":
+    if column == "entropy":
         _outline(axes, view, view.inside, _DIM, "solid")
 
 
@@ -222,7 +242,7 @@ def _draw_keys(figure: Figure, page: _Page, task: Task, *, with_truth: bool) -> 
         {"borderpad": 0, "borderaxespad": 0, "frameon": False},
     )
     figure.legend(
-        handles=keys,
+        handles=keys if page.columns.keys() & set(task.modality_names) else [],
         loc="upper left",
         bbox_to_anchor=place,
         ncols=3,
@@ -231,7 +251,8 @@ def _draw_keys(figure: Figure, page: _Page, task: Task, *, with_truth: bool) -> 
         **tight,
     )
     weights = [left for name, left in page.columns.items() if name.startswith("weight-")]
-    _draw_scale(figure, page, page.columns["entropy"], "inferno", "entropy (bit)")
+    if "entropy" in page.columns:
+        _draw_scale(figure, page, page.columns["entropy"], "inferno", "entropy (bit)")
     if weights:
         _draw_scale(figure, page, (weights[0] + weights[-1]) / 2, "viridis", "weight")
 

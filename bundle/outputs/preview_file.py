@@ -4,15 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bundle.cases.case_record import CaseRecord
-from bundle.errors import CaseError
 from bundle.outputs.case_result import CaseResult
+from bundle.outputs.input_images import read_images
 from bundle.outputs.map_files import MapOutput, Maps
 from bundle.tasks.task import Task
-from bundle.volumes.common_grid import read_input
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +46,7 @@ class PreviewFile:
         maps: Maps = {}
         for output in self.shown:
             maps |= output.maps(result)
-        images = {
-            modality: _read_again(record, modality, self.task) for modality in record.modalities
-        }
+        images = read_images(record.inputs, record.grid, case_id=record.case_id, task=self.task)
         (name,) = self.names(record)
         draw_preview(
             folder / name,
@@ -62,16 +56,3 @@ class PreviewFile:
             title=record.case_id,
             task=self.task,
         )
-
-
-def _read_again(record: CaseRecord, modality: str, task: Task) -> NDArray[np.float32]:
-    """Read what was segmented, and nothing else: somebody may have replaced the file meanwhile."""
-    entry = record.inputs[modality]
-    volume = read_input(entry, record.grid, case_id=record.case_id, modality=modality, task=task)
-    if volume.sha256 != entry["sha256"]:
-        raise CaseError(
-            "E_CHANGED",
-            f"{record.case_id}, {modality}, {entry['file']}: the file must stay as it is until the"
-            " case is done; it was changed meanwhile. Run the case again.",
-        )
-    return volume.data

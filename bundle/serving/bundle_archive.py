@@ -37,6 +37,8 @@ _PATTERNS = (
     "LICENSE",
     "bundle/**/*.py",
     "bundle/**/*.md",
+    "bundle/outputs/report/niivue/*",
+    "bundle/outputs/report/templates/*",
     "configs/**/*.yaml",
     "configs/metadata.json",
     "configs/logging.conf",

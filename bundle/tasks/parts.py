@@ -21,6 +21,7 @@ class Modality:
         agent: whether a contrast agent was given, where that tells it from others of its family.
         over: a modality whose word loses its meaning beside one of this: T2 beside FLAIR.
         examples: how people may write it into a file's name, for messages.
+        without: what a reader of a result must know where it was not acquired; a sentence.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Modality:
     agent: bool | None = None
     over: str | None = None
     examples: tuple[str, ...] = ()
+    without: str = ""
 
     @property
     def example_file(self) -> str:

@@ -43,7 +43,8 @@ def plane_views(
     """Cut the slice with most findings in each of ``PLANES``; without any, the middle one.
 
     Args:
-        images: (H, W, D) raw intensities by name.
+        images: (H, W, D) raw intensities by name; without any, what was imaged is where a map is
+            not 0.
         maps: (H, W, D) by name; what is found is where ``seg``, or else ``truth``, is not 0.
         affine: (4, 4), voxel to world, RAS+ mm; any orientation.
         is_inside: tells of an image where it is not outside of what was imaged.
@@ -51,7 +52,7 @@ def plane_views(
     greys = {name: to_patient_axes(image, affine) for name, image in images.items()}
     volumes = {name: to_patient_axes(values, affine) for name, values in maps.items()}
     insides = {name: is_inside(image) for name, image in greys.items()}
-    inside = np.any(list(insides.values()), axis=0)
+    inside = np.any(list(insides.values()) or [values != 0 for values in volumes.values()], axis=0)
     found = next(
         (volumes[name] > 0 for name in ("seg", "truth") if np.any(volumes.get(name, 0))),
         inside & False,

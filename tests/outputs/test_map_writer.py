@@ -200,7 +200,7 @@ def test_the_picture_is_drawn_from_the_projects_own_numbering_whatever_stands_on
         drawn.append(maps["seg"][:, 0, 0].tolist())
 
     monkeypatch.setattr(preview, "draw_preview", draw)
-    monkeypatch.setattr(preview_file, "_read_again", lambda record, modality, task: None)
+    monkeypatch.setattr(preview_file, "read_images", lambda inputs, grid, **options: {})
     write(tmp_path, preview=True, label_convention=convention)
     assert drawn == [[3, 3, 1, 2, 0]]
 

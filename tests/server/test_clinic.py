@@ -69,7 +69,7 @@ def _looking(page: str, seg: Path, folder: Path) -> str:
     return (
         f"series=$({sys.executable} -c {json.dumps(read)}) &&"
         f" {{ {sys.executable} -m tests.pacs.viewer {VIEWER} {PLACES['archive'].partition('/dicom')[0]}"
-        f" {PORT} & viewer=$!; sleep 2; node --experimental-websocket tests/pacs/ohif.mjs"
+        f" {PORT} & viewer=$!; sleep 2; node --experimental-websocket tests/browser/ohif.mjs"
         f' "{page}&initialSeriesInstanceUID=$series" {folder}/ohif.png {colour} 240;'
         " status=$?; kill $viewer; exit $status; }"
     )
