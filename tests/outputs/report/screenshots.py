@@ -59,10 +59,15 @@ def photograph(page: Path, picture: Path, what: str, size: str) -> None:
     image = Image.open(picture).convert("RGB")
     height = round(image.height * WIDTH / image.width)
     small = image.resize((WIDTH, height), Image.Resampling.LANCZOS)
-    # Rare colours count: those of the labels.
-    small.quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
-        picture, optimize=True
-    )
+    small.quantize(palette=palette_of(small), dither=Image.Dither.NONE).save(picture, optimize=True)
+
+
+def palette_of(image: Image.Image) -> Image.Image:
+    """Choose greys, and colours that count however rare they are: those of labels."""
+    rare = image.quantize(160, method=Image.Quantize.MAXCOVERAGE).getpalette()[: 3 * 160]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([level for level in range(0, 256, 3) for _ in range(3)] + rare)
+    return palette
 
 
 if __name__ == "__main__":
