@@ -21,8 +21,9 @@ ENGINES = {"serial": SerialEngine(), "overlapping": OverlappingEngine()}
 
 
 def contents(folder):
-    """Return the bytes of all files, but for the time that a case took and the folder's name."""
-    differs = re.compile(rb'"reading_to_maps": [0-9.]+|' + re.escape(str(folder)).encode())
+    """Return the bytes of all files, but for times and the folder's name."""
+    times = rb'"reading_to_maps": [0-9.]+|"(?:started|ended)": "[^"]+"|'
+    differs = re.compile(times + re.escape(str(folder)).encode())
     files = [path for path in folder.rglob("*") if path.is_file()]
     return {
         path.relative_to(folder).as_posix(): differs.sub(b"", path.read_bytes()) for path in files
