@@ -175,6 +175,7 @@ SETTINGS: Mapping[str, Kind] = {
     "label_convention": WORD,  # of those that the task has, see ``kinds_for``
     "entropy_per_region": FLAG,
     "weights_per_region": FLAG,
+    "volumes_per_set": FLAG,
     "preview": FLAG,
     "report": FLAG,
     "slicer": FLAG,

@@ -87,6 +87,7 @@ WRONG = {
     "bids": ["yes"],
     "overwrite": ["always"],
     "again": ["always"],
+    "volumes_per_set": ["always"],
     "case_timeout_s": [0, -1, "long", True],
     "retries": [-1, 1.5, True],
     "stop_after_failures": [0, 1.5, True],

@@ -23,6 +23,7 @@ from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import THRESHOLD, Task
 from bundle.tensors import plain_tensor
 
+WITHOUT = "volumes_without"
 _COVERED = 0.5  # blended weights sum to 1 where a window was, and to 0 outside the image's box
 
 
@@ -38,17 +39,21 @@ class ActivateMixtured(Transform):
 
         Args:
             data: ``pred``, what ``MixtureInferer`` gives, for one case: ``logits`` (R, H, W, D),
-                ``weights`` (M, R, H, W, D), or (M, 1, H, W, D) means over the regions, and
-                ``mean_weights`` (M, R).
+                ``weights`` (M, R, H, W, D), or (M, 1, H, W, D) means over the regions,
+                ``mean_weights`` (M, R), and perhaps ``counts_without`` (M, L).
 
         Returns:
             ``probabilities`` (R, H, W, D); ``weights`` (M, H, W, D), or (M * R, H, W, D) with
             modalities outermost; both keep their metadata, by which they find the way back.
-            ``mean_weights`` (M, R), as they were.
+            ``mean_weights`` (M, R), as they were; ``volumes_without`` (M, L) in ml, where there
+            were counts.
         """
         case = dict(data)
         pred = case.pop("pred")
         weights: Tensor = pred["weights"]
+        if "counts_without" in pred:
+            affine = getattr(pred["logits"], "affine", torch.eye(4))  # 1 mm where nobody says
+            case[WITHOUT] = pred["counts_without"] * _voxel_ml(affine)
         case["mean_weights"] = pred["mean_weights"]
         case["probabilities"] = torch.sigmoid(pred["logits"])
         case["weights"] = weights.flatten(0, 1)
@@ -105,6 +110,7 @@ class SplitMapsd(Transform):
             box = _covered_box(weights)
             maps, weights = maps[box].clamp(0.0, 1.0), weights[box]  # interpolation may overshoot
             place = whole_volume(grid.shape[1:]).within(box[1:])
+        without = case.pop(WITHOUT, None)
         label, entropy = self._label(maps), self._entropy(maps)
         shares, means = _complete(weights, mean_weights)
         case["weights"] = place.embed(shares, means)
@@ -113,7 +119,10 @@ class SplitMapsd(Transform):
             case["probabilities"] = place.embed(maps)
         case["pred"] = convert_to_dst_type(place.embed(label), grid, dtype=torch.uint8)[0]
         result = self._result(record, label[0].numpy(), mean_weights, entropy[0].cpu())
-        case["result"] = result | {"volume_intervals_ml": self._intervals_ml(record, maps)}
+        result["volume_intervals_ml"] = self._intervals_ml(record, maps)
+        if without is not None:
+            result["volumes_without_ml"] = self._volumes_without_ml(plain_tensor(without))
+        case["result"] = result
         return case
 
     def _label(self, probabilities: Tensor) -> Tensor:
@@ -152,6 +161,15 @@ class SplitMapsd(Transform):
         counts = voxel_intervals(maps, self.task)
         return {name: [_in_ml(n, record) for n in ends] for name, ends in counts.items()}
 
+    def _volumes_without_ml(self, volumes: Tensor) -> dict[str, dict[str, float]]:
+        """Name the volumes (M, L) from the sets without one modality."""
+        names = [label.name for label in self.task.labels]
+        return {
+            modality: {name: round(ml, 3) for name, ml in zip(names, of_set, strict=True)}
+            for modality, of_set in zip(self.task.modality_names, volumes.tolist(), strict=True)
+            if min(of_set) >= 0  # below: not computed
+        }
+
     def _named_weights(
         self, record: CaseRecord, mean_weights: Tensor
     ) -> dict[str, dict[str, float]]:
@@ -167,8 +185,11 @@ class SplitMapsd(Transform):
 
 
 def _in_ml(n_voxels: int, record: CaseRecord) -> float:
-    voxel_ml = abs(float(np.linalg.det(record.grid.affine[:3, :3]))) / 1000
-    return round(n_voxels * voxel_ml, 3)
+    return round(n_voxels * _voxel_ml(record.grid.affine), 3)
+
+
+def _voxel_ml(affine: Any) -> float:
+    return abs(float(np.linalg.det(np.asarray(affine)[:3, :3]))) / 1000
 
 
 def _check_finite(parts: Sequence[Tensor], case_id: str) -> None:

@@ -1,5 +1,6 @@
 """Runs the mixture over whole cases, window by window."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from bundle.devices import has_bfloat16
 from bundle.inference.window_blend import Place
 from bundle.inference.window_memory import check_window
 from bundle.inference.windowed_inferer import WindowedInferer
+from bundle.inference.without_one import NOT_COMPUTED, count_labels, sets_without_one
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.modality_network import ModalityNetwork
 from bundle.mixture.windows import Window
@@ -28,6 +30,8 @@ class MixtureInferer(WindowedInferer):
     Args:
         roi_size: as ``WindowedInferer``.
         weights_per_region: keep one weight map per modality and region instead of their mean.
+        without_one: also count the voxels of each label from every set that lacks one more of the
+            acquired modalities; the experts run once for all, the gate and the mixer once for each.
         task: says whether anything lies outside.
         options: as ``WindowedInferer``.
     """
@@ -37,11 +41,13 @@ class MixtureInferer(WindowedInferer):
         roi_size: Window,
         *,
         weights_per_region: bool = True,
+        without_one: bool = False,
         task: Task = DEFAULT_TASK,
         **options: Any,
     ) -> None:
         super().__init__(roi_size, **options)
         self.weights_per_region = weights_per_region
+        self.without_one = without_one
         self.task = task
 
     def __call__(  # type: ignore[override]
@@ -57,8 +63,10 @@ class MixtureInferer(WindowedInferer):
 
         Returns:
             ``logits`` (B, R, H, W, D), ``weights`` (B, M, R, H, W, D), or (B, M, 1, H, W, D) means
-            over the regions, and ``mean_weights`` (B, M, R) over what is not outside, float32. A
-            dictionary, because MONAI takes batches of no other kind of named parts into cases.
+            over the regions, and ``mean_weights`` (B, M, R) over what is not outside, float32; on
+            request ``counts_without`` (B, M, L) float64, voxels of labels, ``NOT_COMPUTED`` where
+            there is no set without that modality. A dictionary, because MONAI takes batches of no
+            other kind of named parts into cases.
 
         Raises:
             CaseError: E_MEMORY, a window does not fit into what is free.
@@ -94,24 +102,39 @@ class MixtureInferer(WindowedInferer):
         """
         places: list[Place] = []
         weights: list[Tensor] = []
+        fewer = sets_without_one(presence) if self.without_one else {}
 
         def predict(window: Tensor, windows: list[list[slice]]) -> Tensor:
-            flags = presence.expand(len(window), -1)
+            sets = [chosen.expand(len(window), -1) for chosen in (presence, *fewer.values())]
             with self.autocast(window.device):
-                mixture = network.mix(network.encode(window, flags), window, flags)
+                encoded = network.encode(window, sets[0])
+                mixtures = [network.mix(encoded, window, flags) for flags in sets]
             places.extend(tuple(place[2:]) for place in windows)
-            weights.append(mixture.weights.float())
-            return mixture.logits.float()
+            weights.append(mixtures[0].weights.float())
+            logits = [mixture.logits.float() for mixture in mixtures]
+            return torch.cat(logits, dim=1) if fewer else logits[0]
 
-        logits = super().__call__(image, predict)
-        assert isinstance(logits, Tensor)
+        blended = super().__call__(image, predict)
+        assert isinstance(blended, Tensor)
+        logits, *others = blended.chunk(1 + len(fewer), dim=1)
         blend = self.blend(places, image.shape[2:], logits.device)
         said = torch.cat(weights)
         means = blend.means(said[:, None], self._not_outside(image))
         if not self.weights_per_region:
             said = said.mean(dim=2, keepdim=True)
         maps = blend.maps(said.flatten(1)).reshape(1, *said.shape[1:], *image.shape[2:])
-        return {"logits": logits, "weights": maps, "mean_weights": means}
+        predicted = {"logits": logits, "weights": maps, "mean_weights": means}
+        if self.without_one:
+            predicted["counts_without"] = self._counts(fewer, others)[None]
+        return predicted
+
+    def _counts(self, fewer: dict[int, Tensor], logits: Sequence[Tensor]) -> Tensor:
+        """Count labels (M, L) from the logits of the sets without one modality."""
+        shape = (self.task.n_modalities, len(self.task.labels))
+        counts = torch.full(shape, NOT_COMPUTED, dtype=torch.float64)
+        for channel, of_set in zip(fewer, logits, strict=True):
+            counts[channel] = count_labels(of_set[0], self.task)
+        return counts
 
     def _not_outside(self, image: Tensor) -> Tensor:
         """Return where one case (1, M, H, W, D) is not outside; everywhere if nothing is."""

@@ -11,6 +11,7 @@ import bundle
 from bundle.cohorts.case_outcome import FAILED, OK, CaseOutcome
 from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.cohorts.runner import CaseRunner, exit_if_failed
+from bundle.datasets.case_files import case_files
 from bundle.datasets.listing import list_cases
 from bundle.errors import CaseError, OutputError, SetupError
 from bundle.files.folder_owner import sole_owner
@@ -352,3 +353,21 @@ def test_a_name_too_long_for_its_files_is_refused_before_it_is_computed_and_leav
     assert outcome.reason.startswith("E_CASE_ID")
     assert "238 bytes" in outcome.reason
     assert not any(path.is_dir() for path in (tmp_path / "out").iterdir())
+
+
+def test_volumes_without_each_modality_stand_in_the_json_where_they_are_asked_for(
+    phantom_folder, tiny_settings, tmp_path
+):
+    (case,) = list_cases(phantom_folder)[:1]
+    settings = {**tiny_settings, "volumes_per_set": True}
+    (outcome,) = segment_cases((case,), tmp_path / "out", settings=settings)
+    volumes = outcome.result["volumes_without_ml"]
+    assert list(volumes) == outcome.result["modalities"]
+    for name, labels in volumes.items():
+        image = {m: path for m, path in case_files(case).items() if m != name}
+        fewer = ({"case_id": "fewer", "image": image},)
+        (alone,) = segment_cases(
+            fewer, tmp_path / "out", settings={**tiny_settings, "overwrite": True}
+        )
+        # The brain's box, and so the place of the windows, is that of all modalities.
+        assert labels == pytest.approx(alone.result["volumes_ml"], rel=0.02, abs=0.2)

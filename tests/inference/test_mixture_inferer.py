@@ -8,6 +8,7 @@ from monai.inferers import sliding_window_inference
 
 from bundle.inference.mixture_inferer import MixtureInferer
 from bundle.inference.set_inferer import SetInferer
+from bundle.inference.without_one import NOT_COMPUTED
 from bundle.mixture.mixing import hide_absent
 from bundle.mixture.windows import WholeWindow
 from bundle.tasks.default import DEFAULT_TASK
@@ -218,3 +219,28 @@ def test_predicting_many_sets_at_once_equals_predicting_each(inferer, tiny_netwo
     for index, flags in enumerate(many["sets"][0]):
         one = run(inferer, tiny_network, image, flags[None])
         assert torch.allclose(many["logits"][:, index], one["logits"], atol=1e-5)
+
+
+@pytest.mark.parametrize("chosen", [(0, 1, 2, 3), (0, 2, 3), (1, 3), (2,)], ids=str)
+@pytest.mark.parametrize(
+    "windows", [WINDOWS, {"roi_size": WholeWindow(32, 64)}], ids=["64", "whole"]
+)
+def test_volumes_without_a_modality_are_those_of_the_case_that_lacks_it(
+    tiny_network, chosen, windows
+):
+    image = torch.zeros(1, M, *LARGE)
+    image[:, chosen] = torch.randn(1, len(chosen), *LARGE)
+    presence = (image != 0).flatten(2).any(dim=2)
+    plain = MixtureInferer(**windows)
+    said = run(MixtureInferer(without_one=True, **windows), tiny_network, image, presence)
+    assert torch.equal(said["logits"], run(plain, tiny_network, image, presence)["logits"])
+    for channel, counts in enumerate(said["counts_without"][0]):
+        if channel not in chosen or len(chosen) == 1:
+            assert (counts == NOT_COMPUTED).all()
+            continue
+        fewer = presence.clone()
+        fewer[0, channel] = False
+        alone = run(plain, tiny_network, image, fewer)["logits"][0]
+        labels = DEFAULT_TASK.regions_to_labels((alone > 0).numpy())
+        assert counts.tolist() == [int((labels == label).sum()) for label in (1, 2, 3)]
+        assert counts.sum() > 0

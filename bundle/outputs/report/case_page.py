@@ -16,6 +16,7 @@ from bundle.outputs.report.case_words import (
     run_rows,
     summary_words,
     volume_rows,
+    volumes_without,
 )
 from bundle.outputs.report.display_volumes import DisplayVolume, display_volumes, is_reduced
 from bundle.outputs.report.page import asset, render, viewer_script
@@ -47,6 +48,7 @@ def case_page(view: CaseView) -> str:
         regions=task.region_names,
         volumes=rows,
         has_intervals=any(row.interval for row in rows),
+        without=volumes_without(facts, task),
         entropy=None if entropy is None else f"{entropy:.2f}",
         flags=flags(facts, task),
         preparation=preparation_rows(facts),

@@ -106,6 +106,18 @@ def volume_rows(facts: Facts, task: Task) -> list[VolumeRow]:
     return rows
 
 
+def volumes_without(facts: Facts, task: Task) -> list[tuple[str, list[str]]]:
+    """List what the volumes of the labels would be without each modality; nothing where nobody
+    computed it.
+    """
+    known = facts.get("volumes_without_ml") or {}
+    return [
+        (modality.title, [_ml(known[modality.name].get(label.name, 0.0)) for label in task.labels])
+        for modality in task.modalities
+        if modality.name in known
+    ]
+
+
 def total_ml(facts: Facts) -> float:
     """Return the volume of all that was found."""
     return float(sum(facts.get("volumes_ml", {}).values()))

@@ -61,11 +61,11 @@ def test_volumes_are_those_of_the_json_and_regions_are_sums_of_labels(full):
     assert f"oedema {volumes['oedema']:.2f}" in words
 
 
-def test_plausible_volumes_are_shown_where_they_are_known(files, tmp_path):
+def test_volumes_in_doubt_are_shown_where_they_are_known(files, tmp_path):
     intervals = {"volume_intervals_ml": {"WT": [1.5, 4.25], "oedema": [0.5, 1]}}
     write_result(tmp_path, files, report=True, facts=intervals)
     words = words_of(page_of(tmp_path))
-    assert "plausible, ml" in words
+    assert "in doubt, ml" in words
     assert "1.50 to 4.25" in words
     assert "0.50 to 1.00" in words
 
@@ -203,3 +203,11 @@ def test_a_report_made_later_is_set_aside_with_an_outdated_result(files, tmp_pat
     set_aside(case, CaseError("E_CRC", "damaged"), tmp_path)
     assert (folder / "outdated" / "case7_report.html").is_file()
     assert [path.name for path in folder.iterdir()] == ["outdated"]
+
+
+def test_volumes_without_a_modality_are_shown_where_they_were_computed(files, tmp_path):
+    without = {"volumes_without_ml": {"t2f": {"oedema": 12.345, "necrotic core": 1}}}
+    write_result(tmp_path, files, report=True, facts=without)
+    words = words_of(page_of(tmp_path))
+    assert "without one modality" in words
+    assert "FLAIR 1.00 12.35 0.00" in words or "FLAIR 1.00 12.34 0.00" in words
