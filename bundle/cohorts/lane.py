@@ -25,6 +25,7 @@ class Lane:
         self._jobs: _Jobs = SimpleQueue()
         self._futures: list[Future[Any]] = []
         self._thread: threading.Thread | None = None
+        self._n_threads = 0
         self._is_left = threading.Event()
 
     def submit(self, job: Callable[[], T]) -> Future[T]:
@@ -56,7 +57,8 @@ class Lane:
         """
         for future in self._futures:
             future.cancel()
-        self._jobs.put(None)
+        for _ in range(self._n_threads):  # one that was left may wait for a job, too
+            self._jobs.put(None)
         if self._thread is not None:
             self._thread.join(patience_s)
 
@@ -66,6 +68,7 @@ class Lane:
             target=_work, args=(self._jobs, self._is_left), name=self._name, daemon=True
         )
         self._thread.start()
+        self._n_threads += 1
 
 
 def _work(jobs: _Jobs, is_left: threading.Event) -> None:

@@ -43,7 +43,7 @@ def sole_owner(folder: Path) -> Iterator[None]:
         OutputError: E_BUSY, another process writes there; or E_OUTPUT, the lock cannot be made.
     """
     try:
-        with locked(folder / LOCK_NAME, when_free=partial(sweep, folder)):
+        with locked(folder / LOCK_NAME, when_free=partial(sweep, folder, patient=True)):
             if live_parts(folder):
                 raise _busy(folder)
             sweep(folder)
@@ -106,30 +106,37 @@ def _busy(folder: Path) -> OutputError:
     )
 
 
-def sweep(folder: Path, *, deep: bool = True) -> None:
+def sweep(folder: Path, *, deep: bool = True, patient: bool = False) -> None:
     """Remove temporary files and folders of processes that died, never those in use.
 
     Args:
         folder: where to look.
         deep: look in its subfolders, too.
+        patient: wait until what looks dead is old enough to be so; else that stays.
     """
-    for place in (folder, *(_subfolders(folder) if deep else ())):
-        for path in _entries(place):
-            if path.name.startswith(PREFIX):
-                _remove_dead(path)
+    places = (folder, *(_subfolders(folder) if deep else ()))
+    found = [path for place in places for path in _entries(place) if path.name.startswith(PREFIX)]
+    young = [path for path in found if not _remove_dead(path)]
+    if young and patient:
+        time.sleep(_NEW_S)
+        for path in young:
+            _remove_dead(path)
 
 
-def _remove_dead(path: Path) -> None:
+def _remove_dead(path: Path) -> bool:
+    """Remove something unless it is held; False where it is too young to be told."""
     with contextlib.suppress(OSError):
-        if time.time() - path.lstat().st_mtime < _NEW_S:
-            return
+        is_young = time.time() - path.lstat().st_mtime < _NEW_S
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
         try:
             if not hold(descriptor):
-                return
+                return True
+            if is_young:
+                return False
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink()
         finally:
             os.close(descriptor)
+    return True
 
 
 def _subfolders(folder: Path) -> list[Path]:

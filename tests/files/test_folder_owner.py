@@ -183,3 +183,12 @@ def test_a_part_that_must_not_join_leaves_no_lock(tmp_path):
     with pytest.raises(OutputError), part_owner(tmp_path, "1-of-2", refuse):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_left_a_moment_ago_is_gone_when_the_next_run_ends(tmp_path, monkeypatch):
+    monkeypatch.setattr("bundle.files.folder_owner._NEW_S", 0.2)
+    (tmp_path / "case" / f"{PREFIX}abc").mkdir(parents=True)
+    with sole_owner(tmp_path), temporary_folder(tmp_path / "case") as mine:
+        assert mine.is_dir()
+        assert (tmp_path / "case" / f"{PREFIX}abc").is_dir()
+    assert list((tmp_path / "case").iterdir()) == []
