@@ -97,7 +97,7 @@ def answer_requests(arguments: argparse.Namespace) -> None:
     )
     settings = parse_settings(arguments.set)
     with tempfile.TemporaryDirectory() as out:
-        values = {"cases": cases, "output_dir": Path(out), "overwrite": True, **settings}
+        values = {"cases": cases, "output_dir": Path(out), "again": True, **settings}
         config = load_config("inference.yaml", values)
         runner = config.get_parsed_content("case_runner")
         runner.engine = ENGINES[arguments.only]()
