@@ -19,8 +19,8 @@ _HEAD = """# Errors
 An error is one sentence behind one of these codes, which stay the same from version to version. The sentence names the case and the
 file, what must be, what was found instead, and the way out. Errors stand on the terminal, in `cases.csv` under `reason`, and in `simmlm data`.
 
-The exit status is 0 if all went well, 1 if a case failed, 2 for wrong usage, 74 if the output cannot be written, 75 if the time
-for a training is over (the same command goes on), 78 if weights or settings are unusable, 130 after an interrupt. In a batch a case with
+The exit status is 0 if all went well, 1 if a case failed, 2 for wrong usage, 70 if the program is at fault, 74 if the output cannot be written, 75 if the time
+for a training is over (the same command goes on), 78 if weights or settings are unusable, 130 after Ctrl-C, 143 after SIGTERM. In a batch a case with
 an error of status 1 fails alone: the others go on, and the run ends with 1. Some codes have several statuses, since they say the same of
 one case and of a whole command.
 

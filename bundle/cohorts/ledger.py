@@ -33,19 +33,18 @@ class CohortLedger:
         self.table, self.record, self.report = table, record, report
         self.outcomes: list[CaseOutcome] = []
         self._awaited = Counter(self.names)
+        self._became: Counter[str] = Counter()
 
     @property
     def counts(self) -> dict[str, int]:
         """How many cases went in, and what became of them."""
-        became = Counter(outcome.status for outcome in self.outcomes)
-        return {"in": len(self.names)} | {
-            status: became[status] for status in (OK, FAILED, SKIPPED, LEFT)
-        }
+        became = {status: self._became[status] for status in (OK, FAILED, SKIPPED, LEFT)}
+        return {"in": len(self.names)} | became
 
     @property
     def n_failed(self) -> int:
         """How many have failed."""
-        return self.counts[FAILED]
+        return self._became[FAILED]
 
     def add(self, outcome: CaseOutcome) -> None:
         """Take an outcome.
@@ -59,9 +58,8 @@ class CohortLedger:
         with unbroken():
             if not self.outcomes and self.record is not None:
                 self.record.begin(len(self.names))
-            self.table.add(outcome)
+            self._note(outcome)
             self._awaited[outcome.case_id] -= 1
-            self.outcomes.append(outcome)
         with contextlib.suppress(OSError):  # nobody listens any more; the results are there
             self.report(outcome)
 
@@ -89,11 +87,14 @@ class CohortLedger:
         """Return the outcomes in the order of the cases."""
         return [self.outcomes[number] for number in self._order()]
 
+    def _note(self, outcome: CaseOutcome) -> None:
+        self.table.add(outcome)
+        self.outcomes.append(outcome)
+        self._became[outcome.status] += 1
+
     def _close(self, state: str, reason: str) -> None:
         for name in (+self._awaited).elements():
-            outcome = CaseOutcome(name, LEFT, reason)
-            self.table.add(outcome)
-            self.outcomes.append(outcome)
+            self._note(CaseOutcome(name, LEFT, reason))
         self._awaited.clear()
         if self.outcomes:
             self.table.finish(self._order())

@@ -2,7 +2,6 @@
 
 import logging
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,21 +12,18 @@ from typing import Any
 from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 
-from bundle.cohorts.case_outcome import FAILED, OK, TABLE, CaseOutcome
+from bundle.cohorts.case_outcome import OK, TABLE, CaseOutcome
 from bundle.cohorts.engines import Case, Worker
+from bundle.cohorts.failures import failed_outcome, may_go_away
 from bundle.cohorts.phases import Rest
 from bundle.configuration import load_config
-from bundle.errors import CaseError, explain
-from bundle.files.atomic_file import cause_of, lacks_room
+from bundle.errors import CaseError
 from bundle.interruption import TimeIsUpError, time_limit
 from bundle.names.case_ids import id_problem, is_case_id
 from bundle.outputs.hand_over import HandOver
 from bundle.plain_text import printable
 
 LOGGER = logging.getLogger("simmlm")
-
-_PASSING = ("E_IO", "E_TIMEOUT", "E_UNEXPECTED", "E_WRITE")
-"""What a network share that comes back, or a busy machine, may have caused."""
 
 RunCase = Callable[[Case], dict[str, Any]]
 """Does the work for a case and returns its plain JSON facts; raises what goes wrong."""
@@ -167,7 +163,7 @@ class WorkerMaker:
                 return CaseOutcome(case_id, OK, result=self._run(run_case, case))
             except Exception as error:
                 failed, failure = failed_outcome(case_id, error), error
-            if failed.ends_run or not _may_go_away(failed) or left == 0:
+            if failed.ends_run or not may_go_away(failed) or left == 0:
                 break
             LOGGER.warning(
                 "%s: failed, is tried again: %s",
@@ -211,21 +207,6 @@ def within_limit(case: Case, timeout_s: float | None) -> Iterator[None]:
         ) from None
 
 
-def failed_outcome(case_id: str, error: BaseException) -> CaseOutcome:
-    """Say why a case failed."""
-    return CaseOutcome(case_id, FAILED, _reason(error, case_id), ends_run=_fills_disk(error))
-
-
-def _may_go_away(failed: CaseOutcome) -> bool:
-    return failed.reason.partition(":")[0] in _PASSING
-
-
-def _fills_disk(error: BaseException | None) -> bool:
-    while error is not None and not lacks_room(error):
-        error = error.__cause__ or error.__context__
-    return error is not None
-
-
 def check_item(case: Mapping[str, Any]) -> None:
     """Refuse a case that its listing found unusable, or whose name cannot be that of a folder for
     its results.
@@ -244,26 +225,3 @@ def check_item(case: Mapping[str, Any]) -> None:
             f"Case {case_id}: a case name must not be that of a file of the whole run; it is."
             " Rename it.",
         )
-
-
-def _reason(error: BaseException, case_id: str) -> str:
-    known, refused = explain(error), _refused_by_system(error)
-    if known is not None:
-        return f"{known.code}: {known}"
-    if refused is not None:
-        file = f", {refused.filename}" if refused.filename else ""
-        found = f"{cause_of(refused)}{file}"
-        return (
-            f"E_IO: Case {case_id}: its files must be readable and writable; got: {found}. Mend"
-            " that."
-        )
-    trace = printable("".join(traceback.format_exception(error)), keep_lines=True)
-    LOGGER.error("%s: unexpected error\n%s", printable(case_id), trace)
-    return f"E_UNEXPECTED: {type(error).__name__}: {error}"
-
-
-def _refused_by_system(error: BaseException | None) -> OSError | None:
-    """Find what the operating system refused under the exceptions that MONAI wraps around it."""
-    while error is not None and not isinstance(error, OSError):
-        error = error.__cause__
-    return error
