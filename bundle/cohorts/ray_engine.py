@@ -173,7 +173,7 @@ class _Batch:
         raise SetupError(
             "E_WORKER_LOST",
             f"Workers must live; {self.n_losses} died one after the other. Look for what ended them"
-            " in Ray's logs, /tmp/ray on their machines, and run again.",
+            " in Ray's logs on their machines, and run again.",
         )
 
     def _check_waiting(self, is_answered: bool) -> None:
