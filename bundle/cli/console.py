@@ -10,17 +10,8 @@ import typer
 from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bundle.cli.options import ERRORS
-from bundle.cohorts.case_outcome import (
-    FAILED,
-    LEFT,
-    OK,
-    SKIPPED,
-    TABLE,
-    CaseOutcome,
-    describe,
-    describe_warnings,
-    log_outcome,
-)
+from bundle.cohorts.case_outcome import CaseOutcome, describe, describe_warnings, log_outcome
+from bundle.outputs.run_files import FAILED, LEFT, OK, SKIPPED, TABLE
 from bundle.plain_text import printable
 from bundle.tasks.task import Task
 

@@ -31,10 +31,11 @@ from bundle.cli.options import (
     given_source,
     task_name,
 )
-from bundle.cohorts.case_outcome import OK, CaseOutcome
+from bundle.cohorts.case_outcome import CaseOutcome
 from bundle.datasets.splits import chosen_cases
 from bundle.errors import UsageError
 from bundle.names.patterns import pattern_setting
+from bundle.outputs.run_files import OK
 from bundle.tasks.numberings import AUTO
 
 

@@ -4,21 +4,12 @@ import logging
 from dataclasses import dataclass
 from typing import Any
 
+from bundle.outputs.run_files import FAILED, FIRST_COLUMNS, SKIPPED
 from bundle.plain_text import printable
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
 
 LOGGER = logging.getLogger("simmlm")
-
-TABLE = "cases.csv"
-"""Lists the outcomes in the output folder, so that no case can have a folder of this name."""
-
-OK, FAILED, SKIPPED, LEFT = "ok", "failed", "skipped", "left"
-"""A case is skipped that an earlier run has done, and left if a run ended before its turn."""
-
-DONE = (OK, SKIPPED)
-FIRST_COLUMNS = ("case_id", "status", "reason")
-"""By these a table of this program is known."""
 
 PREPARED = ("reference", "brain_by")
 """What is told of a case that was prepared and no more."""

@@ -3,13 +3,13 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
-from bundle.cohorts.case_outcome import FIRST_COLUMNS, CaseOutcome
+from bundle.cohorts.case_outcome import CaseOutcome
 from bundle.errors import OutputError
 from bundle.files.atomic_file import csv_line, write_csv
 from bundle.files.growing_file import GrowingFile
+from bundle.outputs.run_files import FIRST_COLUMNS
 
 
 class CaseTable:
@@ -63,17 +63,10 @@ class CaseTable:
         if list(order) != list(range(len(order))):
             write_csv(self.path, self.columns, (self._rows[number] for number in order))
 
-    def __enter__(self) -> "CaseTable":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give the table up."""
         if self._file is not None:
-            self._file.__exit__(kind, error, trace)
+            self._file.close()
 
 
 def read_rows(path: Path) -> tuple[tuple[str, ...], list[list[str]]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.cohorts.case_outcome import OK, CaseOutcome, judged_columns
+from bundle.cohorts.case_outcome import CaseOutcome, judged_columns
 from bundle.cohorts.engines import CohortEngine
 from bundle.cohorts.judging import Gathering, PredictionsJudged
 from bundle.cohorts.runner import CaseRunner, exit_if_failed
@@ -17,6 +17,7 @@ from bundle.evaluation.predictions import check_predictions
 from bundle.evaluation.reports.report import EvaluationReport
 from bundle.evaluation.truths import is_folder_of_truths, list_truths
 from bundle.files.atomic_file import check_writable
+from bundle.outputs.run_files import OK
 from bundle.plain_text import printable
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task

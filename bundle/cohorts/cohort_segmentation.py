@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bundle.cohorts.case_outcome import TABLE, CaseOutcome
+from bundle.cohorts.case_outcome import CaseOutcome
 from bundle.cohorts.cohort_preparation import PreparedFirst, options_told
 from bundle.cohorts.engines import CohortEngine
 from bundle.cohorts.runner import CaseRunner
@@ -16,6 +16,7 @@ from bundle.configuration import load_config
 from bundle.files.atomic_file import check_writable
 from bundle.interruption import InterruptedRunError
 from bundle.outputs.report.index_page import check_index, write_index
+from bundle.outputs.run_files import TABLE
 from bundle.preparing.options import PrepareOptions
 from bundle.tasks.task import Task
 from bundle.tasks.task_file import load_task

@@ -3,9 +3,10 @@
 import logging
 import traceback
 
-from bundle.cohorts.case_outcome import FAILED, CaseOutcome
+from bundle.cohorts.case_outcome import CaseOutcome
 from bundle.errors import explain
 from bundle.files.atomic_file import cause_of, lacks_room
+from bundle.outputs.run_files import FAILED
 from bundle.plain_text import printable
 
 LOGGER = logging.getLogger("simmlm")

@@ -4,12 +4,13 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from bundle.cohorts.case_outcome import DONE, FAILED, LEFT, OK, SKIPPED, CaseOutcome
+from bundle.cohorts.case_outcome import CaseOutcome
 from bundle.cohorts.case_table import CaseTable
 from bundle.cohorts.engines import Case
 from bundle.cohorts.run_record import FINISHED, STOPPED, RunRecord
 from bundle.errors import ReconcileError
 from bundle.interruption import unbroken
+from bundle.outputs.run_files import FAILED, LEFT, OK, SKIPPED
 
 
 class CohortLedger:
@@ -106,11 +107,6 @@ class CohortLedger:
         return sorted(
             range(len(self.outcomes)), key=lambda number: place[self.outcomes[number].case_id]
         )
-
-
-def all_done(outcomes: Sequence[CaseOutcome]) -> bool:
-    """Whether no case failed or was left."""
-    return all(outcome.status in DONE for outcome in outcomes)
 
 
 def _unbalanced(found: str) -> ReconcileError:

@@ -74,7 +74,8 @@ class OverlappedRun:
             if not _lacks_memory(error):
                 raise
         self._be_alone()
-        return self._run_case(case)
+        with within_limit(case, self._timeout_s):
+            return self._run_case(case)
 
     def begin(self, case: Case) -> bool:
         """Begin to read a case, unless one with the same folder is under way."""

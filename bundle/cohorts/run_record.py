@@ -9,11 +9,11 @@ from typing import Any
 from bundle.cohorts.shard import Shard
 from bundle.errors import UserError
 from bundle.files.json_file import read_json, write_json
+from bundle.outputs.run_files import RECORD
 
 RUNNING, FINISHED, STOPPED = "running", "finished", "stopped"
 
 _FORMAT = 1
-_NAME = "run"
 
 
 class RunRecord:
@@ -60,7 +60,7 @@ class RunRecord:
 
 def record_path(folder: Path, shard: Shard | None) -> Path:
     """Name the file of a run, or of one of its shards."""
-    return folder / (f"{_NAME}.json" if shard is None else f"{_NAME}-{shard.name}.json")
+    return folder / (RECORD if shard is None else f"run-{shard.name}.json")
 
 
 def read_record(path: Path) -> dict[str, Any] | None:

@@ -12,14 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bundle.cohorts.batch_rules import BatchRules
-from bundle.cohorts.case_outcome import (
-    FAILED,
-    SKIPPED,
-    TABLE,
-    CaseOutcome,
-    log_outcome,
-    segmentation_columns,
-)
+from bundle.cohorts.case_outcome import CaseOutcome, log_outcome, segmentation_columns
 from bundle.cohorts.case_table import CaseTable
 from bundle.cohorts.engines import Case, CohortEngine, SerialEngine
 from bundle.cohorts.ledger import CohortLedger
@@ -32,6 +25,7 @@ from bundle.files.atomic_file import check_writable
 from bundle.files.folder_owner import sole_owner
 from bundle.interruption import InterruptedRunError, ending_at_signals, unbroken
 from bundle.outputs.bids.data_set import DataSet
+from bundle.outputs.run_files import FAILED, SKIPPED, TABLE
 from bundle.plain_text import printable
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
@@ -134,7 +128,7 @@ class CaseRunner:
             record = RunRecord(self.output_dir, self.identity, self.rules.shard)
         if self.data_set is not None:
             self.data_set.check()
-        with CaseTable(path, self.columns) as table, ending_at_signals():
+        with contextlib.closing(CaseTable(path, self.columns)) as table, ending_at_signals():
             table.check()
             ledger = CohortLedger(cases, table, record, self.report)
             try:

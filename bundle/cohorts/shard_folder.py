@@ -9,7 +9,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from bundle.cohorts.case_outcome import TABLE
 from bundle.cohorts.case_table import CaseTable, read_rows
 from bundle.cohorts.run_record import (
     FINISHED,
@@ -24,6 +23,7 @@ from bundle.errors import OutputError
 from bundle.files.atomic_file import unescaped, write_csv
 from bundle.files.folder_owner import gathered, live_parts, part_owner
 from bundle.files.json_file import json_bytes, parse_json
+from bundle.outputs.run_files import TABLE
 from bundle.plain_text import printable
 
 LOGGER = logging.getLogger("simmlm")

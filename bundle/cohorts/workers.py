@@ -12,7 +12,7 @@ from typing import Any
 from monai.data import DataLoader, Dataset
 from monai.engines import Evaluator
 
-from bundle.cohorts.case_outcome import OK, TABLE, CaseOutcome
+from bundle.cohorts.case_outcome import CaseOutcome
 from bundle.cohorts.engines import Case, Worker
 from bundle.cohorts.failures import failed_outcome, may_go_away
 from bundle.cohorts.phases import Rest
@@ -21,6 +21,7 @@ from bundle.errors import CaseError
 from bundle.interruption import TimeIsUpError, time_limit
 from bundle.names.case_ids import id_problem, is_case_id
 from bundle.outputs.hand_over import HandOver
+from bundle.outputs.run_files import INDEX, OK, RECORD, TABLE
 from bundle.plain_text import printable
 
 LOGGER = logging.getLogger("simmlm")
@@ -219,7 +220,7 @@ def check_item(case: Mapping[str, Any]) -> None:
     case_id = str(case["case_id"])
     if not is_case_id(case_id):
         raise id_problem(case_id, "the list of cases")
-    if case_id.casefold() in (TABLE, "run.json", "index.html"):
+    if case_id.casefold() in (TABLE, RECORD, INDEX):
         raise CaseError(
             "E_CASE_ID",
             f"Case {case_id}: a case name must not be that of a file of the whole run; it is."

@@ -56,7 +56,7 @@ def sole_owner(folder: Path) -> Iterator[None]:
 def part_owner(folder: Path, part: str, check: Callable[[bool], None]) -> Iterator[None]:
     """Share an output folder with processes that do other parts of the same work.
 
-    Nothing is swept: what is temporary may be another part's.
+    It is swept by who comes into it, or leaves it (see `gathered`), as the only one.
 
     Args:
         folder: exists.
@@ -70,7 +70,10 @@ def part_owner(folder: Path, part: str, check: Callable[[bool], None]) -> Iterat
     with contextlib.ExitStack() as held:
         try:
             with locked(folder / LOCK_NAME, wait_s=_JOIN_S):
-                check(bool(live_parts(folder)))
+                others = live_parts(folder)
+                check(bool(others))
+                if not others:
+                    sweep(folder)
                 held.enter_context(locked(folder / f"{PART_NAME}{part}"))
         except Timeout:
             raise _busy(folder) from None
@@ -81,12 +84,16 @@ def part_owner(folder: Path, part: str, check: Callable[[bool], None]) -> Iterat
 def gathered(folder: Path) -> Iterator[None]:
     """Let no other process come into or leave a folder that several share; waits for its turn.
 
+    Who is the last one there sweeps it.
+
     Raises:
         OutputError: E_BUSY, somebody takes too long.
     """
     try:
         with locked(folder / LOCK_NAME, wait_s=_JOIN_S):
             yield
+            if not live_parts(folder):
+                sweep(folder, patient=True)
     except Timeout:
         raise _busy(folder) from None
 

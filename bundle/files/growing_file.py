@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from types import TracebackType
 
 from bundle.errors import OutputError
 from bundle.files.atomic_file import cause_of
@@ -40,15 +39,8 @@ class GrowingFile:
         except OSError as error:
             raise self._refused(error) from error
 
-    def __enter__(self) -> "GrowingFile":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Give the file up; what was added stays."""
         os.close(self._descriptor)
 
     def _refused(self, error: OSError) -> OutputError:

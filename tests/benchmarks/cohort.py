@@ -21,11 +21,12 @@ from typing import Any
 
 import psutil
 
-from bundle.cohorts.case_outcome import OK, TABLE, CaseOutcome
+from bundle.cohorts.case_outcome import CaseOutcome
 from bundle.cohorts.engines import CohortEngine, SerialEngine
 from bundle.cohorts.ray_engine import RayEngine
 from bundle.cohorts.runner import CaseRunner
 from bundle.cohorts.workers import WorkerMaker
+from bundle.outputs.run_files import OK, TABLE
 
 RESULT = {
     "modalities": ["t1n", "t1c", "t2w", "t2f"],

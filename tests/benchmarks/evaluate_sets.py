@@ -18,11 +18,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from bundle.cohorts.case_outcome import OK
 from bundle.cohorts.cohort_evaluation import evaluate_network
 from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.configuration import parse_settings
 from bundle.names.file_names import find_images
+from bundle.outputs.run_files import OK
 from bundle.tasks.default import DEFAULT_TASK
 
 SHAPE = ("240", "240", "155")

@@ -11,11 +11,11 @@ import time
 import pytest
 
 from bundle.cohorts.batch_rules import BatchRules
-from bundle.cohorts.case_outcome import FAILED, LEFT, OK
 from bundle.cohorts.overlap import OverlappingEngine
 from bundle.cohorts.runner import CaseRunner
 from bundle.errors import CaseError, OutputError, ReconcileError
 from bundle.interruption import InterruptedRunError
+from bundle.outputs.run_files import FAILED, LEFT, OK
 from tests.cohorts.test_case_outcome import RESULT
 
 

@@ -3,8 +3,6 @@
 import csv
 
 from bundle.cohorts.case_outcome import (
-    FAILED,
-    OK,
     CaseOutcome,
     describe,
     describe_warnings,
@@ -13,6 +11,7 @@ from bundle.cohorts.case_outcome import (
     segmentation_columns,
 )
 from bundle.files.atomic_file import write_csv
+from bundle.outputs.run_files import FAILED, OK
 from tests.other_task import LESIONS
 
 RESULT = {

@@ -6,12 +6,12 @@ from functools import partial
 
 import pytest
 
-from bundle.cohorts.case_outcome import FAILED, OK, SKIPPED
 from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.cohorts.engines import SerialEngine
 from bundle.cohorts.runner import CaseRunner
 from bundle.datasets.listing import list_cases
 from bundle.errors import CaseError, OutputError, SetupError, UsageError
+from bundle.outputs.run_files import FAILED, OK, SKIPPED
 from tests.cohorts.process_engine import ProcessEngine
 from tests.cohorts.test_runner import statuses, write_cases
 

@@ -2,14 +2,16 @@
 
 import csv
 import json
+from contextlib import closing
 
 import pytest
 
-from bundle.cohorts.case_outcome import FAILED, LEFT, OK, CaseOutcome
+from bundle.cohorts.case_outcome import CaseOutcome
 from bundle.cohorts.case_table import CaseTable
 from bundle.cohorts.ledger import CohortLedger
 from bundle.cohorts.run_record import RunRecord
 from bundle.errors import ReconcileError
+from bundle.outputs.run_files import FAILED, LEFT, OK
 
 COLUMNS = ("case_id", "status", "reason")
 COUNTS = {"ok": 0, "failed": 0, "skipped": 0, "left": 0}
@@ -18,7 +20,7 @@ COUNTS = {"ok": 0, "failed": 0, "skipped": 0, "left": 0}
 @pytest.fixture
 def ledger(tmp_path):
     """Of the cases a, b, a, c."""
-    with CaseTable(tmp_path / "cases.csv", COLUMNS) as table:
+    with closing(CaseTable(tmp_path / "cases.csv", COLUMNS)) as table:
         cases = [{"case_id": name} for name in "abac"]
         record = RunRecord(tmp_path, {"version": "1"}, None)
         yield CohortLedger(cases, table, record, lambda outcome: None)

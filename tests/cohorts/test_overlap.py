@@ -8,12 +8,12 @@ from itertools import pairwise
 
 import pytest
 
-from bundle.cohorts.case_outcome import FAILED, OK
 from bundle.cohorts.engines import SerialEngine
 from bundle.cohorts.lane import Lane
 from bundle.cohorts.overlap import OverlappingEngine
 from bundle.cohorts.workers import WorkerMaker
 from bundle.errors import CaseError
+from bundle.outputs.run_files import FAILED, OK
 from tests.cohorts.test_runner import statuses
 
 RESULT = {"modalities": ["t1c"], "volumes_ml": {}, "warnings": []}

@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from bundle.cohorts.case_outcome import FAILED, OK
 from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.cohorts.engines import SerialEngine
 from bundle.cohorts.overlap import OverlappingEngine
@@ -13,6 +12,7 @@ from bundle.datasets.listing import list_cases
 from bundle.files import staged_folder
 from bundle.inference.mixture_inferer import MixtureInferer
 from bundle.outputs.facts_file import FactsFile
+from bundle.outputs.run_files import FAILED, OK
 from bundle.preparing.options import PrepareOptions
 from tests.cohorts.test_overlap import threads
 from tests.cohorts.test_runner import statuses, write_cases

@@ -7,7 +7,6 @@ from importlib.util import find_spec
 import pytest
 
 from bundle.cohorts import ray_cluster, ray_engine, ray_worker
-from bundle.cohorts.case_outcome import FAILED, OK
 from bundle.cohorts.cohort_evaluation import evaluate_network, evaluate_predictions
 from bundle.cohorts.cohort_preparation import prepare_cases
 from bundle.cohorts.cohort_segmentation import segment_cases
@@ -19,6 +18,7 @@ from bundle.cohorts.workers import WorkerMaker
 from bundle.datasets.labelled_cases import labelled_cases
 from bundle.datasets.listing import list_cases
 from bundle.errors import SetupError, UsageError
+from bundle.outputs.run_files import FAILED, OK
 from bundle.preparing.options import PrepareOptions
 from bundle.tasks.default import DEFAULT_TASK
 from tests.cohorts import two_nodes

@@ -5,10 +5,10 @@ import shutil
 
 import pytest
 
-from bundle.cohorts.case_outcome import FAILED, OK, SKIPPED
 from bundle.cohorts.cohort_preparation import prepare_cases
 from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.datasets.listing import list_cases
+from bundle.outputs.run_files import FAILED, OK, SKIPPED
 from bundle.preparing.options import PrepareOptions
 from bundle.tasks.default import DEFAULT_TASK
 from tests.cohorts.test_runner import write_cases

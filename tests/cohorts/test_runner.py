@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import bundle
-from bundle.cohorts.case_outcome import FAILED, OK, CaseOutcome
+from bundle.cohorts.case_outcome import CaseOutcome
 from bundle.cohorts.cohort_segmentation import segment_cases
 from bundle.cohorts.runner import CaseRunner, exit_if_failed
 from bundle.datasets.case_files import case_files
@@ -16,6 +16,7 @@ from bundle.datasets.listing import list_cases
 from bundle.errors import CaseError, OutputError, SetupError
 from bundle.files.folder_owner import sole_owner
 from bundle.inference.mixture_inferer import MixtureInferer
+from bundle.outputs.run_files import FAILED, OK
 from tests.volumes.nifti_samples import save, scan
 
 ROOT = Path(bundle.__file__).parents[1]

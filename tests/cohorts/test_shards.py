@@ -6,12 +6,12 @@ import json
 import pytest
 
 from bundle.cohorts.batch_rules import batch_rules
-from bundle.cohorts.case_outcome import FAILED, OK
 from bundle.cohorts.run_record import RunRecord
 from bundle.cohorts.runner import CaseRunner
 from bundle.cohorts.shard import Shard
 from bundle.errors import OutputError, UsageError
 from bundle.files.folder_owner import part_owner
+from bundle.outputs.run_files import FAILED, OK
 from tests.cohorts.test_case_outcome import RESULT
 from tests.files.test_folder_owner import started
 
@@ -121,3 +121,16 @@ def test_a_whole_run_is_refused_beside_a_shard_and_forgets_shards_that_ended(tmp
         run(tmp_path)
     run(tmp_path)
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"cases.csv", "run.json"}
+
+
+def test_what_a_killed_shard_left_is_swept_by_who_is_alone_in_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("bundle.files.folder_owner._NEW_S", 0.0)
+    stray = tmp_path / "out" / NAMES[0] / ".simmlm-half"
+    stray.mkdir(parents=True)
+    with started(OTHER.format(part="2-of-2"), tmp_path / "out"):
+        identity = {"version": "1", "settings": "same"}
+        RunRecord(tmp_path / "out", identity, Shard(2, 2)).begin(0)
+        run(tmp_path, "1/2")
+        assert stray.is_dir()  # it may be the other's
+    run(tmp_path, "1/2")
+    assert not stray.exists()

@@ -12,12 +12,13 @@ from bundle.files.table_file import read_table
 from bundle.names.case_ids import patient_of
 from bundle.outputs.earlier_results import read_result
 from bundle.outputs.report.case_words import mean_entropy
-from bundle.outputs.report.report_names import TABLE, report_names
+from bundle.outputs.report.report_names import report_names
 from bundle.outputs.report.written_results import result_names
+from bundle.outputs.run_files import FAILED, FIRST_COLUMNS, LEFT, OK, SKIPPED, TABLE
 from bundle.plain_text import printable
 from bundle.tasks.task import Task
 
-OK, FAILED, SKIPPED, LEFT, EARLIER = "ok", "failed", "skipped", "left", "earlier"
+EARLIER = "earlier"
 STATUSES = {
     FAILED: "failed",
     LEFT: "not reached",
@@ -26,8 +27,6 @@ STATUSES = {
     EARLIER: "of an earlier run",
 }
 """Status to its words, in the order of the list."""
-
-_COLUMNS = ("case_id", "status", "reason")
 
 
 @dataclass(frozen=True)
@@ -86,9 +85,9 @@ def _outcomes(path: Path) -> Iterator[tuple[str, str, str]]:
     """Read case, status and reason of each line of the table; none without a table."""
     if not path.is_file():
         return
-    lines = read_table(path, lambda name: name in _COLUMNS)
+    lines = read_table(path, lambda name: name in FIRST_COLUMNS)
     _, header = next(lines, (0, []))
-    places = [header.index(name) if name in header else None for name in _COLUMNS]
+    places = [header.index(name) if name in header else None for name in FIRST_COLUMNS]
     for _, cells in lines:
         values = [
             cells[place] if place is not None and place < len(cells) else "" for place in places

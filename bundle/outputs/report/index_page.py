@@ -11,7 +11,6 @@ from bundle.errors import OutputError
 from bundle.files.atomic_file import appearing_at_once
 from bundle.files.json_file import script_json
 from bundle.outputs.report.cohort_rows import (
-    FAILED,
     STATUSES,
     CohortRow,
     cohort_rows,
@@ -19,8 +18,8 @@ from bundle.outputs.report.cohort_rows import (
 )
 from bundle.outputs.report.histogram import share_histogram, volume_histogram
 from bundle.outputs.report.page import asset, render
-from bundle.outputs.report.report_names import INDEX, RUN
 from bundle.outputs.report.visits import visits
+from bundle.outputs.run_files import FAILED, INDEX, RECORD
 from bundle.plain_text import printable
 from bundle.tasks.task import Task
 
@@ -78,7 +77,7 @@ def write_index(out: Path, task: Task) -> Path:
 def index_page(out: Path, task: Task) -> str:
     """Return the HTML of the list."""
     rows = cohort_rows(out, task)
-    run = run_facts(out / RUN)
+    run = run_facts(out / RECORD)
     counts = Counter(row.status for row in rows)
     return render(
         "index.html",

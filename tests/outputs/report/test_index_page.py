@@ -5,14 +5,13 @@ import re
 
 import pytest
 
-from bundle.cohorts.case_outcome import FIRST_COLUMNS, TABLE
 from bundle.errors import OutputError
 from bundle.files.atomic_file import write_csv
-from bundle.outputs.report import report_names
 from bundle.outputs.report.cohort_rows import CohortRow, cohort_rows
 from bundle.outputs.report.histogram import share_histogram, volume_histogram
 from bundle.outputs.report.index_page import check_index, index_page, write_index
 from bundle.outputs.report.visits import natural, visits
+from bundle.outputs.run_files import FIRST_COLUMNS, TABLE
 from bundle.tasks.default import DEFAULT_TASK
 
 VOLUMES = {"necrotic core": 1.0, "oedema": 2.0, "enhancing tumour": 0.5}
@@ -36,10 +35,6 @@ def write_rows(out, *rows):
 
 def data_of(page):
     return json.loads(re.search(r'id="data">(.*?)</script>', page).group(1))
-
-
-def test_the_table_of_the_list_is_the_table_of_a_run():
-    assert report_names.TABLE == TABLE
 
 
 def test_failures_come_first_with_their_reasons_and_results_of_earlier_runs_last(tmp_path):
