@@ -2,7 +2,7 @@
 
 import re
 
-from bundle.error_codes import ErrorCode
+from bundle.error_codes.error_code import ErrorCode
 
 
 class UserError(Exception):

@@ -6,8 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import bundle
-from bundle import error_codes, errors
-from bundle.error_codes import ErrorCode
+from bundle import errors
+from bundle.error_codes.error_code import ErrorCode
 from bundle.errors import UserError
 
 ROOT = Path(bundle.__file__).parents[1]
@@ -40,8 +40,9 @@ def page() -> str:
 
 
 def sources() -> list[str]:
-    """Return the text of every module but the one that declares the codes."""
-    paths = set((ROOT / "bundle").rglob("*.py")) - {Path(error_codes.__file__)}
+    """Return the text of every module but those that declare the codes."""
+    package = ROOT / "bundle"
+    paths = {*package.rglob("*.py")} - {*(package / "error_codes").rglob("*.py")}
     return [path.read_text(encoding="utf-8") for path in sorted(paths)]
 
 

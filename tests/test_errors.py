@@ -3,7 +3,8 @@ import pickle
 
 import pytest
 
-from bundle.error_codes import ErrorCode
+from bundle.error_codes import case_codes, exam_codes, image_codes, run_codes
+from bundle.error_codes.error_code import ErrorCode
 from bundle.errors import (
     CaseError,
     OutputError,
@@ -95,6 +96,12 @@ def test_a_code_is_its_text_wherever_it_goes():
     assert code is ErrorCode.GRID
     assert (f"{code}: a", str(code), json.dumps([code])) == ("E_GRID: a", "E_GRID", '["E_GRID"]')
     assert pickle.loads(pickle.dumps(code)) is code
+
+
+def test_each_code_is_declared_once_in_the_order_of_the_alphabet():
+    tables = [image_codes.CODES, case_codes.CODES, exam_codes.CODES, run_codes.CODES]
+    assert sum(map(len, tables)) == len(ErrorCode)
+    assert all(list(table) == sorted(table) for table in tables)
 
 
 def test_every_code_is_used_and_every_used_code_is_declared():
