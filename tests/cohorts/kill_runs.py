@@ -3,8 +3,9 @@
     python -m tests.cohorts.kill_runs DATA WORK N_KILLS KEY=VALUE...
 
 Runs are forked from one process that has loaded everything, so that kills fall on the work and not
-on imports. Prints one JSON line: of each kill, when it came, what it left, and what was wrong after
-the next run.
+on imports. A kill waits until a number of cases is done, each number in turn, and then for a random
+part of a case's time: so kills come at all stages however busy the machine is. Prints one JSON
+line: of each kill, when it came, what it left, and what was wrong after the next run.
 """
 
 import json
@@ -73,24 +74,31 @@ def _without_times(facts: object) -> object:
     return {key: _without_times(value) for key, value in facts.items() if key not in TIMES}
 
 
-def one_kill(data: Path, out: Path, settings: dict, after_s: float, truth: dict) -> dict:
+def done_cases(out: Path) -> list[Path]:
+    """Return the records of finished cases."""
+    return [path for path in out.glob("*/*.json") if path.stem == path.parent.name]
+
+
+def one_kill(
+    data: Path, out: Path, settings: dict, n_done: int, after_s: float, truth: dict
+) -> dict:
     """Kill a run, look at what is there, run again, compare."""
     shutil.rmtree(out, ignore_errors=True)
     child = run(data, out, settings)
+    while len(done_cases(out)) < n_done:
+        time.sleep(0.002)
     time.sleep(after_s)
     os.kill(child, signal.SIGKILL)
     killed = not finished(child)
     found = contents(out) if out.exists() else {}
-    done = [name for name in found if name == f"{Path(name).parent}/{Path(name).parent}.json"]
+    done = [path.parent.name for path in done_cases(out)]
     lies = [
-        other
-        for name in done
-        for other in truth
-        if Path(other).parent == Path(name).parent and found.get(other) != truth[other]
+        name for name in truth if Path(name).parent.name in done and found.get(name) != truth[name]
     ]
     left = hidden(out) if out.exists() else []
     again = finished(run(data, out, settings))
     return {
+        "waited_for": n_done,
         "after_s": round(after_s, 3),
         "killed": killed,
         "done": len(done),
@@ -106,17 +114,19 @@ def main() -> None:
     """Do it."""
     data, work, n_kills = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
     settings = json.loads(sys.argv[4])
+    cases = list_cases(data)
     torch.set_num_threads(1)
-    segment_cases(list_cases(data)[:1], work / "warm", settings=settings)  # loads everything
+    segment_cases(cases[:1], work / "warm", settings=settings)  # loads everything
     out = work / "out"  # always the same folder: paths stand in files
     began = time.monotonic()
     assert finished(run(data, out, settings))
     whole_s = time.monotonic() - began
     truth = contents(out)
     draw = random.Random(16)
+    case_s = whole_s / len(cases)
     kills = [
-        one_kill(data, out, settings, draw.uniform(0.02, 0.98) * whole_s, truth)
-        for _ in range(n_kills)
+        one_kill(data, out, settings, kill % len(cases), draw.uniform(0.02, 0.98) * case_s, truth)
+        for kill in range(n_kills)
     ]
     print(json.dumps({"whole_s": round(whole_s, 2), "files": len(truth), "kills": kills}))  # noqa: T201
 
