@@ -1,14 +1,14 @@
 """What differs between diseases, as one declared thing: modalities, labels, regions, numberings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.tasks.modality_sets import ModalitySets
 from bundle.tasks.numberings import Collection, Numbering
 from bundle.tasks.parts import Code, Label, Modality, Region, region_code
 from bundle.tasks.rules import check_task
@@ -20,7 +20,7 @@ THRESHOLD = 0.5
 
 
 @dataclass(frozen=True, eq=False)
-class Task:
+class Task(ModalitySets):
     """A disease as the project sees it; ``configs/tasks/NAME.yaml`` declares one.
 
     It is valid once built: names are distinct, regions tell the labels apart, and what refers to
@@ -78,11 +78,6 @@ class Task:
         check_task(self)
 
     @cached_property
-    def modality_names(self) -> tuple[str, ...]:
-        """Names of the modalities, in the order of the image's channels."""
-        return tuple(modality.name for modality in self.modalities)
-
-    @cached_property
     def region_names(self) -> tuple[str, ...]:
         """Names of the regions, in the order of the network's channels."""
         return tuple(region.name for region in self.regions)
@@ -91,11 +86,6 @@ class Task:
     def label_names(self) -> dict[int, str]:
         """Values of a label map to their names, the background first."""
         return {0: BACKGROUND, **{label.value: label.name for label in self.labels}}
-
-    @property
-    def n_modalities(self) -> int:
-        """M in shapes."""
-        return len(self.modalities)
 
     @property
     def n_regions(self) -> int:
@@ -136,59 +126,9 @@ class Task:
         inside = image != 0 if self.outside == "zero" else image >= float(self.outside)
         return np.isfinite(image) & inside
 
-    def modality(self, name: str) -> Modality:
-        """Return the modality of a name."""
-        return self.modalities[self.modality_names.index(name)]
-
     def of_kind(self, kind: str) -> tuple[str, ...]:
         """Name the modalities that a kind of series may be: one, a family's, or none."""
         return tuple(one.name for one in self.modalities if kind in (one.name, one.family))
-
-    def canonical_modality(self, name: str) -> str:
-        """Map a name in common use (``T1ce``, ``FLAIR``) to the modality's own.
-
-        Raises:
-            ValueError: the name is not known.
-        """
-        key = name.strip().lower().replace("-", "").replace("_", "")
-        if key not in self._canonical:
-            known = ", ".join(sorted(self._canonical))
-            raise ValueError(f"modality must be one of {known}; got {name!r}.")
-        return self._canonical[key]
-
-    def parse_modalities(self, text: str) -> tuple[str, ...]:
-        """Read a list such as ``t1ce,flair`` into names of modalities, in their order.
-
-        Raises:
-            ValueError: a name is not known.
-        """
-        chosen = {self.canonical_modality(name) for name in text.split(",")}
-        return self.in_order(chosen)
-
-    def in_order(self, chosen: Iterable[str]) -> tuple[str, ...]:
-        """Return those of the modalities that are among some names, in their order."""
-        names = set(chosen)
-        return tuple(name for name in self.modality_names if name in names)
-
-    def modality_sets(self) -> tuple[tuple[str, ...], ...]:
-        """List the non-empty modality sets, small ones first, each in the modalities' order."""
-        names = self.modality_names
-        sizes = range(1, len(names) + 1)
-        return tuple(chosen for size in sizes for chosen in combinations(names, size))
-
-    def presence_flags(self, present: Iterable[str]) -> tuple[bool, ...]:
-        """Return one flag per modality, True where its name is among ``present``."""
-        chosen = set(present)
-        return tuple(name in chosen for name in self.modality_names)
-
-    def single_sets(self, modalities: Iterable[str] | None = None) -> list[list[bool]]:
-        """List the presence flags of the sets with one modality, for some of them or all."""
-        names = self.modality_names if modalities is None else self.in_order(modalities)
-        return [list(self.presence_flags([name])) for name in names]
-
-    def all_sets(self) -> list[list[bool]]:
-        """List the presence flags of all non-empty sets, as ``modality_sets`` orders them."""
-        return [list(self.presence_flags(chosen)) for chosen in self.modality_sets()]
 
     def numbering(self, name: str) -> Numbering:
         """Return the numbering of a name.
@@ -225,10 +165,6 @@ class Task:
                     inside = inside & regions[outer_index].astype(bool)
             codes |= inside.astype(bits) << bits.type(index)
         return self._label_of_code[codes]
-
-    @cached_property
-    def _canonical(self) -> dict[str, str]:
-        return {alias: m.name for m in self.modalities for alias in (m.name, *m.aliases)}
 
     @cached_property
     def _label_of_code(self) -> NDArray[np.uint8]:
