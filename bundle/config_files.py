@@ -1,6 +1,7 @@
 """Finds the bundle's configs and overlays, and tells what they are merged over."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,48 @@ import yaml
 from bundle.errors import SetupError, UsageError
 from bundle.files.yaml_file import read_yaml
 from bundle.plain_text import printable
+from bundle.tasks.class_task import ClassTask
 from bundle.uncaught import end_with_a_sentence
 
 TRAINING_STAGES = ("experts", "mixture")
 OVERLAY_FOLDERS = ("ablations", "peers")
+
+
+@dataclass(frozen=True)
+class ConfigSet:
+    """The configs of one kind of task.
+
+    Attributes:
+        folder: in ``configs``; empty for that folder itself.
+        over: the config in the task's own folder, merged over each of them; None for none.
+    """
+
+    folder: str = ""
+    over: Path | None = None
+
+    def file(self, name: str) -> str:
+        """Return the name of a config of the set, as ``load_config`` takes it."""
+        return f"{self.folder}/{name}" if self.folder else name
+
+    def overlays(self, names: Sequence[str]) -> list[Path]:
+        """Find configs to merge over those of the set, after the task's own.
+
+        Raises:
+            UsageError: E_OVERLAY, there is none of a name.
+        """
+        own = [] if self.over is None else [self.over]
+        return [*own, *(find_overlay(name, self.folder) for name in names)]
+
+
+OWN_CONFIGS = ConfigSet()
+"""Those of the bundle's own kind: regions of volumes."""
+
+
+def config_set(task: ClassTask) -> ConfigSet:
+    """Return the configs of a task of classes."""
+    if task.over is None:
+        return ConfigSet(task.name)
+    return ConfigSet(task.over, bundle_root() / "configs" / task.name / "task.yaml")
 
 
 def bundle_root() -> Path:
@@ -37,14 +76,18 @@ def own_task() -> str:
     return str(read_yaml(path)["task_name"])
 
 
-def find_overlay(name: str) -> Path:
+def find_overlay(name: str, folder: str = "") -> Path:
     """Find a config to merge over another: a file, or the name of one in ``configs`` or its folders
     for overlays.
+
+    Args:
+        name: of either kind.
+        folder: in ``configs``, that takes the place of ``configs``.
 
     Raises:
         UsageError: there is none.
     """
-    configs = bundle_root() / "configs"
+    configs = bundle_root() / "configs" / folder
     special = [configs / folder for folder in OVERLAY_FOLDERS]
     candidates = [Path(name), *(folder / f"{name}.yaml" for folder in (*special, configs))]
     found = next((path for path in candidates if path.is_file()), None)

@@ -19,9 +19,7 @@ from bundle.component_settings import (
 from bundle.config_files import bundle_root, config_files, read_overlay
 from bundle.errors import SetupError, UsageError
 from bundle.plain_text import printable
-from bundle.settings import SETTINGS, Kind, check_kind, kind_of, kinds_for
-from bundle.tasks.task import Task
-from bundle.tasks.task_file import load_task
+from bundle.settings import SETTINGS, Kind, check_kind, kind_of, kinds_of
 
 if TYPE_CHECKING:
     from bundle.bundle_config import BundleConfig
@@ -80,7 +78,7 @@ def load_config(
     parser.read_config(config_files(name))
     for overlay in overlays:
         parser.merge(read_overlay(overlay), only_known=trained_with)
-    kinds = kinds_for(_task(parser.get(), values))
+    kinds = _kinds(parser.get(), values)
     for key, value in {"bundle_root": bundle_root(), **values}.items():
         if key not in known_keys(parser):
             raise SetupError(
@@ -150,12 +148,15 @@ def _read_value(option: str, text: str, kind: Kind | None) -> Any:
         ) from None
 
 
-def _task(config: Mapping[str, Any], values: Mapping[str, Any]) -> Task:
-    """Read the task of a config in which some values are to be replaced."""
-    name = values.get("task_name", config["task_name"])
-    _refuse_code("task_name", name)
-    check_kind("task_name", name, SETTINGS["task_name"])
-    return load_task(_with_paths(name, SETTINGS["task_name"]))
+def _kinds(config: Mapping[str, Any], values: Mapping[str, Any]) -> Mapping[str, Kind]:
+    """Return the kinds of a config's settings, of which some values are to be replaced."""
+    named = {}
+    for key in config.keys() & {"task_name", "class_task_name"}:
+        name = values.get(key, config[key])
+        _refuse_code(key, name)
+        check_kind(key, name, SETTINGS[key])
+        named[key] = _with_paths(name, SETTINGS[key]) if SETTINGS[key].is_path else name
+    return kinds_of(named)
 
 
 def _checked(key: str, value: Any, present: Any, kinds: Mapping[str, Kind]) -> Any:

@@ -5,12 +5,13 @@ value.
 import math
 import re
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from bundle.errors import SetupError
+from bundle.tasks.class_task import ClassTask, load_class_task
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
 from bundle.tasks.task_file import load_task
@@ -161,6 +162,8 @@ SETTINGS: Mapping[str, Kind] = {
         is_plain_text=True,
         is_path=True,
     ),
+    "class_task_name": WORD,
+    "audio_kind": choice("smil", "20frames", "1s"),
     "dataset_dir": PATH,
     "output_dir": PATH,
     "checkpoint": PATH,
@@ -227,19 +230,28 @@ def kinds_for(task: Task) -> Mapping[str, Kind]:
     """Return the kinds of the settings where a task is given: its numberings, and rules with
     examples of it.
     """
-    name = task.opened_first[0]
-    examples = {
-        "coverage": f"{{{name}: 0.1}}",
-        "trained_experts": f"[{', '.join(task.opened_first[:2])}]",
-    }
-    kinds = {
-        key: replace(SETTINGS[key], rule=f"{SETTINGS[key].rule}, such as {example}")
-        for key, example in examples.items()
-    }
-    patterns = f'a mapping from names to patterns, such as {{{name}: "*_post*.nii.gz"}}'
+    kinds = _with_examples(task.opened_first)
+    example = f'{{{task.opened_first[0]}: "*_post*.nii.gz"}}'
+    patterns = f"a mapping from names to patterns, such as {example}"
     kinds["patterns"] = optional(Kind(patterns, _are_patterns))
     kinds["label_convention"] = choice("auto", *task.numberings)
     return {**SETTINGS, **kinds}
+
+
+def kinds_for_classes(task: ClassTask) -> Mapping[str, Kind]:
+    """Return the kinds of the settings where a task of classes is given, with examples of it."""
+    return {**SETTINGS, **_with_examples(task.modality_names)}
+
+
+def _with_examples(modalities: Sequence[str]) -> dict[str, Kind]:
+    examples = {
+        "coverage": f"{{{modalities[0]}: 0.1}}",
+        "trained_experts": f"[{', '.join(modalities[:2])}]",
+    }
+    return {
+        key: replace(SETTINGS[key], rule=f"{SETTINGS[key].rule}, such as {example}")
+        for key, example in examples.items()
+    }
 
 
 def check_settings(settings: Mapping[str, Any], missing: Collection[str] = ()) -> None:
@@ -253,14 +265,25 @@ def check_settings(settings: Mapping[str, Any], missing: Collection[str] = ()) -
         SetupError: E_SETTING, a value is not what its setting may be; E_TASK, there is no such
             task.
     """
-    task = DEFAULT_TASK
-    if "task_name" in settings:
-        check_kind("task_name", settings["task_name"], SETTINGS["task_name"])
-        task = load_task(settings["task_name"])
-    kinds = kinds_for(task)
+    kinds = kinds_of(settings)
     for name, value in settings.items():
         if not (value is None and name in missing):
             check_kind(name, value, kinds[name])
+
+
+def kinds_of(settings: Mapping[str, Any]) -> Mapping[str, Kind]:
+    """Return the kinds of settings that also name their task, ``task_name`` or
+    ``class_task_name``.
+
+    Raises:
+        SetupError: E_SETTING, E_TASK, there is no such task.
+    """
+    for key in ("task_name", "class_task_name"):
+        if key in settings:
+            check_kind(key, settings[key], SETTINGS[key])
+    if "class_task_name" in settings:
+        return kinds_for_classes(load_class_task(settings["class_task_name"]))
+    return kinds_for(load_task(settings["task_name"]) if "task_name" in settings else DEFAULT_TASK)
 
 
 def check_kind(name: str, value: Any, kind: Kind) -> None:

@@ -32,7 +32,7 @@ class History:
         loss: the loss function; what its ``parts`` (name to scalar) hold after each step is
             averaged too.
         optimizer: its learning rate is noted.
-        evaluator: the validation engine; its key metric is noted.
+        evaluator: the validation engine; its key metric is noted. None where nothing validates.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class History:
         stage: str,
         loss: nn.Module,
         optimizer: Optimizer,
-        evaluator: Engine,
+        evaluator: Engine | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.stage = stage
@@ -59,7 +59,8 @@ class History:
         engine.add_event_handler(Events.ITERATION_COMPLETED, self._collect)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self._finish_epoch)
         engine.add_event_handler(Events.COMPLETED, self._draw)
-        self.evaluator.add_event_handler(Events.COMPLETED, self._keep_score)
+        if self.evaluator is not None:
+            self.evaluator.add_event_handler(Events.COMPLETED, self._keep_score)
 
     def state_dict(self) -> dict[str, list[Row]]:
         """Return all rows."""
@@ -118,18 +119,19 @@ def _by_name(rows: Sequence[Mapping[str, Value]]) -> dict[str, list[Value]]:
 
 
 def curve(rows: list[Row], title: str) -> Figure:
-    """Draw the loss and the validation Dice over the epochs."""
+    """Draw the loss, and the validation Dice where there is one, over the epochs."""
     figure = Figure(figsize=(8, 4.5), dpi=120, layout="constrained")
     left = figure.add_subplot()
     epochs = [row["epoch"] for row in rows]
     losses = [row["loss"] for row in rows]
     left.plot(epochs, losses, color="tab:blue", label="loss")
     left.set(xlabel="epoch", ylabel="training loss", title=title)
-    right = left.twinx()
     scored = [row for row in rows if "dice" in row]
-    scored_epochs = [row["epoch"] for row in scored]
-    dice = [row["dice"] for row in scored]
-    right.plot(scored_epochs, dice, "o-", color="tab:orange", label="Dice")
-    right.set(ylabel="validation Dice, mean over sets and regions", ylim=(0, 1))
+    if scored:
+        right = left.twinx()
+        scored_epochs = [row["epoch"] for row in scored]
+        dice = [row["dice"] for row in scored]
+        right.plot(scored_epochs, dice, "o-", color="tab:orange", label="Dice")
+        right.set(ylabel="validation Dice, mean over sets and regions", ylim=(0, 1))
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure

@@ -1,8 +1,9 @@
 """Runs the training stages from the bundle's configs."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 from monai.utils import path_to_sqlite_uri
 
 from bundle.bundle_config import BundleConfig
-from bundle.config_files import find_overlay, stages_of
+from bundle.config_files import OWN_CONFIGS, ConfigSet, find_overlay, stages_of
 from bundle.configuration import known_keys, load_config
 from bundle.errors import OutputError, UsageError
 from bundle.processes import is_launched, only_training
@@ -54,6 +55,7 @@ def train(
     overlays: Sequence[str] = (),
     tracking: str | None = None,
     minutes: float | None = None,
+    configs: ConfigSet = OWN_CONFIGS,
 ) -> Path | None:
     """Train the experts alone, then gate and experts together.
 
@@ -71,6 +73,7 @@ def train(
         overlays: configs to merge over those of the stages, such as the ablations.
         tracking: ``tensorboard`` or ``mlflow``.
         minutes: stop at the end of an epoch before this time is over.
+        configs: those of the task's kind.
 
     Returns:
         The file of the final weights, ready for inference; with ``experts`` that of the experts.
@@ -87,14 +90,15 @@ def train(
             "E_USAGE", "--experts is for stage 1, --start-from replaces it. Give one of the two."
         )
     values: dict[str, Any] = {"dataset_dir": data, "output_dir": out, **(settings or {})}
-    files = [find_overlay(name) for name in overlays]
+    files = configs.overlays(overlays)
     if tracking == "tensorboard":
         files.append(find_overlay("tensorboard"))
     if is_launched():
         files.append(find_overlay("multi_gpu_train"))
     _check_output(out)
     with named_failures(out), only_training(out):
-        plan = _plan(values, experts, start_from, files)
+        open_stage = partial(_open, configs, values, files)
+        plan = _plan(open_stage, experts, start_from)
         if tracking == "mlflow":
             for _, parser in plan:
                 _track_with_mlflow(parser, out)
@@ -119,23 +123,26 @@ def _run(stages: Sequence[BundleConfig], minutes: float | None) -> bool:
 
 
 def _plan(
-    values: Mapping[str, Any],
-    experts: Sequence[str],
-    start_from: Sequence[Path],
-    overlays: Sequence[Path],
+    open_stage: Callable[..., BundleConfig], experts: Sequence[str], start_from: Sequence[Path]
 ) -> list[tuple[Stage, BundleConfig]]:
     """List the stages that are to run, each with its config."""
     if experts:
-        return [(EXPERTS, _open(EXPERTS, {**values, "trained_experts": list(experts)}, overlays))]
+        return [(EXPERTS, open_stage(EXPERTS, trained_experts=list(experts)))]
     if start_from:
-        return [(MIXTURE, _open(MIXTURE, {**values, "start_from": tuple(start_from)}, overlays))]
-    second = _open(MIXTURE, values, overlays)
+        return [(MIXTURE, open_stage(MIXTURE, start_from=tuple(start_from)))]
+    second = open_stage(MIXTURE)
     if second.get("start_from") is None:
         return [(MIXTURE, second)]
-    return [(EXPERTS, _open(EXPERTS, values, overlays)), (MIXTURE, second)]
+    return [(EXPERTS, open_stage(EXPERTS)), (MIXTURE, second)]
 
 
-def _open(stage: Stage, values: Mapping[str, Any], overlays: Sequence[Path]) -> BundleConfig:
+def _open(
+    configs: ConfigSet,
+    values: Mapping[str, Any],
+    overlays: Sequence[Path],
+    stage: Stage,
+    **own_values: Any,
+) -> BundleConfig:
     """Open the config of a stage with its values.
 
     ``experts.`` or ``mixture.`` before a name says for which it is.
@@ -143,8 +150,8 @@ def _open(stage: Stage, values: Mapping[str, Any], overlays: Sequence[Path]) -> 
     overlays = [path for path in overlays if stage.name in stages_of(path)]
     other = MIXTURE if stage == EXPERTS else EXPERTS
     own, others = (
-        known_keys(load_config(stage.config, {})),
-        known_keys(load_config(other.config, {})),
+        known_keys(load_config(configs.file(one.config), {}, configs.overlays([])))
+        for one in (stage, other)
     )
     common = {
         key: value
@@ -155,7 +162,7 @@ def _open(stage: Stage, values: Mapping[str, Any], overlays: Sequence[Path]) -> 
     special = {
         key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)
     }
-    return load_config(stage.config, {**common, **special}, overlays)
+    return load_config(configs.file(stage.config), {**common, **special, **own_values}, overlays)
 
 
 def _check_output(out: Path) -> None:
