@@ -6,7 +6,7 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from bundle.mixture.images import of_each_modality, show_present
+from bundle.mixture.inputs import of_each_modality, show_present
 from bundle.mixture.mixing import (
     chosen_cases,
     derive_presence,
@@ -17,7 +17,7 @@ from bundle.mixture.mixing import (
 )
 from bundle.mixture.mixture import Mixture
 from bundle.mixture.modality_network import ModalityNetwork
-from bundle.tensors import Image
+from bundle.tensors import Inputs
 
 LARGE = 2**15
 """Elements of a case from which on a CPU runs an expert case by case."""
@@ -28,15 +28,14 @@ class DMoME(ModalityNetwork):
 
     Experts of absent modalities are not run, and nothing that their channels hold, NaN included,
     can reach the result. What an expert says does not depend on the modality set, so ``encode`` is
-    called once per window and ``mix`` once per modality set, at the cost of the gate alone.
+    called once and ``mix`` once per modality set, at the cost of the gate alone.
 
     Args:
         experts: one network per modality, to (B, R, ...) logits, or to features if the mixer makes
-            logits of them; from (B, 1, ...) where an image is one tensor, from the modality's own
-            where it is a mapping. All give one shape. Cases must not influence each other
-            (instance norm, not batch norm). The order of the mapping is the channel order of the
-            image.
-        gate: image to (B, M, R) scores; absent modalities are 0.
+            logits of them; from (B, 1, ...) where the inputs are one tensor, from the modality's
+            own where they are a mapping. All give one shape. Cases must not influence each other
+            (instance norm, not batch norm). Their order is that of the channels.
+        gate: inputs to (B, M, R) scores; absent modalities are 0.
         mixer: (expert logits, scores, presence) to a ``Mixture``.
 
     Source: Li et al., SimMLM, arXiv:2507.19264, section on DMoME.
@@ -53,18 +52,26 @@ class DMoME(ModalityNetwork):
         """Names of the experts, in channel order."""
         return tuple(self.experts)
 
-    def forward(self, image: Tensor, presence: Tensor | None = None) -> Tensor:
+    def forward(self, inputs: Tensor, presence: Tensor | None = None) -> Tensor:
         """Predict; arguments and result as ``ModalityNetwork.forward``, exported or not."""
-        if torch.jit.is_scripting() or records_graph():
-            present = derive_presence(image) if presence is None else presence.cpu()
-            return self._predict_in_graph(image, present)
-        return super().forward(image, presence)
+        return self.predict(inputs, presence)
 
-    def encode(self, image: Image, presence: Tensor) -> Tensor:
+    def predict(self, inputs: Tensor, presence: Tensor | None = None) -> Tensor:
+        """Do what ``forward`` does.
+
+        An exported file names its inputs after the arguments of ``forward``: for a network that
+        needs other names there.
+        """
+        if torch.jit.is_scripting() or records_graph():
+            present = derive_presence(inputs) if presence is None else presence.cpu()
+            return self._predict_in_graph(inputs, present)
+        return super().forward(inputs, presence)
+
+    def encode(self, inputs: Inputs, presence: Tensor) -> Tensor:
         """Run the experts of present modalities, each on its own.
 
         Args:
-            image: (B, M, ...), or modality to (B, ...).
+            inputs: (B, M, ...), or modality to (B, ...).
             presence: (B, M) bool; on the CPU it costs no device sync.
 
         Returns:
@@ -73,7 +80,7 @@ class DMoME(ModalityNetwork):
         present = presence.cpu()
         refuse_empty(present)
         outputs: dict[tuple[int, int], Tensor] = {}
-        parts = of_each_modality(image, self.modalities)
+        parts = of_each_modality(inputs, self.modalities)
         for m, (expert, values) in enumerate(zip(self.experts.values(), parts, strict=True)):
             cases = present[:, m].nonzero().flatten()
             if len(cases):
@@ -81,22 +88,22 @@ class DMoME(ModalityNetwork):
                 outputs |= {(b, m): case for b, case in zip(cases.tolist(), said, strict=True)}
         return stack_present(outputs, present.shape)
 
-    def mix(self, encoded: Tensor, image: Image, presence: Tensor) -> Mixture:
+    def mix(self, encoded: Tensor, inputs: Inputs, presence: Tensor) -> Mixture:
         """Weigh and sum what the experts say for one modality set.
 
         Args:
             encoded: expert logits (B, M, R, ...) from ``encode`` for this set or a superset of it.
-            image: as for ``encode``; modalities outside the set are ignored.
+            inputs: as for ``encode``; modalities outside the set are ignored.
             presence: (B, M) bool, the set.
 
         Returns:
             Logits (B, R, ...) and weights (B, M, R), float32.
         """
-        scores = self.gate(show_present(image, presence, self.modalities))
+        scores = self.gate(show_present(inputs, presence, self.modalities))
         mixture: Mixture = self.mixer(encoded, scores, presence)
         return mixture
 
-    def _predict_in_graph(self, image: Tensor, presence: Tensor) -> Tensor:
+    def _predict_in_graph(self, inputs: Tensor, presence: Tensor) -> Tensor:
         """Predict with nothing that an exported network could not hold.
 
         TorchScript leaves out the experts of modalities that no case has. A recorded graph cannot
@@ -104,7 +111,7 @@ class DMoME(ModalityNetwork):
         """
         if torch.jit.is_scripting():
             refuse_empty(presence)
-        shown = hide_absent(image, presence)
+        shown = hide_absent(inputs, presence)
         said: list[Tensor] = []
         places: list[int] = []
         for m, expert in enumerate(self.experts.values()):
@@ -121,8 +128,8 @@ def _run(expert: nn.Module, values: Tensor) -> list[Tensor]:
     """Run an expert and return its output case by case.
 
     On a CPU large cases go through one by one: there is nothing to launch in parallel, and the
-    feature maps of one case fit its caches better. A float32 training step of volumes took 15 to
-    20 % less time than with a batch of two.
+    feature maps of one case fit its caches better. A float32 training step took 15 to 20 % less
+    time than with a batch of two.
     """
     one_by_one = values.device.type == "cpu" and prod(values.shape[1:]) >= LARGE
     said: list[Tensor] = []

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bundle.mixture.images import show_present
+from bundle.mixture.inputs import show_present
 from bundle.mixture.mixing import hide_absent, on_device, refuse_empty, uniform_weights
 from bundle.mixture.mixture import Mixture
 from bundle.mixture.modality_network import ModalityNetwork
@@ -14,15 +14,15 @@ from bundle.tasks.task import Task
 
 
 class EarlyFusion(ModalityNetwork):
-    """One network on the whole image, absent modalities zeroed.
+    """One network on all inputs, absent modalities zeroed.
 
     Trained on drawn modality sets this is modality dropout. Two sets share no computation: each
     prediction runs the whole network. The weights are equal over the present modalities and mean
     nothing.
 
     Args:
-        unet: image to (B, R, ...) logits.
-        task: its modalities are the image's channels.
+        unet: inputs to (B, R, ...) logits.
+        task: its modalities are the channels, in their order.
     """
 
     def __init__(self, unet: nn.Module, task: Task = DEFAULT_TASK) -> None:
@@ -32,29 +32,29 @@ class EarlyFusion(ModalityNetwork):
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Names of the image's channels, in their order."""
+        """Names of the modalities, in the order of the channels."""
         return self._modalities
 
-    def encode(self, image: Any, presence: Tensor) -> Tensor:  # noqa: ARG002
+    def encode(self, inputs: Any, presence: Tensor) -> Tensor:  # noqa: ARG002
         """Return (B, M, 0): there are no experts, so two sets have nothing in common."""
         refuse_empty(presence)
         return torch.empty([presence.shape[0], presence.shape[1], 0])
 
-    def mix(self, encoded: Tensor, image: Tensor, presence: Tensor) -> Mixture:  # noqa: ARG002
+    def mix(self, encoded: Tensor, inputs: Tensor, presence: Tensor) -> Mixture:  # noqa: ARG002
         """Run the network on one modality set.
 
         Args:
             encoded: not read.
-            image: (B, M, ...), or modality to (B, ...); modalities outside the set are ignored.
+            inputs: (B, M, ...), or modality to (B, ...); modalities outside the set are ignored.
             presence: (B, M) bool, the set.
 
         Returns:
             Logits (B, R, ...) and equal weights (B, M, R), float32.
         """
-        if torch.jit.is_scripting() or isinstance(image, Tensor):
-            logits = self.unet(hide_absent(image, presence)).float()
+        if torch.jit.is_scripting() or isinstance(inputs, Tensor):
+            logits = self.unet(hide_absent(inputs, presence)).float()
         else:
-            shown = show_present(image, presence, self.modalities)  # type: ignore[unreachable]
+            shown = show_present(inputs, presence, self.modalities)  # type: ignore[unreachable]
             logits = self.unet(shown).float()
         weights = uniform_weights(presence, logits.shape[1])
         return Mixture(logits, on_device(weights, logits))

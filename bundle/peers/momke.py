@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from bundle.mixture.images import of_each_modality
+from bundle.mixture.inputs import of_each_modality
 from bundle.mixture.mixing import (
     hide_absent,
     on_device,
@@ -17,7 +17,7 @@ from bundle.mixture.mixing import (
 )
 from bundle.mixture.mixture import Mixture
 from bundle.mixture.modality_network import ModalityNetwork
-from bundle.tensors import Image
+from bundle.tensors import Inputs
 
 
 class MoMKE(ModalityNetwork):
@@ -34,8 +34,8 @@ class MoMKE(ModalityNetwork):
 
     Args:
         experts: one network per modality, (B, 1, ...) to features (B, F, ...); every one reads all
-            modalities, which must have one shape. Cases must not influence each other. The order
-            of the mapping is the channel order of the image.
+            modalities, which must have one shape. Cases must not influence each other. Their order
+            is that of the channels.
         routers: one network per modality, (B, 1, ...) to scores (B, 1, K) of the K experts.
         head: (B, M * F, ...) to logits (B, R, ...).
 
@@ -58,11 +58,11 @@ class MoMKE(ModalityNetwork):
         """Names of the experts, in channel order."""
         return tuple(self.experts)
 
-    def encode(self, image: Image, presence: Tensor) -> Tensor:
+    def encode(self, inputs: Inputs, presence: Tensor) -> Tensor:
         """Return every acquired modality's joint features.
 
         Args:
-            image: (B, M, ...), or modality to (B, ...).
+            inputs: (B, M, ...), or modality to (B, ...).
             presence: (B, M) bool; on the CPU it costs no device sync.
 
         Returns:
@@ -70,19 +70,19 @@ class MoMKE(ModalityNetwork):
         """
         present = presence.cpu()
         refuse_empty(present)
-        parts = of_each_modality(image, self.modalities)
+        parts = of_each_modality(inputs, self.modalities)
         routers = list(self.routers.values())
         joint: dict[tuple[int, int], Tensor] = {}
         for b, m in present.nonzero().tolist():
             joint[b, m] = self._joint_features(parts[m][b : b + 1], routers[m])
         return stack_present(joint, present.shape)
 
-    def mix(self, encoded: Tensor, image: Image, presence: Tensor) -> Mixture:  # noqa: ARG002
+    def mix(self, encoded: Tensor, inputs: Inputs, presence: Tensor) -> Mixture:  # noqa: ARG002
         """Predict from the joint features of one modality set.
 
         Args:
             encoded: (B, M, F, ...) from ``encode`` for this set or a superset of it.
-            image: not read.
+            inputs: not read.
             presence: (B, M) bool, the set.
 
         Returns:

@@ -11,7 +11,7 @@ from monai.networks.nets import DynUNet
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from bundle.mixture.images import of_each_modality
+from bundle.mixture.inputs import of_each_modality
 from bundle.mixture.mixing import (
     on_device,
     refuse_empty,
@@ -21,8 +21,8 @@ from bundle.mixture.mixing import (
 )
 from bundle.mixture.mixture import Mixture
 from bundle.mixture.modality_network import ModalityNetwork
-from bundle.mixture.unet_halves import UNetDecoder, UNetEncoder
-from bundle.tensors import Image
+from bundle.tensors import Inputs
+from bundle.volume_networks.unet_halves import UNetDecoder, UNetEncoder
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class ShaSpec(ModalityNetwork):
 
     Args:
         shared: gives the shared encoder.
-        specific: one per modality, give the specific encoders. The order is the channel order of
-            the image.
+        specific: one per modality, give the specific encoders. Their order is that of the
+            channels.
         decoder: gives the decoder; its output has the channels of the regions.
 
     Source: Wang et al., Multi-modal Learning with Missing Modality via Shared-Specific Feature
@@ -76,16 +76,16 @@ class ShaSpec(ModalityNetwork):
         """Names of the specific encoders, in channel order."""
         return tuple(self.specific)
 
-    def encode(self, image: Image, presence: Tensor) -> SharedSpecific:
+    def encode(self, inputs: Inputs, presence: Tensor) -> SharedSpecific:
         """Return shared and specific features of the acquired modalities.
 
         Args:
-            image: (B, M, H, W, D), or modality to (B, 1, H, W, D), all of one shape.
+            inputs: (B, M, H, W, D), or modality to (B, 1, H, W, D), all of one shape.
             presence: (B, M) bool; on the CPU it costs no device sync.
         """
         present = presence.cpu()
         refuse_empty(present)
-        parts = of_each_modality(image, self.modalities)
+        parts = of_each_modality(inputs, self.modalities)
         channels = {(b, m): parts[m][b : b + 1] for b, m in present.nonzero().tolist()}
         encoders = list(self.specific.values())
         shared = {place: self.shared(channel) for place, channel in channels.items()}
@@ -95,14 +95,14 @@ class ShaSpec(ModalityNetwork):
     def mix(
         self,
         encoded: SharedSpecific,
-        image: Image,  # noqa: ARG002
+        inputs: Inputs,  # noqa: ARG002
         presence: Tensor,
     ) -> Mixture:
         """Predict from one modality set.
 
         Args:
             encoded: features of this set or of a superset of it.
-            image: not read.
+            inputs: not read.
             presence: (B, M) bool, the set.
 
         Returns:

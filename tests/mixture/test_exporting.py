@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 import bundle
 from bundle.mixture.dmome import DMoME
-from bundle.mixture.experts import FeatureHead
 from bundle.mixture.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volume_networks.experts import FeatureHead
 from tests.mixture.networks import NETWORKS, SHAPE, mixture
 
 REGIONS = DEFAULT_TASK.region_names

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from bundle.mixture.experts import feature_expert
 from bundle.mixture.mixers import LogitMixer
 from bundle.peers.momke import MoMKE
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volume_networks.experts import feature_expert
 from bundle.weights.checkpoints import initial_weights
 from tests.mixture.networks import SHAPE, mixture, momke, unet_options
 

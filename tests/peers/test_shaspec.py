@@ -5,10 +5,10 @@ import torch
 from torch.nn.functional import conv3d
 
 from bundle.mixture.mixture_losses import MoFeLoss
-from bundle.mixture.region_loss import DiceBCELoss
 from bundle.peers.shaspec import SharedSpecific, ShaSpec
 from bundle.peers.shaspec_training import ShaSpecInferer, ShaSpecLoss
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volume_networks.region_loss import DiceBCELoss
 from tests.mixture.networks import SHAPE, shaspec
 
 MODALITIES, REGIONS = DEFAULT_TASK.modality_names, DEFAULT_TASK.region_names
