@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from math import prod
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
+from bundle.errors import SetupError
 from bundle.mixture.inputs import of_each_modality, show_present
 from bundle.mixture.mixing import (
     chosen_cases,
@@ -18,6 +20,9 @@ from bundle.mixture.mixing import (
 from bundle.mixture.mixture import Mixture
 from bundle.mixture.modality_network import ModalityNetwork
 from bundle.tensors import Inputs
+
+READS = ("inputs", "experts")
+"""What a gate may look at."""
 
 LARGE = 2**15
 """Elements of a case from which on a CPU runs an expert case by case."""
@@ -35,14 +40,38 @@ class DMoME(ModalityNetwork):
             logits of them; from (B, 1, ...) where the inputs are one tensor, from the modality's
             own where they are a mapping. All give one shape. Cases must not influence each other
             (instance norm, not batch norm). Their order is that of the channels.
-        gate: inputs to (B, M, R) scores; absent modalities are 0.
+        gate: what it reads to (B, M, R) scores, or (B, M, 1); absent modalities are 0 there. One
+            whose ``wants_presence`` is True is called with the presence (B, M), on the CPU, too.
         mixer: (expert logits, scores, presence) to a ``Mixture``.
+        gate_reads: ``inputs``, as the paper's gate; or ``experts``, what these say, (B, M, R, ...).
+            The latter is ours; an exported network then runs all experts.
+
+    Raises:
+        SetupError: E_SETTING, ``gate_reads`` is something else.
 
     Source: Li et al., SimMLM, arXiv:2507.19264, section on DMoME.
     """
 
-    def __init__(self, experts: Mapping[str, nn.Module], gate: nn.Module, mixer: nn.Module) -> None:
+    gate_reads_experts: Final[bool]  # constants, by which TorchScript chooses what to compile
+    gate_wants_presence: Final[bool]
+
+    def __init__(
+        self,
+        experts: Mapping[str, nn.Module],
+        gate: nn.Module,
+        mixer: nn.Module,
+        *,
+        gate_reads: str = "inputs",
+    ) -> None:
         super().__init__()
+        if gate_reads not in READS:
+            raise SetupError(
+                "E_SETTING",
+                f"gate_reads must be one of {', '.join(READS)}; got {gate_reads!r}. Choose one of"
+                " them.",
+            )
+        self.gate_reads_experts = gate_reads == "experts"
+        self.gate_wants_presence = bool(getattr(gate, "wants_presence", False))
         self.experts = nn.ModuleDict(experts)
         self.gate = gate
         self.mixer = mixer
@@ -99,7 +128,11 @@ class DMoME(ModalityNetwork):
         Returns:
             Logits (B, R, ...) and weights (B, M, R), float32.
         """
-        scores = self.gate(show_present(inputs, presence, self.modalities))
+        if self.gate_reads_experts:
+            read: Inputs = hide_absent(encoded, presence)
+        else:
+            read = show_present(inputs, presence, self.modalities)
+        scores = self.gate(read, presence) if self.gate_wants_presence else self.gate(read)
         mixture: Mixture = self.mixer(encoded, scores, presence)
         return mixture
 
@@ -107,7 +140,8 @@ class DMoME(ModalityNetwork):
         """Predict with nothing that an exported network could not hold.
 
         TorchScript leaves out the experts of modalities that no case has. A recorded graph cannot
-        choose: there all experts run, those of absent modalities on zeros, and get the weight 0.
+        choose, and a gate that reads experts needs all: there all experts run, those of absent
+        modalities on zeros, and get the weight 0.
         """
         if torch.jit.is_scripting():
             refuse_empty(presence)
@@ -115,13 +149,17 @@ class DMoME(ModalityNetwork):
         said: list[Tensor] = []
         places: list[int] = []
         for m, expert in enumerate(self.experts.values()):
-            if not torch.jit.is_scripting() or bool(presence[:, m].any()):
+            if self._runs_all() or bool(presence[:, m].any()):
                 said.append(expert(shown[:, m : m + 1]))
                 places.append(m)
-        mixture: Mixture = self.mixer(
-            torch.stack(said, dim=1), self.gate(shown)[:, places], presence[:, places]
-        )
+        encoded = torch.stack(said, dim=1)
+        read = hide_absent(encoded, presence) if self.gate_reads_experts else shown
+        scores = self.gate(read, presence) if self.gate_wants_presence else self.gate(read)
+        mixture: Mixture = self.mixer(encoded, scores[:, places], presence[:, places])
         return mixture.logits
+
+    def _runs_all(self) -> bool:
+        return self.gate_reads_experts or not torch.jit.is_scripting()
 
 
 def _run(expert: nn.Module, values: Tensor) -> list[Tensor]:
