@@ -1,13 +1,13 @@
 """The network: one expert per modality, a gate, a mixer."""
 
 from collections.abc import Mapping
-from math import prod
 from typing import Final
 
 import torch
 from torch import Tensor, nn
 
 from bundle.errors import SetupError
+from bundle.mixture.case_batches import in_batches
 from bundle.mixture.inputs import of_each_modality, show_present
 from bundle.mixture.mixing import (
     chosen_cases,
@@ -23,9 +23,6 @@ from bundle.tensors import Inputs
 
 READS = ("inputs", "experts")
 """What a gate may look at."""
-
-LARGE = 2**15
-"""Elements of a case from which on a CPU runs an expert case by case."""
 
 
 class DMoME(ModalityNetwork):
@@ -113,7 +110,8 @@ class DMoME(ModalityNetwork):
         for m, (expert, values) in enumerate(zip(self.experts.values(), parts, strict=True)):
             cases = present[:, m].nonzero().flatten()
             if len(cases):
-                said = _run(expert, chosen_cases(values, cases))
+                batches = in_batches(chosen_cases(values, cases))
+                said = [case for batch in batches for case in expert(batch).unbind()]
                 outputs |= {(b, m): case for b, case in zip(cases.tolist(), said, strict=True)}
         return stack_present(outputs, present.shape)
 
@@ -160,17 +158,3 @@ class DMoME(ModalityNetwork):
 
     def _runs_all(self) -> bool:
         return self.gate_reads_experts or not torch.jit.is_scripting()
-
-
-def _run(expert: nn.Module, values: Tensor) -> list[Tensor]:
-    """Run an expert and return its output case by case.
-
-    On a CPU large cases go through one by one: there is nothing to launch in parallel, and the
-    feature maps of one case fit its caches better. A float32 training step took 15 to 20 % less
-    time than with a batch of two.
-    """
-    one_by_one = values.device.type == "cpu" and prod(values.shape[1:]) >= LARGE
-    said: list[Tensor] = []
-    for batch in torch.split(values, 1) if one_by_one else [values]:
-        said += expert(batch).unbind()
-    return said

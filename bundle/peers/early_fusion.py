@@ -1,6 +1,6 @@
 """The simplest competitor of the mixture: one network that sees all modalities at once."""
 
-from typing import Any
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -9,8 +9,9 @@ from bundle.mixture.inputs import show_present
 from bundle.mixture.mixing import hide_absent, on_device, refuse_empty, uniform_weights
 from bundle.mixture.mixture import Mixture
 from bundle.mixture.modality_network import ModalityNetwork
+from bundle.peers.concatenated import Concatenated
 from bundle.tasks.default import DEFAULT_TASK
-from bundle.tasks.task import Task
+from bundle.tasks.modality_sets import ModalitySets
 
 
 class EarlyFusion(ModalityNetwork):
@@ -21,13 +22,25 @@ class EarlyFusion(ModalityNetwork):
     nothing.
 
     Args:
-        unet: inputs to (B, R, ...) logits.
+        unet: inputs to (B, R, ...) logits. One whose ``wants_presence`` is True is called with the
+            presence (B, M), on the CPU, too.
         task: its modalities are the channels, in their order.
+
+    Raises:
+        ValueError: a ``Concatenated`` has other modalities than the task, or another order.
     """
 
-    def __init__(self, unet: nn.Module, task: Task = DEFAULT_TASK) -> None:
+    unet_wants_presence: Final[bool]  # a constant, by which TorchScript chooses what to compile
+
+    def __init__(self, unet: nn.Module, task: ModalitySets = DEFAULT_TASK) -> None:
         super().__init__()
+        if isinstance(unet, Concatenated) and unet.modalities != task.modality_names:
+            raise ValueError(
+                f"stems must be for {', '.join(task.modality_names)}; got"
+                f" {', '.join(unet.modalities)}."
+            )
         self.unet = unet
+        self.unet_wants_presence = bool(getattr(unet, "wants_presence", False))
         self._modalities = task.modality_names
 
     @property
@@ -52,9 +65,10 @@ class EarlyFusion(ModalityNetwork):
             Logits (B, R, ...) and equal weights (B, M, R), float32.
         """
         if torch.jit.is_scripting() or isinstance(inputs, Tensor):
-            logits = self.unet(hide_absent(inputs, presence)).float()
+            shown = hide_absent(inputs, presence)
         else:
             shown = show_present(inputs, presence, self.modalities)  # type: ignore[unreachable]
-            logits = self.unet(shown).float()
+        said = self.unet(shown, presence) if self.unet_wants_presence else self.unet(shown)
+        logits: Tensor = said.float()
         weights = uniform_weights(presence, logits.shape[1])
         return Mixture(logits, on_device(weights, logits))

@@ -7,7 +7,7 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from bundle.peers.shaspec import ShaSpec
+from bundle.peers.shared_specific import SharedSpecificNetwork
 from bundle.tensors import Inputs, first_tensor, plain_inputs
 
 Prediction = tuple[Tensor, Tensor, Tensor, Tensor]
@@ -25,18 +25,18 @@ class ShaSpecInferer(Inferer):
         self.amp = amp
 
     def __call__(  # type: ignore[override]
-        self, inputs: Inputs, network: ShaSpec, more: Tensor, fewer: Tensor
+        self, inputs: Inputs, network: SharedSpecificNetwork, more: Tensor, fewer: Tensor
     ) -> Prediction:
         """Predict from both sets.
 
         Args:
-            inputs: (B, M, H, W, D), or a mapping as ``ShaSpec.encode`` reads it.
+            inputs: (B, M, ...), or modality to (B, ...).
             network: the network.
             more: (B, M) bool, the larger sets.
             fewer: (B, M) bool, subsets of ``more``.
 
         Returns:
-            Logits of the larger and of the smaller sets, (B, R, H, W, D) each; distribution
+            Logits of the larger and of the smaller sets, (B, R, ...) each; distribution
             alignment and domain classification, scalars.
         """
         inputs, more, fewer = plain_inputs(inputs), more.cpu(), fewer.cpu()
@@ -74,8 +74,8 @@ class ShaSpecLoss(nn.Module):
         self.parts: dict[str, Any] = {}
 
     def forward(self, pred: Prediction, target: Tensor) -> Tensor:
-        """Compute the loss of a batch, a scalar: ``pred`` from ``ShaSpecInferer``, target (B, R, H,
-        W, D), 0 or 1.
+        """Compute the loss of a batch, a scalar: ``pred`` from ``ShaSpecInferer``, target as
+        ``pair_loss`` takes it.
         """
         more, fewer, alignment, domain = pred
         loss = (
