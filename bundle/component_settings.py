@@ -19,6 +19,7 @@ HOMES = (
     "monai.networks.",
     "monai.losses.",
     "bundle.mixture.",
+    "bundle.volume_networks.",
     "bundle.peers.",
 )
 """Packages of which the layers, networks and losses can be named.

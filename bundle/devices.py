@@ -57,7 +57,7 @@ def choose_amp(wanted: bool, device: torch.device | str, deepest_size: int) -> b
         wanted: the setting.
         device: where to compute.
         deepest_size: voxels of the window's longest side in the deepest layer, see
-            ``mixture.windows``.
+            ``volume_networks.windows``.
     """
     if wanted and torch.device(device).type == "cpu" and deepest_size <= SMALLEST_BFLOAT16:
         LOGGER.warning(

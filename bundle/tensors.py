@@ -1,30 +1,30 @@
-"""Images as networks read them, and tensors without MONAI's metadata."""
+"""What networks read, and tensors without MONAI's metadata."""
 
 from collections.abc import Mapping
 
 from monai.data import MetaTensor
 from torch import Tensor
 
-Image = Tensor | Mapping[str, Tensor]
+Inputs = Tensor | Mapping[str, Tensor]
 """What a network reads: one tensor (B, M, ...) with the modalities as channels, or modality to a
 tensor (B, ...) of a shape of its own."""
 
 
-def plain_tensor(image: Tensor) -> Tensor:
+def plain_tensor(values: Tensor) -> Tensor:
     """Drop MONAI's metadata, whose bookkeeping costs time in every operation.
 
-    The voxels are shared.
+    The memory is shared.
     """
-    return image.as_tensor() if isinstance(image, MetaTensor) else image
+    return values.as_tensor() if isinstance(values, MetaTensor) else values
 
 
-def plain_image(image: Image) -> Image:
-    """Drop MONAI's metadata of an image, be it one tensor or several."""
-    if isinstance(image, Tensor):
-        return plain_tensor(image)
-    return {name: plain_tensor(values) for name, values in image.items()}
+def plain_inputs(inputs: Inputs) -> Inputs:
+    """Drop MONAI's metadata of what a network reads, be it one tensor or several."""
+    if isinstance(inputs, Tensor):
+        return plain_tensor(inputs)
+    return {name: plain_tensor(values) for name, values in inputs.items()}
 
 
-def first_tensor(image: Image) -> Tensor:
-    """Return a tensor of an image, which tells its device and the number of cases."""
-    return image if isinstance(image, Tensor) else next(iter(image.values()))
+def first_tensor(inputs: Inputs) -> Tensor:
+    """Return a tensor of the inputs, which tells their device and the number of cases."""
+    return inputs if isinstance(inputs, Tensor) else next(iter(inputs.values()))

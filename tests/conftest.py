@@ -8,10 +8,10 @@ from torch import nn
 
 from bundle.configuration import load_config
 from bundle.mixture.dmome import DMoME
-from bundle.mixture.gate import GateCNN
 from bundle.mixture.mixers import LogitMixer
 from bundle.phantoms.phantom_cases import write_phantoms
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volume_networks.gate import GateCNN
 from bundle.weights.checkpoints import export_weights
 
 MODALITIES = DEFAULT_TASK.modality_names

@@ -86,7 +86,7 @@ def test_the_parsers_other_words_are_refused_too(word, place):
         "monai.networks.blocks.Convolution",
         "monai.losses.DiceLoss",
         "bundle.mixture.mixers.LogitMixer",
-        "bundle.mixture.region_loss.DiceBCELoss",
+        "bundle.volume_networks.region_loss.DiceBCELoss",
         "bundle.peers.early_fusion.EarlyFusion",
     ],
 )

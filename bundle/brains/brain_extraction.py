@@ -15,7 +15,7 @@ from bundle.brains.brain_mask import check_brain
 from bundle.brains.hd_bet_weights import load_network, packaged_weights
 from bundle.brains.head_image import head_image
 from bundle.devices import has_bfloat16
-from bundle.mixture.channels_last import in_channels_last
+from bundle.volume_networks.channels_last import in_channels_last
 from bundle.volumes.image_volume import Volume
 
 Extractor = Callable[[Volume], NDArray[np.bool_]]

@@ -15,10 +15,10 @@ from bundle.inference.windowed_inferer import WindowedInferer
 from bundle.inference.without_one import NOT_COMPUTED, count_labels, sets_without_one
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.modality_network import ModalityNetwork
-from bundle.mixture.windows import Window
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
 from bundle.tensors import plain_tensor
+from bundle.volume_networks.windows import Window
 
 
 class MixtureInferer(WindowedInferer):

@@ -13,8 +13,8 @@ from bundle.inference.window_blend import Place
 from bundle.inference.windowed_inferer import WindowedInferer
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.modality_network import ModalityNetwork
-from bundle.mixture.windows import Window
 from bundle.tensors import plain_tensor
+from bundle.volume_networks.windows import Window
 
 Box = tuple[tuple[int, int], ...]
 

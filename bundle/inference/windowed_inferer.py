@@ -10,7 +10,7 @@ from monai.utils import ensure_tuple_rep
 
 from bundle.devices import has_bfloat16
 from bundle.inference.window_blend import Place, WindowBlend
-from bundle.mixture.windows import Window, window_over
+from bundle.volume_networks.windows import Window, window_over
 
 
 class WindowedInferer(SlidingWindowInferer):

@@ -1,12 +1,14 @@
 """The network: one expert per modality, a gate, a mixer."""
 
 from collections.abc import Mapping
-from math import prod
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 
-from bundle.mixture.images import of_each_modality, show_present
+from bundle.errors import SetupError
+from bundle.mixture.case_batches import in_batches
+from bundle.mixture.inputs import of_each_modality, show_present
 from bundle.mixture.mixing import (
     chosen_cases,
     derive_presence,
@@ -17,10 +19,10 @@ from bundle.mixture.mixing import (
 )
 from bundle.mixture.mixture import Mixture
 from bundle.mixture.modality_network import ModalityNetwork
-from bundle.tensors import Image
+from bundle.tensors import Inputs
 
-LARGE = 2**15
-"""Elements of a case from which on a CPU runs an expert case by case."""
+READS = ("inputs", "experts")
+"""What a gate may look at."""
 
 
 class DMoME(ModalityNetwork):
@@ -28,22 +30,45 @@ class DMoME(ModalityNetwork):
 
     Experts of absent modalities are not run, and nothing that their channels hold, NaN included,
     can reach the result. What an expert says does not depend on the modality set, so ``encode`` is
-    called once per window and ``mix`` once per modality set, at the cost of the gate alone.
+    called once and ``mix`` once per modality set, at the cost of the gate alone.
 
     Args:
         experts: one network per modality, to (B, R, ...) logits, or to features if the mixer makes
-            logits of them; from (B, 1, ...) where an image is one tensor, from the modality's own
-            where it is a mapping. All give one shape. Cases must not influence each other
-            (instance norm, not batch norm). The order of the mapping is the channel order of the
-            image.
-        gate: image to (B, M, R) scores; absent modalities are 0.
+            logits of them; from (B, 1, ...) where the inputs are one tensor, from the modality's
+            own where they are a mapping. All give one shape. Cases must not influence each other
+            (instance norm, not batch norm). Their order is that of the channels.
+        gate: what it reads to (B, M, R) scores, or (B, M, 1); absent modalities are 0 there. One
+            whose ``wants_presence`` is True is called with the presence (B, M), on the CPU, too.
         mixer: (expert logits, scores, presence) to a ``Mixture``.
+        gate_reads: ``inputs``, as the paper's gate; or ``experts``, what these say, (B, M, R, ...).
+            The latter is ours; an exported network then runs all experts.
+
+    Raises:
+        SetupError: E_SETTING, ``gate_reads`` is something else.
 
     Source: Li et al., SimMLM, arXiv:2507.19264, section on DMoME.
     """
 
-    def __init__(self, experts: Mapping[str, nn.Module], gate: nn.Module, mixer: nn.Module) -> None:
+    gate_reads_experts: Final[bool]  # constants, by which TorchScript chooses what to compile
+    gate_wants_presence: Final[bool]
+
+    def __init__(
+        self,
+        experts: Mapping[str, nn.Module],
+        gate: nn.Module,
+        mixer: nn.Module,
+        *,
+        gate_reads: str = "inputs",
+    ) -> None:
         super().__init__()
+        if gate_reads not in READS:
+            raise SetupError(
+                "E_SETTING",
+                f"gate_reads must be one of {', '.join(READS)}; got {gate_reads!r}. Choose one of"
+                " them.",
+            )
+        self.gate_reads_experts = gate_reads == "experts"
+        self.gate_wants_presence = bool(getattr(gate, "wants_presence", False))
         self.experts = nn.ModuleDict(experts)
         self.gate = gate
         self.mixer = mixer
@@ -53,18 +78,26 @@ class DMoME(ModalityNetwork):
         """Names of the experts, in channel order."""
         return tuple(self.experts)
 
-    def forward(self, image: Tensor, presence: Tensor | None = None) -> Tensor:
+    def forward(self, inputs: Tensor, presence: Tensor | None = None) -> Tensor:
         """Predict; arguments and result as ``ModalityNetwork.forward``, exported or not."""
-        if torch.jit.is_scripting() or records_graph():
-            present = derive_presence(image) if presence is None else presence.cpu()
-            return self._predict_in_graph(image, present)
-        return super().forward(image, presence)
+        return self.predict(inputs, presence)
 
-    def encode(self, image: Image, presence: Tensor) -> Tensor:
+    def predict(self, inputs: Tensor, presence: Tensor | None = None) -> Tensor:
+        """Do what ``forward`` does.
+
+        An exported file names its inputs after the arguments of ``forward``: for a network that
+        needs other names there.
+        """
+        if torch.jit.is_scripting() or records_graph():
+            present = derive_presence(inputs) if presence is None else presence.cpu()
+            return self._predict_in_graph(inputs, present)
+        return super().forward(inputs, presence)
+
+    def encode(self, inputs: Inputs, presence: Tensor) -> Tensor:
         """Run the experts of present modalities, each on its own.
 
         Args:
-            image: (B, M, ...), or modality to (B, ...).
+            inputs: (B, M, ...), or modality to (B, ...).
             presence: (B, M) bool; on the CPU it costs no device sync.
 
         Returns:
@@ -73,59 +106,55 @@ class DMoME(ModalityNetwork):
         present = presence.cpu()
         refuse_empty(present)
         outputs: dict[tuple[int, int], Tensor] = {}
-        parts = of_each_modality(image, self.modalities)
+        parts = of_each_modality(inputs, self.modalities)
         for m, (expert, values) in enumerate(zip(self.experts.values(), parts, strict=True)):
             cases = present[:, m].nonzero().flatten()
             if len(cases):
-                said = _run(expert, chosen_cases(values, cases))
+                batches = in_batches(chosen_cases(values, cases))
+                said = [case for batch in batches for case in expert(batch).unbind()]
                 outputs |= {(b, m): case for b, case in zip(cases.tolist(), said, strict=True)}
         return stack_present(outputs, present.shape)
 
-    def mix(self, encoded: Tensor, image: Image, presence: Tensor) -> Mixture:
+    def mix(self, encoded: Tensor, inputs: Inputs, presence: Tensor) -> Mixture:
         """Weigh and sum what the experts say for one modality set.
 
         Args:
             encoded: expert logits (B, M, R, ...) from ``encode`` for this set or a superset of it.
-            image: as for ``encode``; modalities outside the set are ignored.
+            inputs: as for ``encode``; modalities outside the set are ignored.
             presence: (B, M) bool, the set.
 
         Returns:
             Logits (B, R, ...) and weights (B, M, R), float32.
         """
-        scores = self.gate(show_present(image, presence, self.modalities))
+        if self.gate_reads_experts:
+            read: Inputs = hide_absent(encoded, presence)
+        else:
+            read = show_present(inputs, presence, self.modalities)
+        scores = self.gate(read, presence) if self.gate_wants_presence else self.gate(read)
         mixture: Mixture = self.mixer(encoded, scores, presence)
         return mixture
 
-    def _predict_in_graph(self, image: Tensor, presence: Tensor) -> Tensor:
+    def _predict_in_graph(self, inputs: Tensor, presence: Tensor) -> Tensor:
         """Predict with nothing that an exported network could not hold.
 
         TorchScript leaves out the experts of modalities that no case has. A recorded graph cannot
-        choose: there all experts run, those of absent modalities on zeros, and get the weight 0.
+        choose, and a gate that reads experts needs all: there all experts run, those of absent
+        modalities on zeros, and get the weight 0.
         """
         if torch.jit.is_scripting():
             refuse_empty(presence)
-        shown = hide_absent(image, presence)
+        shown = hide_absent(inputs, presence)
         said: list[Tensor] = []
         places: list[int] = []
         for m, expert in enumerate(self.experts.values()):
-            if not torch.jit.is_scripting() or bool(presence[:, m].any()):
+            if self._runs_all() or bool(presence[:, m].any()):
                 said.append(expert(shown[:, m : m + 1]))
                 places.append(m)
-        mixture: Mixture = self.mixer(
-            torch.stack(said, dim=1), self.gate(shown)[:, places], presence[:, places]
-        )
+        encoded = torch.stack(said, dim=1)
+        read = hide_absent(encoded, presence) if self.gate_reads_experts else shown
+        scores = self.gate(read, presence) if self.gate_wants_presence else self.gate(read)
+        mixture: Mixture = self.mixer(encoded, scores[:, places], presence[:, places])
         return mixture.logits
 
-
-def _run(expert: nn.Module, values: Tensor) -> list[Tensor]:
-    """Run an expert and return its output case by case.
-
-    On a CPU large cases go through one by one: there is nothing to launch in parallel, and the
-    feature maps of one case fit its caches better. A float32 training step of volumes took 15 to
-    20 % less time than with a batch of two.
-    """
-    one_by_one = values.device.type == "cpu" and prod(values.shape[1:]) >= LARGE
-    said: list[Tensor] = []
-    for batch in torch.split(values, 1) if one_by_one else [values]:
-        said += expert(batch).unbind()
-    return said
+    def _runs_all(self) -> bool:
+        return self.gate_reads_experts or not torch.jit.is_scripting()

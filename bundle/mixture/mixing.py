@@ -9,19 +9,19 @@ import torch
 from torch import Tensor
 
 
-def derive_presence(image: Tensor) -> Tensor:
-    """Find the acquired modalities of whole volumes: a channel that is zero everywhere is absent.
+def derive_presence(inputs: Tensor) -> Tensor:
+    """Find the acquired modalities of whole cases: a channel that is zero everywhere is absent.
 
-    Only for callers that have nothing but an image. Never call it on windows: a background window
-    of an acquired modality is zero too.
+    Only for callers that have nothing but the inputs. Never call it on a part of a case, where an
+    acquired modality may be zero too.
 
     Args:
-        image: (B, M, ...), absent modalities are 0.
+        inputs: (B, M, ...), absent modalities are 0.
 
     Returns:
-        (B, M) bool on the CPU, where it steers which experts run without a device sync per window.
+        (B, M) bool on the CPU, where it steers which experts run without a device sync.
     """
-    filled = image != 0
+    filled = inputs != 0
     if filled.dim() > 2:
         filled = filled.flatten(2).any(dim=2)
     return filled.cpu()
@@ -72,7 +72,7 @@ def weighted_sum(maps: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
     of the same maps, as the two of a training step, hold them in memory once.
 
     Args:
-        maps: (B, M, R, ...), of any floating type: class scores as well as maps of voxels.
+        maps: (B, M, R, ...), of any floating type: scores of classes as well as maps.
         weights: (B, M, R), or (B, M, 1) to weigh all channels of a modality alike.
         presence: (B, M) bool; on the CPU it costs no device sync.
 
@@ -92,12 +92,12 @@ def weighted_sum(maps: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
     return torch.stack([_sum_of_case(*case) for case in cases])
 
 
-def hide_absent(image: Tensor, presence: Tensor) -> Tensor:
+def hide_absent(inputs: Tensor, presence: Tensor) -> Tensor:
     """Set the channels of absent modalities to 0, whatever they hold: (B, M, ...) to the same shape
     and type.
     """
-    flags = with_axes_of(on_device(presence, image), image)
-    return torch.where(flags, image, image.new_zeros(()))
+    flags = with_axes_of(on_device(presence, inputs), inputs)
+    return torch.where(flags, inputs, inputs.new_zeros(()))
 
 
 def with_axes_of(values: Tensor, like: Tensor) -> Tensor:

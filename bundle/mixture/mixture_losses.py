@@ -69,7 +69,7 @@ class MoFeLoss(nn.Module):
     """Stage 2: the task loss of both modality sets, and a hinge where more modalities do worse than
     fewer.
 
-    Both predictions must come from the same crop of the same case, or the hinge compares crops.
+    Both predictions must come from the same sample, or the hinge compares samples.
 
     Args:
         task_loss: (logits, target) to (B, R), or to (B,) where regions have no loss of their own.

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bundle.mixture.images import presence_in
+from bundle.mixture.inputs import presence_in
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.mixture import Mixture
 
@@ -15,10 +15,10 @@ class ModalityNetwork(nn.Module, ABC):
     """Predicts from whatever modalities a case has, in two steps.
 
     ``encode`` does once what serves every subset of a modality set; ``mix`` does the rest for one
-    set. Two sets of one crop, or all sets of one case, cost the first step once. Nothing that an
+    set. Two sets of one sample, or all sets of one case, cost the first step once. Nothing that an
     absent modality holds, NaN included, reaches a result.
 
-    An image is one tensor (B, M, ...) with the modalities as channels, or a mapping of modality to
+    Inputs are one tensor (B, M, ...) with the modalities as channels, or a mapping of modality to
     tensor (B, ...), of shapes of their own. A network that was exported takes one tensor.
     """
 
@@ -27,14 +27,14 @@ class ModalityNetwork(nn.Module, ABC):
     @property
     @abstractmethod
     def modalities(self) -> tuple[str, ...]:
-        """Names of the image's channels, in their order."""
+        """Names of the modalities, in the order of the channels."""
 
     @abstractmethod
-    def encode(self, image: Any, presence: Tensor) -> Any:
+    def encode(self, inputs: Any, presence: Tensor) -> Any:
         """Compute what all subsets of ``presence`` have in common.
 
         Args:
-            image: (B, M, ...), or modality to (B, ...); normalised per modality.
+            inputs: (B, M, ...), or modality to (B, ...); normalised per modality.
             presence: (B, M) bool; on the CPU it costs no device sync.
 
         Returns:
@@ -42,12 +42,12 @@ class ModalityNetwork(nn.Module, ABC):
         """
 
     @abstractmethod
-    def mix(self, encoded: Any, image: Any, presence: Tensor) -> Mixture:
+    def mix(self, encoded: Any, inputs: Any, presence: Tensor) -> Mixture:
         """Predict from one modality set.
 
         Args:
             encoded: from ``encode`` for this set or a superset of it.
-            image: as for ``encode``; modalities outside the set are ignored.
+            inputs: as for ``encode``; modalities outside the set are ignored.
             presence: (B, M) bool, the set; on the CPU it costs no device sync.
 
         Returns:
@@ -55,22 +55,22 @@ class ModalityNetwork(nn.Module, ABC):
             float32.
         """
 
-    def forward(self, image: Tensor, presence: Tensor | None = None) -> Tensor:
-        """Predict one window, volume, or whatever else a case is.
+    def forward(self, inputs: Tensor, presence: Tensor | None = None) -> Tensor:
+        """Predict a batch of cases, or of parts of them.
 
         Args:
-            image: (B, M, ...), or modality to (B, ...); normalised per modality. The annotation
+            inputs: (B, M, ...), or modality to (B, ...); normalised per modality. The annotation
                 names the one kind that TorchScript takes.
-            presence: (B, M) bool, True = acquired. Left out, it is read off the image, which is
-                right for whole volumes only.
+            presence: (B, M) bool, True = acquired. Left out, it is read off the inputs, which
+                is right for whole cases only.
 
         Returns:
             (B, R, ...) logits of overlapping regions, or of classes.
         """
         if presence is not None:
             present = presence.cpu()
-        elif torch.jit.is_scripting() or isinstance(image, Tensor):
-            present = derive_presence(image)
+        elif torch.jit.is_scripting() or isinstance(inputs, Tensor):
+            present = derive_presence(inputs)
         else:
-            present = presence_in(image, self.modalities)  # type: ignore[unreachable]
-        return self.mix(self.encode(image, present), image, present).logits
+            present = presence_in(inputs, self.modalities)  # type: ignore[unreachable]
+        return self.mix(self.encode(inputs, present), inputs, present).logits

@@ -1,17 +1,24 @@
 """Draws the two modality sets that the More-vs-Fewer loss compares."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from monai.transforms import MapTransform, RandomizableTransform
-from torch import Tensor
 
 from bundle.errors import SetupError
 
 STRATEGIES = ("uniform", "reference")
 """Ways to draw one of several modality sets."""
+
+N_CACHED = 4096
+"""Drawings whose candidates are remembered: for a small case listing them takes longer than all
+else."""
+
+Flags = tuple[bool, ...]
+"""One per modality, True where it is in the set."""
 
 
 class RandModalityPaird(RandomizableTransform, MapTransform):
@@ -59,31 +66,56 @@ class RandModalityPaird(RandomizableTransform, MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Add the two sets to the sample."""
         sample = dict(data)
-        presence = torch.as_tensor(sample[self.keys[0]], dtype=torch.bool)
-        fewer = self._choose(
-            [chosen for chosen in subsets(presence) if chosen.sum() < presence.sum()], presence
-        )
-        larger = [chosen for chosen in subsets(presence) if is_proper_superset(chosen, fewer)]
-        sample[self.fewer] = fewer
-        sample[self.more] = self._choose(larger, presence)
+        acquired = tuple(torch.as_tensor(sample[self.keys[0]], dtype=torch.bool).tolist())
+        fewer = self._choose(_smaller(acquired), acquired)
+        sample[self.fewer] = torch.tensor(fewer)
+        sample[self.more] = torch.tensor(self._choose(_larger(acquired, fewer), acquired))
         return sample
 
-    def _choose(self, candidates: list[Tensor], otherwise: Tensor) -> Tensor:
-        if not candidates:
-            return otherwise.clone()
+    def _choose(self, candidates: "_Candidates", otherwise: Flags) -> Flags:
+        chosen = candidates.all
+        if not chosen:
+            return otherwise
         if self.strategy == "reference":
-            sizes = sorted({int(chosen.sum()) for chosen in candidates})
-            size = sizes[self.R.randint(len(sizes))]
-            candidates = [chosen for chosen in candidates if chosen.sum() == size]
-        return candidates[self.R.randint(len(candidates))]
+            chosen = candidates.by_size[self.R.randint(len(candidates.by_size))]
+        return chosen[self.R.randint(len(chosen))]
 
 
-def subsets(presence: Tensor) -> list[Tensor]:
-    """List the non-empty subsets of a modality set, (M,) bool each."""
-    choices = product(*([False, True] if flag else [False] for flag in presence.tolist()))
-    return [torch.tensor(choice) for choice in choices if any(choice)]
+def subsets(acquired: Flags) -> list[Flags]:
+    """List the non-empty subsets of a modality set."""
+    choices = product(*([False, True] if flag else [False] for flag in acquired))
+    return [choice for choice in choices if any(choice)]
 
 
-def is_proper_superset(larger: Tensor, smaller: Tensor) -> bool:
+def is_proper_superset(larger: Sequence[bool], smaller: Sequence[bool]) -> bool:
     """Whether every modality of ``smaller`` is in ``larger``, and one more."""
-    return bool((larger | ~smaller).all() and larger.sum() > smaller.sum())
+    pairs = list(zip(larger, smaller, strict=True))
+    return all(large or not small for large, small in pairs) and sum(larger) > sum(smaller)
+
+
+class _Candidates(NamedTuple):
+    """Modality sets to draw one from, and the same by their number of modalities, small ones
+    first.
+    """
+
+    all: tuple[Flags, ...]
+    by_size: tuple[tuple[Flags, ...], ...]
+
+
+@lru_cache(maxsize=N_CACHED)
+def _smaller(acquired: Flags) -> _Candidates:
+    """Find the sets that leave an acquired modality out."""
+    return _candidates(chosen for chosen in subsets(acquired) if chosen != acquired)
+
+
+@lru_cache(maxsize=N_CACHED)
+def _larger(acquired: Flags, fewer: Flags) -> _Candidates:
+    """Find the acquired sets that have all of ``fewer`` and more."""
+    return _candidates(chosen for chosen in subsets(acquired) if is_proper_superset(chosen, fewer))
+
+
+def _candidates(found: Iterable[Flags]) -> _Candidates:
+    sets = tuple(found)
+    sizes = sorted({sum(chosen) for chosen in sets})
+    by_size = (tuple(chosen for chosen in sets if sum(chosen) == size) for size in sizes)
+    return _Candidates(sets, tuple(by_size))

@@ -7,14 +7,14 @@ import torch
 from monai.inferers import Inferer
 from torch import Tensor, nn
 
-from bundle.peers.shaspec import ShaSpec
-from bundle.tensors import Image, first_tensor, plain_image
+from bundle.peers.shared_specific import SharedSpecificNetwork
+from bundle.tensors import Inputs, first_tensor, plain_inputs
 
 Prediction = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 class ShaSpecInferer(Inferer):
-    """Predict one crop from two modality sets, and give the auxiliary losses of the larger one.
+    """Predict one sample from two modality sets, and give the auxiliary losses of the larger one.
 
     Args:
         amp: compute in bfloat16 where that is safe.
@@ -25,26 +25,26 @@ class ShaSpecInferer(Inferer):
         self.amp = amp
 
     def __call__(  # type: ignore[override]
-        self, inputs: Image, network: ShaSpec, more: Tensor, fewer: Tensor
+        self, inputs: Inputs, network: SharedSpecificNetwork, more: Tensor, fewer: Tensor
     ) -> Prediction:
         """Predict from both sets.
 
         Args:
-            inputs: (B, M, H, W, D), or a mapping as ``ShaSpec.encode`` reads it.
+            inputs: (B, M, ...), or modality to (B, ...).
             network: the network.
             more: (B, M) bool, the larger sets.
             fewer: (B, M) bool, subsets of ``more``.
 
         Returns:
-            Logits of the larger and of the smaller sets, (B, R, H, W, D) each; distribution
+            Logits of the larger and of the smaller sets, (B, R, ...) each; distribution
             alignment and domain classification, scalars.
         """
-        image, more, fewer = plain_image(inputs), more.cpu(), fewer.cpu()
-        device = first_tensor(image).device.type
+        inputs, more, fewer = plain_inputs(inputs), more.cpu(), fewer.cpu()
+        device = first_tensor(inputs).device.type
         with torch.autocast(device, dtype=torch.bfloat16, enabled=self.amp):
-            features = network.encode(image, more)
-            of_more = network.mix(features, image, more).logits
-            of_fewer = network.mix(features, image, fewer).logits
+            features = network.encode(inputs, more)
+            of_more = network.mix(features, inputs, more).logits
+            of_fewer = network.mix(features, inputs, fewer).logits
             alignment, domain = network.auxiliary_losses(features, more)
         return of_more, of_fewer, alignment, domain
 
@@ -74,8 +74,8 @@ class ShaSpecLoss(nn.Module):
         self.parts: dict[str, Any] = {}
 
     def forward(self, pred: Prediction, target: Tensor) -> Tensor:
-        """Compute the loss of a batch, a scalar: ``pred`` from ``ShaSpecInferer``, target (B, R, H,
-        W, D), 0 or 1.
+        """Compute the loss of a batch, a scalar: ``pred`` from ``ShaSpecInferer``, target as
+        ``pair_loss`` takes it.
         """
         more, fewer, alignment, domain = pred
         loss = (

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bundle.errors import SetupError
 from bundle.mixture.modality_network import ModalityNetwork
-from bundle.tensors import Image, first_tensor, plain_image
+from bundle.tensors import Inputs, first_tensor, plain_inputs
 
 
 class PrepareBatchFlags(PrepareBatch):
@@ -33,7 +33,7 @@ class PrepareBatchFlags(PrepareBatch):
         device: torch.device | str | None = None,
         non_blocking: bool = False,
         **options: Any,
-    ) -> tuple[Image, Tensor | None, tuple[()], dict[str, Tensor]]:
+    ) -> tuple[Inputs, Tensor | None, tuple[()], dict[str, Tensor]]:
         """Return image, label, and the modality sets by name."""
         options = {"device": device, "non_blocking": non_blocking, **options}
         image, label = batchdata[CommonKeys.IMAGE], batchdata.get(CommonKeys.LABEL)
@@ -56,7 +56,7 @@ class ExpertsInferer(Inferer):
         self.names = None if names is None else tuple(names)
 
     def __call__(  # type: ignore[override]
-        self, inputs: Image, network: ModalityNetwork, presence: Tensor
+        self, inputs: Inputs, network: ModalityNetwork, presence: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Run the experts.
 
@@ -77,7 +77,7 @@ class ExpertsInferer(Inferer):
         if not flags.any():
             return torch.empty((*flags.shape, 0), device=device), flags
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=self.amp):
-            return network.encode(plain_image(inputs), flags), flags
+            return network.encode(plain_inputs(inputs), flags), flags
 
     def _trained(self, modalities: Sequence[str]) -> Tensor:
         unknown = [name for name in self.names or () if name not in modalities]
@@ -91,7 +91,7 @@ class ExpertsInferer(Inferer):
 
 
 class PairInferer(Inferer):
-    """Stage 2: predict one crop from two modality sets, running each expert once and the gate
+    """Stage 2: predict one sample from two modality sets, running each expert once and the gate
     twice.
     """
 
@@ -100,7 +100,7 @@ class PairInferer(Inferer):
         self.amp = amp
 
     def __call__(  # type: ignore[override]
-        self, inputs: Image, network: ModalityNetwork, more: Tensor, fewer: Tensor
+        self, inputs: Inputs, network: ModalityNetwork, more: Tensor, fewer: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Predict from both sets.
 
@@ -113,16 +113,16 @@ class PairInferer(Inferer):
         Returns:
             Logits of the larger and of the smaller sets, (B, R, ...) each.
         """
-        image, more, fewer = plain_image(inputs), more.cpu(), fewer.cpu()
-        device = first_tensor(image).device.type
+        inputs, more, fewer = plain_inputs(inputs), more.cpu(), fewer.cpu()
+        device = first_tensor(inputs).device.type
         with torch.autocast(device, dtype=torch.bfloat16, enabled=self.amp):
-            encoded = network.encode(image, more)
-            of_more = network.mix(encoded, image, more).logits
-            of_fewer = network.mix(encoded, image, fewer).logits
+            encoded = network.encode(inputs, more)
+            of_more = network.mix(encoded, inputs, more).logits
+            of_fewer = network.mix(encoded, inputs, fewer).logits
         return of_more, of_fewer
 
 
-def _moved(image: Image, options: Mapping[str, Any]) -> Image:
-    if isinstance(image, Tensor):
-        return image.to(**options)
-    return {name: values.to(**options) for name, values in image.items()}
+def _moved(inputs: Inputs, options: Mapping[str, Any]) -> Inputs:
+    if isinstance(inputs, Tensor):
+        return inputs.to(**options)
+    return {name: values.to(**options) for name, values in inputs.items()}

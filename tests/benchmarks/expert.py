@@ -15,7 +15,7 @@ import torch
 from monai.networks.nets import DynUNet
 from torch import Tensor, nn
 
-from bundle.mixture.experts import unet
+from bundle.volume_networks.experts import unet
 
 WINDOWS = ((96, 96, 96), (160, 192, 160))
 FILTERS = [8, 16, 32, 64, 80, 80]

@@ -32,13 +32,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bundle.bundle_config import BundleConfig
 from bundle.configuration import load_config, parse_settings
-from bundle.mixture.channels_last import LAYERS
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.modality_pairs import RandModalityPaird
 from bundle.phantoms.phantom_cases import SHAPE, draw_phantom
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tensors import plain_tensor
 from bundle.training.gradients import GradientClip
+from bundle.volume_networks.channels_last import LAYERS
 
 MODALITIES = DEFAULT_TASK.modality_names
 

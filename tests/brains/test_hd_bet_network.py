@@ -7,7 +7,7 @@ import torch
 
 from bundle.brains.hd_bet_network import MULTIPLE, HDBetNetwork
 from bundle.brains.hd_bet_weights import NOTHING, load_network, packaged_weights
-from bundle.mixture.channels_last import in_channels_last
+from bundle.volume_networks.channels_last import in_channels_last
 
 
 @pytest.fixture(scope="module")

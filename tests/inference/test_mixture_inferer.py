@@ -10,8 +10,8 @@ from bundle.inference.mixture_inferer import MixtureInferer
 from bundle.inference.set_inferer import SetInferer
 from bundle.inference.without_one import NOT_COMPUTED
 from bundle.mixture.mixing import hide_absent
-from bundle.mixture.windows import WholeWindow
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volume_networks.windows import WholeWindow
 
 MODALITIES = DEFAULT_TASK.modality_names
 SETS = pytest.mark.parametrize("flags", DEFAULT_TASK.all_sets(), ids=str)

@@ -7,8 +7,8 @@ from bundle.inference.maps import ActivateMixtured
 from bundle.inference.mixture_inferer import MixtureInferer
 from bundle.inference.set_inferer import SetInferer
 from bundle.mixture.mixing import hide_absent
-from bundle.mixture.windows import WholeWindow
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volume_networks.windows import WholeWindow
 
 MODALITIES, all_sets = DEFAULT_TASK.modality_names, DEFAULT_TASK.all_sets
 M, R = 4, 3

@@ -5,14 +5,14 @@ from collections.abc import Callable
 from torch import nn
 
 from bundle.mixture.dmome import DMoME
-from bundle.mixture.experts import FeatureHead, feature_expert, unet
-from bundle.mixture.gate import GateCNN
 from bundle.mixture.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
 from bundle.mixture.modality_network import ModalityNetwork
 from bundle.peers.early_fusion import EarlyFusion
 from bundle.peers.momke import MoMKE
 from bundle.peers.shaspec import ShaSpec
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volume_networks.experts import FeatureHead, feature_expert, unet
+from bundle.volume_networks.gate import GateCNN
 
 MODALITIES, REGIONS = DEFAULT_TASK.modality_names, DEFAULT_TASK.region_names
 

@@ -8,15 +8,15 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from bundle.mixture.dmome import DMoME
-from bundle.mixture.images import of_each_modality, presence_in, show_present
+from bundle.mixture.inputs import of_each_modality, presence_in, show_present
 from bundle.mixture.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
 from bundle.mixture.mixing import derive_presence, hide_absent, weighted_sum
 from bundle.mixture.mixture import Mixture
 from bundle.mixture.mixture_losses import ExpertsLoss, MoFeLoss
-from bundle.mixture.region_loss import DiceBCELoss
 from bundle.peers.early_fusion import EarlyFusion
 from bundle.peers.momke import MoMKE
 from bundle.training.step_inferers import ExpertsInferer, PairInferer, PrepareBatchFlags
+from bundle.volume_networks.region_loss import DiceBCELoss
 
 B, M, R = 3, 2, 4
 TRAILING = pytest.mark.parametrize("trailing", [(), (5,), (5, 6), (5, 6, 7)], ids=str)

@@ -13,9 +13,15 @@ from torch import Tensor, nn
 
 import bundle
 from bundle.mixture.dmome import DMoME
-from bundle.mixture.experts import FeatureHead
-from bundle.mixture.mixers import FeatureMixer, LogitMixer, ProbabilityMixer, StaticMixer
+from bundle.mixture.mixers import (
+    FeatureMixer,
+    LogitMixer,
+    ProbabilityMixer,
+    StaticMixer,
+    SumMixer,
+)
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volume_networks.experts import FeatureHead
 from tests.mixture.networks import NETWORKS, SHAPE, mixture
 
 REGIONS = DEFAULT_TASK.region_names
@@ -27,6 +33,8 @@ Prediction = Callable[..., Tensor]
 MIXERS = {
     "logits": LogitMixer,
     "probabilities": ProbabilityMixer,
+    "exclusive": lambda: ProbabilityMixer(exclusive=True),
+    "sum": lambda: SumMixer(LogitMixer()),
     "static": StaticMixer,
     "features": lambda: FeatureMixer(FeatureHead(4, len(REGIONS))),
 }

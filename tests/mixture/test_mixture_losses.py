@@ -7,9 +7,9 @@ from torch import nn
 
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.mixture_losses import ExpertsLoss, MoFeLoss
-from bundle.mixture.region_loss import DiceBCELoss
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.step_inferers import ExpertsInferer
+from bundle.volume_networks.region_loss import DiceBCELoss
 
 MODALITIES = DEFAULT_TASK.modality_names
 

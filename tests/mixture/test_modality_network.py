@@ -9,9 +9,9 @@ from bundle.inference.set_inferer import SetInferer
 from bundle.mixture.mixers import StaticMixer
 from bundle.mixture.mixture_losses import MoFeLoss
 from bundle.mixture.modality_network import ModalityNetwork
-from bundle.mixture.region_loss import DiceBCELoss
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.step_inferers import PairInferer
+from bundle.volume_networks.region_loss import DiceBCELoss
 from tests.mixture.networks import NETWORKS, SHAPE
 
 MODALITIES, REGIONS = DEFAULT_TASK.modality_names, DEFAULT_TASK.region_names

@@ -154,13 +154,29 @@ def test_the_sample_keeps_its_presence_and_gets_flags_of_its_own():
 
 
 def test_the_subsets_of_all_modalities_are_the_15_sets():
-    assert sorted(chosen.tolist() for chosen in subsets(torch.tensor(FULL))) == sorted(
-        DEFAULT_TASK.all_sets()
-    )
+    assert sorted(map(list, subsets(FULL))) == sorted(DEFAULT_TASK.all_sets())
 
 
 def test_a_set_is_no_proper_superset_of_itself():
-    flags = torch.tensor([True, False, True, False])
+    flags = (True, False, True, False)
     assert not is_proper_superset(flags, flags)
-    assert is_proper_superset(torch.tensor([True, True, True, False]), flags)
-    assert not is_proper_superset(torch.tensor([True, True, False, True]), flags)
+    assert is_proper_superset((True, True, True, False), flags)
+    assert not is_proper_superset((True, True, False, True), flags)
+
+
+@pytest.mark.parametrize(
+    ("acquired", "strategy", "expected"),
+    [
+        ("1111", "uniform", "1111>1011 1101>1001 0101>0100 1011>1001 1110>0110 0111>0100"),
+        ("1111", "reference", "1111>0111 1011>1001 1110>0010 1101>0101 1111>0111 1101>0001"),
+        ("1011", "uniform", "1011>0011 1001>0001 1001>1000 0011>0001 1011>1010 1011>1010"),
+        ("1011", "reference", "1011>0001 1011>0011 1011>0001 1011>1010 1011>1001 1011>1010"),
+        ("11", "uniform", "11>01 11>01 11>10 11>10 11>01 11>01"),
+    ],
+)
+def test_a_seed_draws_what_it_drew_in_earlier_versions(acquired, strategy, expected):
+    pairs = draw(tuple(flag == "1" for flag in acquired), 6, seed=3, strategy=strategy)
+    drawn = [
+        ">".join("".join(str(int(flag)) for flag in flags) for flags in pair) for pair in pairs
+    ]
+    assert " ".join(drawn) == expected

@@ -2,10 +2,10 @@ import pytest
 import torch
 from torch import nn
 
-from bundle.mixture.experts import feature_expert
 from bundle.mixture.mixers import LogitMixer
 from bundle.peers.momke import MoMKE
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volume_networks.experts import feature_expert
 from bundle.weights.checkpoints import initial_weights
 from tests.mixture.networks import SHAPE, mixture, momke, unet_options
 
@@ -91,3 +91,8 @@ def test_routers_of_other_modalities_are_refused():
             {"t1c": Scores(0.0), "t1n": Scores(0.0)},
             nn.Identity(),
         )
+
+
+def test_without_stems_its_weights_have_the_names_of_earlier_versions():
+    names = dict.fromkeys(name.split(".")[0] for name in momke().state_dict())
+    assert list(names) == ["experts", "routers", "head"]

@@ -5,10 +5,11 @@ import torch
 from torch.nn.functional import conv3d
 
 from bundle.mixture.mixture_losses import MoFeLoss
-from bundle.mixture.region_loss import DiceBCELoss
-from bundle.peers.shaspec import SharedSpecific, ShaSpec
+from bundle.peers.shared_specific import SharedSpecific
+from bundle.peers.shaspec import ShaSpec
 from bundle.peers.shaspec_training import ShaSpecInferer, ShaSpecLoss
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volume_networks.region_loss import DiceBCELoss
 from tests.mixture.networks import SHAPE, shaspec
 
 MODALITIES, REGIONS = DEFAULT_TASK.modality_names, DEFAULT_TASK.region_names
@@ -150,3 +151,10 @@ def test_the_inferer_predicts_both_sets_as_the_network_does(network, image):
     pred = ShaSpecInferer()(image, network, more, fewer)
     assert torch.allclose(pred[0], network(image, more), atol=1e-5)
     assert torch.allclose(pred[1], network(image, fewer), atol=1e-5)
+
+
+def test_its_weights_have_the_names_of_earlier_versions(network):
+    parts = ["shared", "specific", "decoder", "projections", "joints", "domain_classifier"]
+    names = list(network.state_dict())
+    assert list(dict.fromkeys(name.split(".")[0] for name in names)) == parts
+    assert f"specific.{MODALITIES[0]}.layers.0.conv1.conv.weight" in names

@@ -8,9 +8,9 @@ from torch import Tensor
 from bundle.errors import SetupError
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.mixture_losses import MoFeLoss
-from bundle.mixture.region_loss import DiceBCELoss
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.step_inferers import ExpertsInferer, PairInferer, PrepareBatchFlags
+from bundle.volume_networks.region_loss import DiceBCELoss
 from tests.mixture.networks import NETWORKS
 
 MODALITIES = DEFAULT_TASK.modality_names

@@ -10,9 +10,9 @@ from torch import nn
 
 from bundle.errors import OutputError, SetupError, UserError
 from bundle.mixture.dmome import DMoME
-from bundle.mixture.gate import GateCNN
 from bundle.mixture.mixers import LogitMixer
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volume_networks.gate import GateCNN
 from bundle.weights.checkpoints import (
     export_weights,
     file_sha256,

@@ -14,7 +14,7 @@ from torch import nn
 
 from bundle.devices import SMALLEST_BFLOAT16
 from bundle.errors import CaseError, UsageError
-from bundle.mixture.windows import LARGEST, WholeWindow, Window, checked_window
+from bundle.volume_networks.windows import LARGEST, WholeWindow, Window, checked_window
 
 
 def training_window(roi_size: Sequence[int] | str, network: nn.Module) -> Window:

@@ -21,7 +21,7 @@ from bundle.inference.runtimes.runtime import (
     runtime_on,
 )
 from bundle.inference.runtimes.runtime_inferer import RuntimeInferer, TellRuntimed
-from bundle.mixture.experts import unet
+from bundle.volume_networks.experts import unet
 
 NEEDS_OPENVINO = pytest.mark.skipif(
     importlib.util.find_spec("openvino") is None, reason="openvino is not installed"

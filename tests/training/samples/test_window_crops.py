@@ -7,9 +7,9 @@ from torch import nn
 
 from bundle.configuration import load_config
 from bundle.errors import CaseError, UsageError
-from bundle.mixture.windows import LARGEST, WholeWindow
 from bundle.settings import WHOLE
 from bundle.training.samples.window_crops import PadToWindowd, window_crops
+from bundle.volume_networks.windows import LARGEST, WholeWindow
 
 WINDOW = WholeWindow(step=8, smallest=16)
 KEYS = ["image", "label"]

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn.functional import conv3d
 
-from bundle.mixture.gate import GateCNN
+from bundle.volume_networks.gate import GateCNN
 
 
 def paper_gate(gate, image):

@@ -3,8 +3,8 @@ import torch
 from monai.networks.nets import DynUNet
 
 from bundle.errors import SetupError
-from bundle.mixture.unet_halves import UNetDecoder, UNetEncoder
-from bundle.mixture.windows import checked_roi_size, deepest_size
+from bundle.volume_networks.unet_halves import UNetDecoder, UNetEncoder
+from bundle.volume_networks.windows import checked_roi_size, deepest_size
 from tests.mixture.networks import SHAPE, unet_options
 
 

@@ -8,9 +8,9 @@ from monai.networks.nets import DynUNet
 from torch import nn
 
 from bundle.errors import SetupError
-from bundle.mixture.gate import GateCNN
-from bundle.mixture.unet_halves import UNetEncoder
 from bundle.settings import WHOLE
+from bundle.volume_networks.gate import GateCNN
+from bundle.volume_networks.unet_halves import UNetEncoder
 
 LARGEST = 192 * 224 * 192
 """Voxels of the largest window that is as large as a case; larger ones are divided."""

@@ -1,8 +1,8 @@
 import torch
 from monai.networks.nets import DynUNet
 
-from bundle.mixture.experts import FeatureHead, feature_expert, unet
 from bundle.mixture.mixing import weighted_sum
+from bundle.volume_networks.experts import FeatureHead, feature_expert, unet
 from tests.mixture.networks import SHAPE, unet_options
 
 

@@ -6,9 +6,10 @@ from torch import nn
 
 from bundle.errors import SetupError
 from bundle.mixture.dmome import DMoME
-from bundle.mixture.gate import GateCNN
 from bundle.mixture.mixers import LogitMixer
-from bundle.mixture.windows import (
+from bundle.settings import WHOLE
+from bundle.volume_networks.gate import GateCNN
+from bundle.volume_networks.windows import (
     LARGEST,
     checked_roi_size,
     checked_window,
@@ -16,7 +17,6 @@ from bundle.mixture.windows import (
     deepest_size,
     window_over,
 )
-from bundle.settings import WHOLE
 
 
 def unet(n_levels: int) -> DynUNet:

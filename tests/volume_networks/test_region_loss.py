@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from bundle.errors import SetupError
-from bundle.mixture.region_loss import DiceBCELoss
+from bundle.volume_networks.region_loss import DiceBCELoss
 
 B, R, VOXELS = 2, 3, (5, 6, 7)
 

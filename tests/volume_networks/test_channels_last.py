@@ -6,8 +6,8 @@ from monai.networks.nets import DynUNet
 from torch import Tensor, nn
 from torch.nn.functional import instance_norm
 
-from bundle.mixture.channels_last import LAYOUT, InstanceNorm3d, in_channels_last
-from bundle.mixture.experts import FeatureHead, unet
+from bundle.volume_networks.channels_last import LAYOUT, InstanceNorm3d, in_channels_last
+from bundle.volume_networks.experts import FeatureHead, unet
 from tests.mixture.networks import SHAPE, unet_options
 
 pytestmark = pytest.mark.filterwarnings(

@@ -1,0 +1,28 @@
+"""An expert whose confidence is learned apart from what it says."""
+
+import torch
+from torch import Tensor, nn
+
+
+class Tempered(nn.Module):
+    """Multiplies an expert's logits by a positive number, the inverse of a temperature.
+
+    Experts that were trained alone may be too sure of themselves, each in its own measure; in a
+    mixture of logits the surest one is heard most. The number is learned and starts at 1. This is
+    ours, not the paper's.
+
+    Args:
+        expert: to logits.
+
+    Source: Guo et al., On Calibration of Modern Neural Networks, ICML 2017, temperature scaling.
+    """
+
+    def __init__(self, expert: nn.Module) -> None:
+        super().__init__()
+        self.expert = expert
+        self.log_scale = nn.Parameter(torch.zeros(()))
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return the expert's logits, scaled."""
+        logits: Tensor = self.expert(values)
+        return logits * self.log_scale.exp()
