@@ -21,6 +21,7 @@ HOMES = (
     "bundle.mixture.",
     "bundle.volume_networks.",
     "bundle.peers.",
+    "bundle.classification.",
 )
 """Packages of which the layers, networks and losses can be named.
 

@@ -11,6 +11,7 @@ from torch import nn
 from bundle.errors import SetupError, UserError
 from bundle.files.json_file import read_json, write_json
 from bundle.processes import is_first_process
+from bundle.tasks.class_task import ClassTask
 from bundle.training.time_limit import is_finished
 from bundle.weights.checkpoints import write_with_checksum
 from bundle.weights.state_file import save_state, tensor_bytes
@@ -59,6 +60,31 @@ def read_about(weights: Path | str) -> AboutWeights:
             f"{path} must stand beside {Path(weights).name} and say what it was trained for; got"
             f" {error or type(error).__name__}. Keep both files of a training together.",
         ) from error
+
+
+def check_about(
+    about: AboutWeights, task: ClassTask, settings: dict[str, str | int | float | None]
+) -> AboutWeights:
+    """Return what weights are for, if it is what they are used for.
+
+    Args:
+        about: from ``read_about``.
+        task: of the cases.
+        settings: of the cases' inputs.
+
+    Raises:
+        SetupError: E_WEIGHTS, they were trained for something else.
+    """
+    trained = {"task": about.task, "modalities": about.modalities, **about.settings}
+    wanted = {"task": task.name, "modalities": task.modality_names, **settings}
+    for name in trained.keys() | wanted.keys():
+        if trained.get(name) != wanted.get(name):
+            raise SetupError(
+                "E_WEIGHTS",
+                f"The weights must be used as they were trained, {name} {trained.get(name)}; got"
+                f" {wanted.get(name)}. Change that, or train anew.",
+            )
+    return about
 
 
 def keep_experts(

@@ -71,6 +71,13 @@ class TwoLayerCNN(nn.Sequential):
         )
 
 
+class VectorLayer(nn.Sequential):
+    """A linear layer and ReLU: (B, n_in) to (B, n_out)."""
+
+    def __init__(self, n_in: int, n_out: int) -> None:
+        super().__init__(nn.Linear(n_in, n_out), nn.ReLU())
+
+
 class FeatureHead(nn.Sequential):
     """Makes logits of mixed features: a linear layer, ReLU, a linear layer.
 

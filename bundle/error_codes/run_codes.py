@@ -5,6 +5,10 @@ CODES = {
         "Another process writes to the output folder.",
         "Wait for it, or choose another folder.",
     ),
+    "E_CLASSES": (
+        "Cases have other classes than the network, or a class that training does not have.",
+        "Use weights that were trained for these classes, or correct the cases.",
+    ),
     "E_CLUSTER": (
         "A Ray cluster cannot be reached, has no room, or a machine of it lacks what is needed.",
         "Start it as docs/batch_ray.md says, with the same packages on all machines.",

@@ -1,5 +1,7 @@
 """An expert whose confidence is learned apart from what it says."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -26,3 +28,8 @@ class Tempered(nn.Module):
         """Return the expert's logits, scaled."""
         logits: Tensor = self.expert(values)
         return logits * self.log_scale.exp()
+
+
+def each_tempered(experts: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """Give every expert a temperature of its own."""
+    return {name: Tempered(expert) for name, expert in experts.items()}

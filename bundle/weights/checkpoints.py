@@ -53,7 +53,7 @@ def initial_weights(network: Network, source: Path | str | Sequence[Path | str] 
     if source is None:
         return network
     files = [Path(path) for path in ([source] if isinstance(source, str | Path) else source)]
-    states = {file: _read_start(file) for file in files}
+    states = {file: read_start(file) for file in files}
     whole = [file for file, state in states.items() if not all(map(_is_of_expert, state))]
     if whole and len(files) == 1:
         return _load_into(network, states[whole[0]], whole[0])
@@ -208,7 +208,12 @@ def _copy(network: Network, state: State, file: Path) -> Network:
     return network
 
 
-def _read_start(file: Path) -> State:
+def read_start(file: Path) -> State:
+    """Read what a stage begins with.
+
+    Raises:
+        SetupError: E_EXPERTS, there is no such file; E_WEIGHTS, it is damaged.
+    """
     if not file.is_file():
         raise SetupError(
             "E_EXPERTS",

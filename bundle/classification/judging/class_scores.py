@@ -51,7 +51,7 @@ class ClassScores:
     @property
     def correct(self) -> Floats:
         """1 where the predicted class is right, 0 where it is wrong, (N, S)."""
-        right = (self.predicted == self.truth[:, None]).astype(np.float64)
+        right: Floats = np.equal(self.predicted, self.truth[:, None]).astype(np.float64)
         return np.where(self.is_known, right, np.nan)
 
     @property
@@ -129,7 +129,7 @@ def scores_of(
         names: of the modalities.
     """
     known = np.isfinite(probabilities).all(axis=2)
-    filled = np.where(known[..., None], probabilities, 0.0)
+    filled = np.nan_to_num(probabilities)
     best = filled.argmax(axis=2)
     order = {name: position for position, name in enumerate(classes)}
     right = np.array([order[name] for name in cases["class"]], np.int64)
@@ -139,7 +139,7 @@ def scores_of(
         tuple(cases["case"]),
         names.all_sets[:-1],
         np.array(cases["class"], np.str_),
-        np.where(known, np.array(classes, np.str_)[best], ""),
+        np.where(known, np.array(classes, np.str_).take(best), ""),
         np.where(known, filled.max(axis=2), np.nan),
         np.where(known, own[..., 0], np.nan),
         weights,
