@@ -14,7 +14,7 @@ from bundle.tasks.class_task import ClassTask
 from bundle.uncaught import end_with_a_sentence
 
 TRAINING_STAGES = ("experts", "mixture")
-OVERLAY_FOLDERS = ("ablations", "peers")
+OVERLAY_FOLDERS = ("ablations", "peers", "variants")
 
 
 @dataclass(frozen=True)
@@ -23,11 +23,11 @@ class ConfigSet:
 
     Attributes:
         folder: in ``configs``; empty for that folder itself.
-        over: the config in the task's own folder, merged over each of them; None for none.
+        own: folder of a task whose ``task.yaml`` is merged over each of them; None for none.
     """
 
     folder: str = ""
-    over: Path | None = None
+    own: str | None = None
 
     def file(self, name: str) -> str:
         """Return the name of a config of the set, as ``load_config`` takes it."""
@@ -39,8 +39,9 @@ class ConfigSet:
         Raises:
             UsageError: E_OVERLAY, there is none of a name.
         """
-        own = [] if self.over is None else [self.over]
-        return [*own, *(find_overlay(name, self.folder) for name in names)]
+        own = [] if self.own is None else [bundle_root() / "configs" / self.own / "task.yaml"]
+        folders = (self.folder,) if self.own is None else (self.own, self.folder)
+        return [*own, *(find_overlay(name, folders) for name in names)]
 
 
 OWN_CONFIGS = ConfigSet()
@@ -49,9 +50,7 @@ OWN_CONFIGS = ConfigSet()
 
 def config_set(task: ClassTask) -> ConfigSet:
     """Return the configs of a task of classes."""
-    if task.over is None:
-        return ConfigSet(task.name)
-    return ConfigSet(task.over, bundle_root() / "configs" / task.name / "task.yaml")
+    return ConfigSet(task.name) if task.over is None else ConfigSet(task.over, task.name)
 
 
 def bundle_root() -> Path:
@@ -76,25 +75,26 @@ def own_task() -> str:
     return str(read_yaml(path)["task_name"])
 
 
-def find_overlay(name: str, folder: str = "") -> Path:
+def find_overlay(name: str, folders: Sequence[str] = ("",)) -> Path:
     """Find a config to merge over another: a file, or the name of one in ``configs`` or its folders
     for overlays.
 
     Args:
         name: of either kind.
-        folder: in ``configs``, that takes the place of ``configs``.
+        folders: in ``configs``, which take its place, the first one that has it.
 
     Raises:
-        UsageError: there is none.
+        UsageError: E_OVERLAY, there is none.
     """
-    configs = bundle_root() / "configs" / folder
-    special = [configs / folder for folder in OVERLAY_FOLDERS]
-    candidates = [Path(name), *(folder / f"{name}.yaml" for folder in (*special, configs))]
+    configs = [bundle_root() / "configs" / folder for folder in folders]
+    special = [each / folder for each in configs for folder in OVERLAY_FOLDERS]
+    candidates = [Path(name), *(folder / f"{name}.yaml" for folder in (*special, *configs))]
     found = next((path for path in candidates if path.is_file()), None)
     if found is None:
-        known = ", ".join(sorted(path.stem for folder in special for path in folder.glob("*.yaml")))
+        known = sorted({path.stem for folder in special for path in folder.glob("*.yaml")})
         raise UsageError(
-            "E_OVERLAY", f"An overlay must be a YAML file or one of {known}; got {name}."
+            "E_OVERLAY",
+            f"An overlay must be a YAML file or one of {', '.join(known)}; got {name}.",
         )
     return found
 

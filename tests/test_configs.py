@@ -326,7 +326,9 @@ def test_a_command_in_a_document_merges_a_config_over_what_it_needs(page):
     given = re.findall(r"--config_file (\S+)", page.read_text(encoding="utf-8"))
     for names in (re.findall(r"configs/([\w/]+\.yaml)", files) for files in given):
         for place, name in enumerate(names):
-            needed = {path.name for path in config_files(name)[:-1]}
+            needed = {
+                path.relative_to(ROOT / "configs").as_posix() for path in config_files(name)[:-1]
+            }
             assert needed <= set(names[:place])
 
 

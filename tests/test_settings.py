@@ -15,7 +15,10 @@ from bundle.errors import SetupError, UserError
 from bundle.settings import SETTINGS, check_settings, kind_of, kinds_for
 from bundle.tasks.default import DEFAULT_TASK
 
-CONFIGS = ("inference.yaml", "evaluate.yaml", "train.yaml", "train_experts.yaml")
+CONFIGS = (
+    *("inference.yaml", "evaluate.yaml", "train.yaml", "train_experts.yaml"),
+    *(f"avmnist/{name}.yaml" for name in ("train", "train_experts", "evaluate")),
+)
 EACH_CONFIG = pytest.mark.parametrize("name", CONFIGS)
 NO_SETTINGS = {"bundle_root", "displayable_configs"}
 ODD_VALUES = [
@@ -58,6 +61,8 @@ ODD_VALUES = [
 ]
 WRONG = {
     "task_name": [3, "", ["brain_tumours"], None],
+    "class_task_name": [3, "", ["avmnist"], None],
+    "audio_kind": ["mp3", 1, None],
     "dataset_dir": [2021, 1.0e5, True, [], "", "a\0b"],
     "output_dir": [2021, None],
     "checkpoint": [3, ["a.pt"], {"a": "model.pt"}],

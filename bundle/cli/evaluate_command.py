@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bundle.cli.class_commands import evaluate_classes
 from bundle.cli.compare_command import Empty, EmptyOption
 from bundle.cli.console import reporting
 from bundle.cli.engine_options import (
@@ -25,10 +26,12 @@ from bundle.cli.options import (
     TaskOption,
     all_settings,
     check_numbering,
+    chosen_class_task,
     chosen_task,
     exit_codes,
     expanded,
     given_source,
+    refuse_given,
     task_name,
 )
 from bundle.cohorts.case_outcome import CaseOutcome
@@ -103,7 +106,28 @@ def evaluate(
     same code.
     """
     with exit_codes():
-        root, declared = given_source(source, data), chosen_task(task_name(task, settings))
+        root, name = given_source(source, data), task_name(task, settings)
+        classes = chosen_class_task(name)
+        if classes is not None:
+            refuse_given(
+                classes,
+                predictions=predictions,
+                pattern=pattern,
+                split=split_file,
+                prediction_labels=numbering,
+                engine=None if engine == Engine.serial else engine.value,
+            )
+            evaluate_classes(
+                root,
+                out,
+                classes,
+                checkpoint=checkpoint,
+                overlays=overlay or (),
+                given={"part": part, "device_name": device},
+                settings=settings,
+            )
+            return
+        declared = chosen_task(name)
         patterns = pattern_setting(pattern or [], task=declared)
         given = {
             "dataset_dir": root,

@@ -14,6 +14,7 @@ from bundle.errors import OutputError, UsageError, explain
 from bundle.files.atomic_file import cause_of, lacks_room
 from bundle.interruption import InterruptedRunError
 from bundle.plain_text import printable
+from bundle.tasks.class_task import ClassTask, class_task_names, load_class_task
 from bundle.tasks.task import Task
 from bundle.tasks.task_file import load_task
 
@@ -72,7 +73,10 @@ TaskOption = Annotated[
     typer.Option(
         "--task",
         metavar="NAME|FILE",
-        help="What the cases show: a task of the bundle, or a .yaml file; its own if left out.",
+        help=(
+            "What the cases show: a task of the bundle, or a .yaml file; its own if left out. To"
+            " train, evaluate and predict also avmnist or image_text, which classify."
+        ),
         callback=expanded,
     ),
 ]
@@ -85,6 +89,30 @@ def chosen_task(name: str | Path | None) -> Task:
         SetupError: E_TASK, there is none of that name, or its file is malformed.
     """
     return load_task(own_task() if name is None else name)
+
+
+def chosen_class_task(name: str | Path | None) -> ClassTask | None:
+    """Read the task that was asked for if it gives each case one class; None for any other.
+
+    Raises:
+        SetupError: E_TASK, its file is malformed.
+    """
+    return load_class_task(str(name)) if str(name) in class_task_names() else None
+
+
+def refuse_given(task: ClassTask, **options: Any) -> None:
+    """Refuse options that mean nothing where cases have classes.
+
+    Raises:
+        UsageError: E_USAGE, one of them was given.
+    """
+    for name, value in options.items():
+        if value:
+            raise UsageError(
+                "E_USAGE",
+                f"--{name.replace('_', '-')} must be left out with --task {task.name}, whose cases"
+                f" are classified; got {value!r}. Leave it out.",
+            )
 
 
 def check_numbering(option: str, name: str | None, task: Task, *others: str) -> None:
@@ -108,7 +136,8 @@ def check_numbering(option: str, name: str | None, task: Task, *others: str) -> 
 
 def task_name(task: str | None, settings: Sequence[str] | None) -> str | None:
     """Return the name of the task that an option or ``--set task_name=...`` gives, if one does."""
-    return task or parse_settings(settings or []).get("task_name")
+    given = parse_settings(settings or [])
+    return task or given.get("task_name") or given.get("class_task_name")
 
 
 def given_source(source: Path | None, data: Sequence[Path] | None) -> Path:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,15 +18,18 @@ from bundle.cli.options import (
     SetOption,
     TaskOption,
     all_settings,
+    chosen_class_task,
     chosen_task,
     exit_codes,
     expanded,
     given_source,
+    refuse_given,
     task_name,
 )
+from bundle.config_files import OWN_CONFIGS, config_set
 from bundle.errors import UsageError
 from bundle.names.patterns import pattern_setting
-from bundle.tasks.task import Task
+from bundle.tasks.modality_sets import ModalitySets
 
 TIME_OVER = 75  # EX_TEMPFAIL: try again
 STOPPED = 130  # by Ctrl-C, as shells count it
@@ -101,13 +104,17 @@ def train(
     """
     with exit_codes(), _stoppable():
         root = given_source(source, data)
-        declared = chosen_task(task_name(task, settings))
-        given = {
-            "epochs": epochs,
-            "split_file": split_file,
-            "patterns": pattern_setting(pattern or [], task=declared),
-            "task_name": task,
-        }
+        name = task_name(task, settings)
+        classes = chosen_class_task(name)
+        given: dict[str, Any] = {"epochs": epochs, "split_file": split_file}
+        declared: ModalitySets
+        if classes is None:
+            declared = cases = chosen_task(name)
+            given |= {"patterns": pattern_setting(pattern or [], task=cases), "task_name": task}
+            configs = OWN_CONFIGS
+        else:
+            refuse_given(classes, split=split_file, pattern=pattern)
+            declared, configs = classes, config_set(classes)
         values = all_settings({"device_name": device}, given, settings)
         # MONAI as a whole: a user's overlay may name whatever it has.
         from bundle.training.stages import train as train_stages
@@ -121,6 +128,7 @@ def train(
             overlays=tuple(overlay or ()),
             tracking=tracking.value if tracking else None,
             minutes=minutes,
+            configs=configs,
         )
         if weights is None:
             typer.echo("Time is over; the same command goes on.")
@@ -140,7 +148,7 @@ def _stoppable() -> Iterator[None]:
         raise typer.Exit(STOPPED) from None
 
 
-def _modalities(names: str | None, task: Task) -> tuple[str, ...]:
+def _modalities(names: str | None, task: ModalitySets) -> tuple[str, ...]:
     try:
         return task.parse_modalities(names) if names else ()
     except ValueError as error:
