@@ -5,6 +5,10 @@ CODES = {
         "Several files could be the one that is needed.",
         "Choose with `--pattern`, name the file, or remove the others.",
     ),
+    "E_ARRAYS": (
+        "A file of prepared arrays (.npz) is damaged, or does not hold what it must.",
+        "Prepare it again by `simmlm prepare`.",
+    ),
     "E_CASE": (
         "Cases that training or evaluation needs cannot be used.",
         "See what is wrong with each by `simmlm data`; mend them, or take them out.",
@@ -18,7 +22,7 @@ CODES = {
         "Run the case again once nobody writes to the file.",
     ),
     "E_COVERAGE": (
-        "The setting `coverage` is not one share from 0 to 1 per modality.",
+        "The setting `coverage` is not one share from 0 to 1 per modality, or leaves none of one.",
         "Correct the name or the share; 0.1 is 10 %.",
     ),
     "E_DATALIST": (
@@ -80,6 +84,10 @@ CODES = {
     "E_NO_SCORES": (
         "Not one case could be judged.",
         "Read the reason of the first in the message, and the others in `cases.csv`.",
+    ),
+    "E_PAIRS": (
+        "Images and recordings do not make the pairs that are needed.",
+        "Add what the message names, or ask for fewer pairs.",
     ),
     "E_PATTERN": (
         "A `--pattern` cannot be read or matches nothing.",

@@ -1,4 +1,4 @@
-"""What can be wrong with the file of an image, its geometry or its intensities."""
+"""What can be wrong with the file of an image or a sound, its geometry or its intensities."""
 
 CODES = {
     "E_2D": (
@@ -76,6 +76,15 @@ CODES = {
     "E_PAIR": (
         "One half of an `.hdr`/`.img` pair is missing or of another format.",
         "Put both halves side by side.",
+    ),
+    "E_PICTURE": (
+        "A picture to classify is not of the size or kind that the network was trained on.",
+        "Convert it by the command in the message.",
+    ),
+    "E_RECORDING": (
+        "A sound is no WAV file of the rate, channels and bits that are read, or its name says no"
+        " digit.",
+        "Convert it by the command in the message, or rename it.",
     ),
     "E_RGB": (
         "An image has colours or vectors for voxels.",
