@@ -47,7 +47,9 @@ def read_idx(path: Path, n_axes: int) -> NDArray[np.uint8]:
             with gzip.open(raw, "rb") as file:
                 return _parsed(file, path, n_axes)  # type: ignore[arg-type]  # reads like a file
     except EOFError:
-        raise _error("E_TRUNCATED", path, "must be a whole gzip file", "its first part", _AGAIN)
+        raise _error(
+            "E_TRUNCATED", path, "must be a whole gzip file", "its first part", _AGAIN
+        ) from None
     except (zlib.error, gzip.BadGzipFile) as error:
         raise _error("E_CRC", path, "must be a sound gzip file", str(error), _AGAIN) from None
     except OSError as error:

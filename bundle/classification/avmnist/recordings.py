@@ -88,16 +88,16 @@ def read_wav(path: Path) -> NDArray[np.float32]:
             n_samples = sound.getnframes()
             content = sound.readframes(n_samples)
     except OSError as error:
-        raise _error("E_UNREADABLE", path, "must be readable", error.strerror, "Check the path.")
+        raise _error("E_UNREADABLE", path, "must be readable", error.strerror, "Check.") from None
     except (wave.Error, EOFError) as error:
         got = str(error) or ("a file that stops too early" if path.stat().st_size else "no bytes")
-        raise _error("E_RECORDING", path, "must be an uncompressed WAV file", got, _CONVERT)
+        raise _error(
+            "E_RECORDING", path, "must be an uncompressed WAV file", got, _CONVERT
+        ) from None
     if len(content) < n_samples * _BYTES:
         got = f"{len(content) // _BYTES} samples"
-        raise _error(
-            "E_TRUNCATED", path, f"must hold the {n_samples} of its header", got, _AGAIN
-        )
-    return np.frombuffer(content, "<i2").astype(np.float32) / _FULL_SCALE
+        raise _error("E_TRUNCATED", path, f"must hold the {n_samples} of its header", got, _AGAIN)
+    return np.frombuffer(content, "<i2").astype(np.float32) / np.float32(_FULL_SCALE)
 
 
 def _is_sound(path: Path) -> bool:
