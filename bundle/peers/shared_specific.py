@@ -134,14 +134,11 @@ class SharedSpecificNetwork(ModalityNetwork):
             modalities of a case; 0 where no case has two. Domain classification: the cross-entropy
             of telling the modality from the specific features' means.
         """
-        shared, places = features.shared[-1].float(), presence.nonzero().tolist()
-        pairs = [(one, other) for one, other in combinations(places, 2) if one[0] == other[0]]
-        distances = [(shared[b, m] - shared[b, n]).abs().mean() for (b, m), (_, n) in pairs]
-        alignment = torch.stack(distances).mean() if distances else shared.new_zeros(())
-        means = _means(features.specific[-1])
-        scores = self.domain_classifier(torch.stack([means[b, m] for b, m in places])).float()
-        domain = cross_entropy(scores, torch.tensor([m for _, m in places], device=scores.device))
-        return alignment, domain
+        cases, places = presence.nonzero(as_tuple=True)
+        means = _means(features.specific[-1])[cases, places]
+        scores = self.domain_classifier(means).float()
+        domain = cross_entropy(scores, on_device(places, scores))
+        return _alignment(features.shared[-1].float(), presence), domain
 
     def _encode_modality(self, name: str, values: Tensor) -> list[tuple[Levels, Levels]]:
         """Encode cases of a modality: r and s of each."""
@@ -151,6 +148,18 @@ class SharedSpecificNetwork(ModalityNetwork):
             shared = _by_case(self._levels(self.shared, read))
             cases += zip(shared, _by_case(self._levels(self.specific[name], read)), strict=True)
         return cases
+
+
+def _alignment(shared: Tensor, presence: Tensor) -> Tensor:
+    """Average the L1 distance between two modalities of a case over all such pairs: of (B, M, F,
+    ...) to a scalar.
+    """
+    distances = []
+    for m, n in combinations(range(shared.shape[1]), 2):
+        cases = (presence[:, m] & presence[:, n]).nonzero().flatten()
+        distances.append((shared[cases, m] - shared[cases, n]).abs().flatten(1).mean(dim=1))
+    found = torch.cat(distances) if distances else shared.new_zeros(0)
+    return found.mean() if len(found) else shared.new_zeros(())
 
 
 def _by_case(levels: Sequence[Tensor]) -> list[Levels]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -56,13 +57,16 @@ class Difference(Interval):
     p: float
 
 
+@lru_cache(maxsize=1)  # the same cases are resampled for one figure after the other
 def resampled_counts(n_cases: int, seed: int, n_resamples: int = N_RESAMPLES) -> Floats:
     """Draw how often each case is in each bootstrap sample: (n_resamples, n_cases), rows summing to
     ``n_cases``.
     """
     generator = np.random.default_rng(seed)
     share = np.full(n_cases, 1 / n_cases)
-    return generator.multinomial(n_cases, share, n_resamples).astype(np.float64)
+    counts: Floats = generator.multinomial(n_cases, share, n_resamples).astype(np.float64)
+    counts.setflags(write=False)
+    return counts
 
 
 def bootstrap_ratio(
