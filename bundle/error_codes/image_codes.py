@@ -77,6 +77,10 @@ CODES = {
         "One half of an `.hdr`/`.img` pair is missing or of another format.",
         "Put both halves side by side.",
     ),
+    "E_PICTURE": (
+        "A picture that a case is classified by is missing, cut off, damaged, or none.",
+        "Fetch it again, or leave the picture out.",
+    ),
     "E_RGB": (
         "An image has colours or vectors for voxels.",
         "Use the original series; this looks like screenshots.",
