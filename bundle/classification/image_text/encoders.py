@@ -1,13 +1,19 @@
-"""Small experts for pictures and texts that need no weights from elsewhere, and their gate."""
+"""Small experts of pictures and texts that need no weights from elsewhere, and what a gate takes of
+a text.
+"""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
-from bundle.classification.modality_gate import ModalityGate
-from bundle.mixture.experts import OUTPUT_BLOCK
+from bundle.volume_networks.experts import OUTPUT_BLOCK
 
+N_FEATURES = 128
+"""F, features of either expert before its output layer."""
 GROUPS = 8
+TEXT_SPREAD = 0.1
 
 
 class Expert(nn.Module):
@@ -16,26 +22,31 @@ class Expert(nn.Module):
     Args:
         features: (B, ...) to (B, F).
         n_features: F.
-        n_classes: C; None for an expert that returns its features. All other weights have the same
-            names in both, so that an expert of stage 1 fits.
+        n_classes: C.
     """
 
-    def __init__(self, features: nn.Module, n_features: int, n_classes: int | None) -> None:
+    def __init__(self, features: nn.Module, n_features: int, n_classes: int) -> None:
         super().__init__()
         self.features = features
-        output = nn.Identity() if n_classes is None else nn.Linear(n_features, n_classes)
-        setattr(self, OUTPUT_BLOCK, output)
+        setattr(self, OUTPUT_BLOCK, nn.Linear(n_features, n_classes))
 
     def forward(self, values: Tensor) -> Tensor:
-        """Return logits (B, C), or features (B, F)."""
+        """Return logits (B, C); features (B, F) once the output layer is taken away."""
         said: Tensor = getattr(self, OUTPUT_BLOCK)(self.features(values))
         return said
 
 
-class TokenMean(nn.Module):
-    """The mean of what is learned for each number of a text.
+def without_output(expert: nn.Module) -> nn.Module:
+    """Take an expert's output layer away: it gives features, all other weights keep their names.
 
-    A text without any gives zeros.
+    An expert of stage 1 fits.
+    """
+    setattr(expert, OUTPUT_BLOCK, nn.Identity())
+    return expert
+
+
+class TokenMean(nn.Module):
+    """The mean of what is learned for each number of a text; zeros for a text without any.
 
     Args:
         n_buckets: numbers are less; 0 is padding and has no say.
@@ -45,6 +56,8 @@ class TokenMean(nn.Module):
     def __init__(self, n_buckets: int, width: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(n_buckets, width, padding_idx=0)
+        with torch.no_grad():  # torch's own, 10 times as wide, are learned by heart
+            self.embedding.weight.mul_(TEXT_SPREAD)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Average over the numbers of each text: (B, L) int64 to (B, F)."""
@@ -53,60 +66,53 @@ class TokenMean(nn.Module):
         return summed / there.sum(dim=1).clamp(min=1)
 
 
-def image_expert(n_classes: int | None, *, filters: Sequence[int] = (32, 64, 128, 128)) -> Expert:
-    """Build a CNN of a few layers: (B, 3, S, S) to logits (B, C).
+class TextLayer(nn.Sequential):
+    """A bag of words: the mean of embeddings, a linear layer, ReLU; (B, L) int64 to (B, F).
+
+    Of an expert, and of a gate: Table A1 of the SimMLM supplement has no text, that part is ours.
+
+    Args:
+        n_buckets: see `TokenMean`.
+        width: F, and that of the embeddings.
+        dropout: share of the features that are left out in training.
+    """
+
+    def __init__(self, n_buckets: int, width: int = N_FEATURES, dropout: float = 0.0) -> None:
+        super().__init__(
+            TokenMean(n_buckets, width),
+            nn.Dropout(dropout),
+            nn.Linear(width, width),
+            nn.ReLU(),
+        )
+
+
+class PictureLayers(nn.Sequential):
+    """A CNN of a few layers: (B, 3, S, S) to (B, F).
 
     Each layer is a 3 x 3 convolution, a norm over groups of channels of one case, ReLU and the
-    maximum of 2 x 2 pixels; then the mean over what is left of the picture.
+    maximum of 2 x 2 pixels; then the mean over what is left of the picture, so that S may be any
+    from 2 to the number of layers on.
 
     Args:
-        n_classes: C; None for features (B, ``filters[-1]``) instead.
-        filters: channels of each layer, multiples of 8; S is at least 2 to the number of layers.
+        filters: channels of each layer, multiples of 8; the last is F.
+        dropout: share of the features that are left out in training.
     """
-    channels = (3, *filters)
-    layers = [_layer(*pair) for pair in zip(channels, channels[1:], strict=False)]
-    features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return Expert(features, filters[-1], n_classes)
+
+    def __init__(self, filters: Sequence[int], dropout: float = 0.0) -> None:
+        layers = [_layer(*pair) for pair in pairwise((3, *filters))]
+        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout))
 
 
-def text_expert(n_classes: int | None, *, n_buckets: int = 2**14, width: int = 128) -> Expert:
-    """Build a bag of words: (B, L) int64 to logits (B, C).
-
-    Args:
-        n_classes: C; None for features (B, ``width``) instead.
-        n_buckets: that of `HashedNgrams`.
-        width: of the embedding and of the layer after it.
-    """
-    features = nn.Sequential(TokenMean(n_buckets, width), nn.Linear(width, width), nn.ReLU())
-    return Expert(features, width, n_classes)
+def image_expert(
+    n_classes: int, *, filters: Sequence[int] = (32, 64, 128, N_FEATURES), dropout: float = 0.0
+) -> Expert:
+    """Build a small expert of pictures, see `PictureLayers`: (B, 3, S, S) to logits (B, C)."""
+    return Expert(PictureLayers(filters, dropout), filters[-1], n_classes)
 
 
-def image_text_gate(n_buckets: int = 2**14, *, n_features: int = 128) -> ModalityGate:
-    """Build the gate for both: of the picture a 2-layer CNN, of the text a mean of embeddings.
-
-    Args:
-        n_buckets: that of the numbers of texts.
-        n_features: of each modality, a multiple of 4.
-
-    Source: Li et al., SimMLM, Table A1 of the supplement; it has no text, so that part is ours.
-    """
-    text = nn.Sequential(TokenMean(n_buckets, n_features), nn.Linear(n_features, n_features))
-    return ModalityGate({"image": _two_layers(n_features), "text": text}, n_features)
-
-
-def _two_layers(n_features: int) -> nn.Sequential:
-    """Two strided convolutions and a mean over each quarter: (B, 3, S, S) to (B, n_features)."""
-    channels = n_features // 4
-    return nn.Sequential(
-        nn.Conv2d(3, channels, 5, stride=2, padding=2),
-        nn.InstanceNorm2d(channels),
-        nn.ReLU(),
-        nn.Conv2d(channels, channels, 5, stride=2, padding=2),
-        nn.InstanceNorm2d(channels),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(2),
-        nn.Flatten(),
-    )
+def text_expert(n_classes: int, *, n_buckets: int, dropout: float = 0.0) -> Expert:
+    """Build a small expert of texts, see `TextLayer`: (B, L) int64 to logits (B, C)."""
+    return Expert(TextLayer(n_buckets, N_FEATURES, dropout), N_FEATURES, n_classes)
 
 
 def _layer(n_in: int, n_out: int) -> nn.Sequential:

@@ -8,16 +8,13 @@ import torch
 from torch import Tensor
 
 from bundle.classification.class_cases import ClassCases, Inputs
-from bundle.classification.image_text.folder_pictures import (
-    KEPT_MIB,
-    FolderPictures,
-    look_through,
-)
-from bundle.classification.image_text.ngrams import HashedNgrams, TextTokens
+from bundle.classification.image_text.folder_pictures import FolderPictures, look_through
 from bundle.classification.image_text.lacking import tell_lacking
+from bundle.classification.image_text.ngrams import HashedNgrams, TextTokens
 from bundle.classification.image_text.title_tables import (
     Listed,
     class_names,
+    part_word,
     read_titles,
     refuse_other_classes,
     table_of,
@@ -46,56 +43,50 @@ class PicturesAndTexts:
 
 
 def read_food101(
-    folder: Path | str,
+    path: Path | str,
     part: str,
     *,
-    classes: Sequence[str] | None = None,
     image_size: int = 64,
+    max_tokens: int = 64,
+    n_buckets: int = 2**14,
     tokens: TextTokens | None = None,
-    report: Path | None = None,
 ) -> ClassCases:
     """Read the cases of ``texts/PART_titles.csv`` and ``images/PART/CLASS/FILE``.
 
     All pictures are decoded once, as `decode_picture` says, which takes minutes for tens of
-    thousands; up to 1 GiB of them are kept. A case without a usable picture, or of an empty title,
-    lacks that modality; one without both is left out. How many these are stands in the log, and
-    each in the report. How many cases there are is not compared with anything: copies differ.
+    thousands; up to `KEPT_MIB` of them are kept. A case without a usable picture, or whose title
+    has no word, lacks that modality; one without both is left out. The log says how many these are.
+    How many cases there are is not compared with anything: copies differ.
 
     Args:
-        folder: holds ``texts`` and ``images``.
-        part: ``train`` or ``test``.
-        classes: names, in the order of a network's logits; left out, those of the training table,
-            sorted.
+        path: holds ``texts`` and ``images``.
+        part: ``training`` or ``test``; the classes are those of training, sorted, for both.
         image_size: S, pixels a side.
-        tokens: what makes numbers of a title; left out, `HashedNgrams`.
-        report: a CSV file to write, one row for each picture or title that cannot be used.
+        max_tokens: L, see `HashedNgrams`.
+        n_buckets: see there, too.
+        tokens: what makes numbers of a title instead of them.
 
     Raises:
-        UsageError: E_DATALIST, a table cannot be used, or has a class that is not among the
-            classes; E_FOLDER, there is no folder of images; E_CASE, no case has a usable picture,
-            or none a title.
-        OutputError: E_WRITE, the report cannot be written.
+        UsageError: E_DATALIST, a table cannot be used; E_CLASSES, the test part has a class that
+            training has not; E_FOLDER, there is no folder of images, or no such part; E_CASE, no
+            case has a usable picture, or none a title.
 
     Source: Wang et al., Recipe recognition with large multimodal food dataset, ICME workshops 2015.
     """
-    root, table = Path(folder), table_of(Path(folder), part)
+    root, table = Path(path), table_of(Path(path), part)
     listed = read_titles(table)
-    known = tuple(classes) if classes is not None else _training_classes(root, part, listed)
+    known = class_names(listed if part == "training" else read_titles(table_of(root, "training")))
     refuse_other_classes(listed, known, table)
-    pictures, broken = look_through(_paths(root, part, listed), image_size, kept_mib=KEPT_MIB)
-    numbers = tokens or HashedNgrams()
+    pictures, broken = look_through(_paths(root, part, listed), image_size)
+    numbers = tokens or HashedNgrams(n_buckets, max_tokens)
     texts = torch.stack([numbers(one.title) for one in listed])
     lacking = {IMAGE: broken, TEXT: _without_words(listed, texts)}
-    tell_lacking(table, listed, lacking, report)
+    tell_lacking(table, listed, lacking)
     return _cases(listed, known, PicturesAndTexts(pictures, texts), lacking)
 
 
-def _training_classes(root: Path, part: str, listed: Sequence[Listed]) -> tuple[str, ...]:
-    return class_names(listed if part == "train" else read_titles(table_of(root, "train")))
-
-
 def _paths(root: Path, part: str, listed: Sequence[Listed]) -> list[Path]:
-    images = root / "images" / part
+    images = root / "images" / part_word(part)
     if not images.is_dir():
         raise UsageError(
             "E_FOLDER",

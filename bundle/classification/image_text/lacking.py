@@ -1,4 +1,4 @@
-"""Says which pictures and titles of a table cannot be used: in the log, and in a table."""
+"""Says which pictures and titles of a table cannot be used, in the log."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -7,35 +7,27 @@ from pathlib import Path
 
 from bundle.classification.image_text.title_tables import Listed, class_names
 from bundle.errors import UsageError
-from bundle.files.atomic_file import write_csv
 from bundle.files.text_file import shown
 
 LOGGER = logging.getLogger("simmlm")
-COLUMNS = ("case", "modality", "reason", "left_out")
 _N_NAMED = 3
 
 Lacking = Mapping[str, Mapping[int, str]]
 """Modality to positions in a table, each with the reason why it cannot be used."""
 
 
-def tell_lacking(
-    table: Path, listed: Sequence[Listed], lacking: Lacking, report: Path | None
-) -> None:
-    """Say what cannot be used.
+def tell_lacking(table: Path, listed: Sequence[Listed], lacking: Lacking) -> None:
+    """Say how many cases lack what, and the first of them by name.
 
     Args:
         table: names the cases.
         listed: its rows.
         lacking: what is wrong with some.
-        report: a CSV file to write, one row for each picture or title, with `COLUMNS`.
 
     Raises:
-        UsageError: E_CASE, a modality is missing in all cases; the report is written before.
-        OutputError: E_WRITE, the report cannot be written.
+        UsageError: E_CASE, a modality is missing in all cases.
     """
     neither = dict.fromkeys(set.intersection(*map(set, lacking.values())), "")
-    if report is not None:
-        write_csv(report, COLUMNS, _rows(listed, lacking, neither))
     parts = [f"without {name} {_counted(listed, places)}" for name, places in lacking.items()]
     LOGGER.log(
         logging.WARNING if any(lacking.values()) else logging.INFO,
@@ -55,23 +47,7 @@ def tell_lacking(
             )
 
 
-def _rows(
-    listed: Sequence[Listed], lacking: Lacking, neither: Mapping[int, str]
-) -> list[dict[str, object]]:
-    return [
-        {
-            "case": listed[place].case_id,
-            "modality": name,
-            "reason": reason,
-            "left_out": place in neither,
-        }
-        for name, places in lacking.items()
-        for place, reason in places.items()
-    ]
-
-
 def _counted(listed: Sequence[Listed], places: Mapping[int, str]) -> str:
-    """Return how many cases these are, and the first of them by name."""
     if not places:
         return "0"
     first = (

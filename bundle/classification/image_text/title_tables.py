@@ -9,7 +9,8 @@ from bundle.errors import UsageError
 from bundle.files.table_file import read_table
 from bundle.files.text_file import shown
 
-PARTS = ("train", "test")
+PARTS = {"training": "train", "test": "test"}
+"""Of the cases, each with its word in the names of files."""
 _COLUMNS = 3
 _N_NAMED = 5
 
@@ -35,14 +36,25 @@ class Listed:
 
 
 def table_of(folder: Path, part: str) -> Path:
-    """Return the path of the table of ``train`` or ``test``.
+    """Return the path of the table of ``training`` or ``test``.
+
+    Raises:
+        UsageError: E_FOLDER, there is no such part.
+    """
+    return folder / "texts" / f"{part_word(part)}_titles.csv"
+
+
+def part_word(part: str) -> str:
+    """Return the word for a part of the cases in the names of files.
 
     Raises:
         UsageError: E_FOLDER, there is no such part.
     """
     if part not in PARTS:
-        raise UsageError("E_FOLDER", f"A part must be train or test; got {part!r}. Choose one.")
-    return folder / "texts" / f"{part}_titles.csv"
+        raise UsageError(
+            "E_FOLDER", f"part must be one of {', '.join(PARTS)}; got {part!r}. Choose one."
+        )
+    return PARTS[part]
 
 
 def read_titles(path: Path) -> list[Listed]:
@@ -85,14 +97,14 @@ def refuse_other_classes(listed: Sequence[Listed], classes: Collection[str], pat
     """Refuse a table with cases of classes that a network does not know.
 
     Raises:
-        UsageError: E_DATALIST, naming the first of them.
+        UsageError: E_CLASSES, naming the first of them.
     """
     known = set(classes)
     others = [one.case_id for one in listed if one.class_name not in known]
     if others:
         more = f" and {len(others) - _N_NAMED} more" if len(others) > _N_NAMED else ""
         raise UsageError(
-            "E_DATALIST",
+            "E_CLASSES",
             f"{shown(path)} must have only classes that training has ({len(known)}); got"
             f" {shown(', '.join(others[:_N_NAMED]))}{more}. Remove these rows, or train with cases"
             " of their classes.",
