@@ -113,6 +113,10 @@ CODES = {
         "The voxel size of an image is unknown or impossible.",
         "Correct the header's voxel size or unit, or export the image again.",
     ),
+    "E_TEXT": (
+        "A text that a case is classified by cannot be read, or has no word.",
+        "Save it as UTF-8, or leave the text out.",
+    ),
     "E_TOO_LARGE": (
         "An image has more voxels or bytes than any MRI.",
         "Give one volume per file; resample it to 1 mm if the size is right.",

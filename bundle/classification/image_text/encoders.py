@@ -3,6 +3,7 @@ a text.
 """
 
 from collections.abc import Sequence
+from copy import deepcopy
 from itertools import pairwise
 
 import torch
@@ -37,12 +38,13 @@ class Expert(nn.Module):
 
 
 def without_output(expert: nn.Module) -> nn.Module:
-    """Take an expert's output layer away: it gives features, all other weights keep their names.
+    """Copy an expert without its output layer: it gives features.
 
-    An expert of stage 1 fits.
+    All other weights keep their names, so that an expert of stage 1 fits.
     """
-    setattr(expert, OUTPUT_BLOCK, nn.Identity())
-    return expert
+    copied = deepcopy(expert)
+    setattr(copied, OUTPUT_BLOCK, nn.Identity())
+    return copied
 
 
 class TokenMean(nn.Module):
