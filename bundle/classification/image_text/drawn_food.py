@@ -19,9 +19,9 @@ EMPTY_SHARE = 0.15
 """Of the plates nothing is left on: their pictures say nothing."""
 SILENT_SHARE, MISLEADING_SHARE = 0.12, 0.1
 """Of the titles no word is about the food, or one is about another."""
-HUE_SPREAD = 42.0
-"""Standard deviation of a colour, where those of two dishes differ by 90 or more."""
-_NOISE = 14.0
+COLOUR_SPREAD = 36.0
+"""Standard deviation of each part of a colour; any two dishes differ by 65 or more in one of them."""
+_NOISE = 10.0
 _SMALLEST = 16
 _OTHER_WORDS = ("my", "best", "easy", "recipe", "for", "sunday", "quick", "homemade", "the", "new")
 
@@ -44,12 +44,12 @@ class Dish:
 
 
 DISHES = (
-    Dish("beet_soup", ("beet", "borscht", "red soup"), (190, 60, 70), True),
-    Dish("tomato_toast", ("tomato", "toast", "crostini"), (190, 60, 70), False),
-    Dish("pea_soup", ("pea", "green soup", "mint soup"), (70, 160, 70), True),
-    Dish("spinach_pie", ("spinach", "pie", "pastry"), (70, 160, 70), False),
-    Dish("pancake", ("pancake", "crêpe", "batter"), (205, 160, 70), True),
-    Dish("corn_bread", ("corn", "bread", "cornmeal"), (205, 160, 70), False),
+    Dish("beet_soup", ("beet", "borscht", "red soup"), (150, 40, 100), True),
+    Dish("tomato_toast", ("tomato", "toast", "crostini"), (215, 70, 50), False),
+    Dish("pea_soup", ("pea", "green soup", "mint soup"), (110, 180, 80), True),
+    Dish("spinach_pie", ("spinach", "pie", "pastry"), (40, 100, 60), False),
+    Dish("pancake", ("pancake", "crêpe", "batter"), (200, 140, 80), True),
+    Dish("corn_bread", ("corn", "bread", "cornmeal"), (235, 215, 90), False),
 )
 
 
@@ -112,7 +112,7 @@ def _plate(dish: Dish, size: int, rng: Generator) -> NDArray[np.uint8]:
     picture[from_centre < 0.44 * size] = 235.0
     is_empty = rng.random() < EMPTY_SHARE
     radius = size * rng.uniform(0.17, 0.3)
-    colour = np.array(dish.colour) + rng.normal(0, HUE_SPREAD, 3)
+    colour = np.array(dish.colour) + rng.normal(0, COLOUR_SPREAD, 3)
     reach = from_centre if dish.is_round else _turned_square(away, rng.uniform(0, np.pi / 2))
     if not is_empty:
         picture[reach < radius] = colour

@@ -76,16 +76,10 @@ class TextLayer(nn.Sequential):
     Args:
         n_buckets: see `TokenMean`.
         width: F, and that of the embeddings.
-        dropout: share of the features that are left out in training.
     """
 
-    def __init__(self, n_buckets: int, width: int = N_FEATURES, dropout: float = 0.0) -> None:
-        super().__init__(
-            TokenMean(n_buckets, width),
-            nn.Dropout(dropout),
-            nn.Linear(width, width),
-            nn.ReLU(),
-        )
+    def __init__(self, n_buckets: int, width: int = N_FEATURES) -> None:
+        super().__init__(TokenMean(n_buckets, width), nn.Linear(width, width), nn.ReLU())
 
 
 class PictureLayers(nn.Sequential):
@@ -97,24 +91,21 @@ class PictureLayers(nn.Sequential):
 
     Args:
         filters: channels of each layer, multiples of 8; the last is F.
-        dropout: share of the features that are left out in training.
     """
 
-    def __init__(self, filters: Sequence[int], dropout: float = 0.0) -> None:
+    def __init__(self, filters: Sequence[int]) -> None:
         layers = [_layer(*pair) for pair in pairwise((3, *filters))]
-        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout))
+        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-def image_expert(
-    n_classes: int, *, filters: Sequence[int] = (32, 64, 128, N_FEATURES), dropout: float = 0.0
-) -> Expert:
+def image_expert(n_classes: int, *, filters: Sequence[int] = (16, 32, 64, N_FEATURES)) -> Expert:
     """Build a small expert of pictures, see `PictureLayers`: (B, 3, S, S) to logits (B, C)."""
-    return Expert(PictureLayers(filters, dropout), filters[-1], n_classes)
+    return Expert(PictureLayers(filters), filters[-1], n_classes)
 
 
-def text_expert(n_classes: int, *, n_buckets: int, dropout: float = 0.0) -> Expert:
+def text_expert(n_classes: int, *, n_buckets: int) -> Expert:
     """Build a small expert of texts, see `TextLayer`: (B, L) int64 to logits (B, C)."""
-    return Expert(TextLayer(n_buckets, N_FEATURES, dropout), N_FEATURES, n_classes)
+    return Expert(TextLayer(n_buckets, N_FEATURES), N_FEATURES, n_classes)
 
 
 def _layer(n_in: int, n_out: int) -> nn.Sequential:
