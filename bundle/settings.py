@@ -167,6 +167,7 @@ SETTINGS: Mapping[str, Kind] = {
     "image_size": whole(16, 2048),
     "max_tokens": whole(1, 4096),
     "n_buckets": whole(2, 2**22),
+    "dropout": BELOW_ONE,
     "image_weights": optional(PATH),
     "text_weights": optional(PATH),
     "dataset_dir": PATH,

@@ -61,6 +61,7 @@ WRONG = {
     "image_size": [15, 64.0, [64, 64], None],
     "max_tokens": [0, "all", None],
     "n_buckets": [1, 2**22 + 1, 1.5],
+    "dropout": [1, -0.1, "none"],
     "image_weights": [3, ""],
     "text_weights": [3, ""],
     "dataset_dir": [2021, 1.0e5, True, [], "", "a\0b"],

@@ -20,7 +20,7 @@ EMPTY_SHARE = 0.15
 SILENT_SHARE, MISLEADING_SHARE = 0.12, 0.1
 """Of the titles no word is about the food, or one is about another."""
 COLOUR_SPREAD = 36.0
-"""Standard deviation of each part of a colour; any two dishes differ by 65 or more in one of them."""
+"""Standard deviation of each part of a colour; two dishes differ by 65 or more in one."""
 _NOISE = 10.0
 _SMALLEST = 16
 _OTHER_WORDS = ("my", "best", "easy", "recipe", "for", "sunday", "quick", "homemade", "the", "new")

@@ -53,17 +53,22 @@ class TokenMean(nn.Module):
     Args:
         n_buckets: numbers are less; 0 is padding and has no say.
         width: F.
+        dropout: share of the numbers that are left out in training, so that none is relied on.
     """
 
-    def __init__(self, n_buckets: int, width: int) -> None:
+    def __init__(self, n_buckets: int, width: int, dropout: float = 0.0) -> None:
         super().__init__()
+        self.dropout = dropout
         self.embedding = nn.Embedding(n_buckets, width, padding_idx=0)
         with torch.no_grad():  # torch's own, 10 times as wide, are learned by heart
             self.embedding.weight.mul_(TEXT_SPREAD)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Average over the numbers of each text: (B, L) int64 to (B, F)."""
-        there = (tokens != 0).unsqueeze(-1)
+        used = tokens != 0
+        if self.training and self.dropout > 0:
+            used = used & (torch.rand(tokens.shape, device=tokens.device) >= self.dropout)
+        there = used.unsqueeze(-1)
         summed = (self.embedding(tokens) * there).sum(dim=1)
         return summed / there.sum(dim=1).clamp(min=1)
 
@@ -76,10 +81,12 @@ class TextLayer(nn.Sequential):
     Args:
         n_buckets: see `TokenMean`.
         width: F, and that of the embeddings.
+        dropout: see `TokenMean`.
     """
 
-    def __init__(self, n_buckets: int, width: int = N_FEATURES) -> None:
-        super().__init__(TokenMean(n_buckets, width), nn.Linear(width, width), nn.ReLU())
+    def __init__(self, n_buckets: int, width: int = N_FEATURES, dropout: float = 0.0) -> None:
+        tokens = TokenMean(n_buckets, width, dropout)
+        super().__init__(tokens, nn.Linear(width, width), nn.ReLU())
 
 
 class PictureLayers(nn.Sequential):
@@ -91,21 +98,24 @@ class PictureLayers(nn.Sequential):
 
     Args:
         filters: channels of each layer, multiples of 8; the last is F.
+        dropout: share of the features that are left out in training.
     """
 
-    def __init__(self, filters: Sequence[int]) -> None:
+    def __init__(self, filters: Sequence[int], dropout: float = 0.0) -> None:
         layers = [_layer(*pair) for pair in pairwise((3, *filters))]
-        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(dropout))
 
 
-def image_expert(n_classes: int, *, filters: Sequence[int] = (16, 32, 64, N_FEATURES)) -> Expert:
+def image_expert(
+    n_classes: int, *, filters: Sequence[int] = (16, 32, 64, N_FEATURES), dropout: float = 0.0
+) -> Expert:
     """Build a small expert of pictures, see `PictureLayers`: (B, 3, S, S) to logits (B, C)."""
-    return Expert(PictureLayers(filters), filters[-1], n_classes)
+    return Expert(PictureLayers(filters, dropout), filters[-1], n_classes)
 
 
-def text_expert(n_classes: int, *, n_buckets: int) -> Expert:
+def text_expert(n_classes: int, *, n_buckets: int, dropout: float = 0.0) -> Expert:
     """Build a small expert of texts, see `TextLayer`: (B, L) int64 to logits (B, C)."""
-    return Expert(TextLayer(n_buckets, N_FEATURES), N_FEATURES, n_classes)
+    return Expert(TextLayer(n_buckets, N_FEATURES, dropout), N_FEATURES, n_classes)
 
 
 def _layer(n_in: int, n_out: int) -> nn.Sequential:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import bundle
+from bundle.classification.image_text.bert_expert import BertExpert
 from bundle.classification.image_text.case_files import read_image_text
 from bundle.config_files import ConfigSet, config_set
 from bundle.configuration import load_config
@@ -20,11 +21,15 @@ from bundle.mixture.dmome import DMoME
 from bundle.settings import SETTINGS
 from bundle.tasks.class_task import load_class_task
 from bundle.training.stages import train
+from tests.classification.image_text.conftest import WORDS
 
 pytest.importorskip("bundle.classification.class_coverage")
 
 ROOT = Path(bundle.__file__).parents[1]
 INPUTS = {"image_size": 16, "max_tokens": 12, "n_buckets": 256}
+SMALL_CNN = (
+    "{_target_: bundle.classification.image_text.encoders.image_expert, n_classes: '@n_classes'}"
+)
 SHORT = {**INPUTS, "batch_size": 20, "device_name": "cpu"}
 CONFIGS = ("train.yaml", "train_experts.yaml", "evaluate.yaml")
 OVERLAYS = sorted(
@@ -127,6 +132,44 @@ def test_the_network_is_a_mixture_whose_gate_reads_128_features_of_each(drawn_fo
     assert gate.linear.weight.shape == (2, 256)
     pointers = [parameter.data_ptr() for parameter in network.parameters()]
     assert len(set(pointers)) == len(pointers)
+
+
+def test_experts_with_weights_from_elsewhere_train_on_them(
+    drawn_food, configs, small_bert, tmp_path
+):
+    overlay = tmp_path / "small.yaml"
+    overlay.write_text(f"plain_experts#image: {SMALL_CNN}\n", encoding="utf-8")
+    values = {**SHORT, "dataset_dir": drawn_food, "output_dir": tmp_path / "out", "epochs": 1}
+    del values["n_buckets"]
+    path = ROOT / "configs" / "image_text" / "variants" / "pretrained.yaml"
+    model = train(
+        drawn_food,
+        tmp_path / "out",
+        {**values, "text_weights": small_bert},
+        overlays=[str(path), str(overlay)],
+        configs=configs,
+    )
+    about = read_json(model.with_suffix(".json"))
+    assert about["settings"] == {**INPUTS, "n_buckets": len(WORDS), "tokens": "word_pieces"}
+    name = "experts.text.bert.pooler.dense.weight"
+    learned = torch.load(model, weights_only=True)[name]
+    bert = BertExpert(small_bert, 6).bert
+    assert not learned.equal(bert.pooler.dense.weight)
+    assert torch.allclose(learned, bert.pooler.dense.weight, atol=0.01)
+
+
+@pytest.mark.parametrize(
+    ("values", "rule"),
+    [({}, "text_weights must be a folder"), ({"text_weights": "nowhere"}, "no such file in now")],
+)
+def test_weights_from_elsewhere_that_are_not_there_are_said_in_a_sentence(
+    drawn_food, configs, values, rule
+):
+    path = ROOT / "configs" / "image_text" / "variants" / "pretrained.yaml"
+    config = opened("train.yaml", configs, {"dataset_dir": drawn_food, **values}, [path])
+    with pytest.raises(SetupError, match=rule) as caught:
+        config.get_parsed_content("network_def")
+    assert caught.value.code == "E_WEIGHTS"
 
 
 @pytest.mark.slow
