@@ -78,8 +78,8 @@ CODES = {
         "Put both halves side by side.",
     ),
     "E_PICTURE": (
-        "A picture to classify is not of the size or kind that the network was trained on.",
-        "Convert it by the command in the message.",
+        "A picture to classify is missing, damaged, or not of the size or kind that is read.",
+        "Fetch or convert it as the message says, or leave the picture out.",
     ),
     "E_RECORDING": (
         "A sound is no WAV file of the rate, channels and bits that are read, or its name says no"
@@ -117,6 +117,10 @@ CODES = {
     "E_SPACING": (
         "The voxel size of an image is unknown or impossible.",
         "Correct the header's voxel size or unit, or export the image again.",
+    ),
+    "E_TEXT": (
+        "A text that a case is classified by cannot be read, or has no word.",
+        "Save it as UTF-8, or leave the text out.",
     ),
     "E_TOO_LARGE": (
         "An image has more voxels or bytes than any MRI.",
