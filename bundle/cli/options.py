@@ -111,8 +111,12 @@ def refuse_given(task: ClassTask, **options: Any) -> None:
             raise UsageError(
                 "E_USAGE",
                 f"--{name.replace('_', '-')} must be left out with --task {task.name}, whose cases"
-                f" are classified; got {value!r}. Leave it out.",
+                f" are classified; got {_shown(value)}. Leave it out.",
             )
+
+
+def _shown(value: Any) -> str:
+    return " ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def check_numbering(option: str, name: str | None, task: Task, *others: str) -> None:
