@@ -74,9 +74,9 @@ def _read(file: Path, part: str, audio: str) -> Arrays:
         "recording": ((), "text"),
     }
     try:
-        with np.load(file, allow_pickle=False) as content:
-            if not isinstance(content, np.lib.npyio.NpzFile):
-                raise _error(file, "must be an .npz file", "a single array")
+        if file.is_file() and not zipfile.is_zipfile(file):
+            raise _error(file, "must be an .npz file", "another one, or its first part")
+        with file.open("rb") as raw, np.load(raw, allow_pickle=False) as content:
             arrays = {name: content[f"{PARTS[part]}_{name}"] for name in wanted}
     except KeyError as error:
         raise _error(file, f"must have {error.args[0]}", "none of that name") from None
