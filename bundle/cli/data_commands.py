@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from bundle.cli.class_data_commands import draw_classes
 from bundle.cli.description_tables import description_tables
 from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import (
@@ -17,10 +18,13 @@ from bundle.cli.options import (
     SourceArgument,
     TaskOption,
     check_numbering,
+    chosen_class_task,
     chosen_task,
     exit_codes,
     expanded,
     given_source,
+    only_one,
+    refuse_given,
 )
 from bundle.datasets.listing import find_layout, list_cases
 from bundle.datasets.split_file import write_split
@@ -34,7 +38,15 @@ from bundle.tasks.numberings import AUTO
 
 
 def phantom(
-    out: Annotated[Path, typer.Argument(help="Folder for the cases.", callback=expanded)],
+    out: Annotated[
+        Path | None, typer.Argument(help="Folder for the cases.", callback=expanded)
+    ] = None,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--out", "-o", metavar="OUT", help="OUT, said as an option.", callback=expanded
+        ),
+    ] = None,
     cases: Annotated[int, typer.Option(help="How many.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed draws the same cases.")] = 0,
     shape: Annotated[tuple[int, int, int], typer.Option(help="Voxels of 1 mm.")] = (96, 112, 80),
@@ -55,8 +67,19 @@ def phantom(
         ),
     ] = False,
 ) -> None:
-    """Draw cases with labels, so that everything can be tried without a download."""
+    """Draw cases with labels, so that everything can be tried without a download.
+
+    With --task avmnist handwritten and spoken digits are drawn, in the layouts of the public data
+    that `simmlm prepare avmnist` reads: OUT/mnist and OUT/fsdd. With --task image_text pictures of
+    plates with titles are drawn, in the layout of Food-101.
+    """
     with exit_codes():
+        out = _given_folder(out, folders)
+        classes = chosen_class_task(task)
+        if classes is not None:
+            refuse_given(classes, naming=naming, dicom=dicom, cases=cases if cases != 1 else None)
+            draw_classes(classes, out, seed)
+            return
         declared = chosen_task(task)
         if dicom and naming is not None:
             raise UsageError(
@@ -78,6 +101,16 @@ def phantom(
         )
         for folder in folders:
             typer.echo(printable(str(folder)))
+
+
+def _given_folder(out: Path | None, others: list[Path] | None) -> Path:
+    given = [*([] if out is None else [out]), *(others or [])]
+    if not given:
+        raise UsageError(
+            "E_USAGE",
+            "The folder for the cases must be named, as OUT or -o OUT; got neither. Add it.",
+        )
+    return only_one("The folder for the cases, OUT or -o OUT,", given)
 
 
 def data(

@@ -12,6 +12,12 @@ from bundle.cli.batch_options import (
     StopOption,
     TimeoutOption,
 )
+from bundle.cli.class_data_commands import (
+    FsddOption,
+    MnistOption,
+    are_digits,
+    prepare_digits,
+)
 from bundle.cli.console import reporting, summarise
 from bundle.cli.engine_options import (
     AddressOption,
@@ -49,7 +55,10 @@ def prepare(
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "-o", help="Folder for the cases, one subfolder each.", callback=expanded
+            "--out",
+            "-o",
+            help="Folder for the cases, one subfolder each; for avmnist an .npz file.",
+            callback=expanded,
         ),
     ],
     source: SourceArgument = None,
@@ -75,13 +84,33 @@ def prepare(
     engine: EngineOption = Engine.serial,
     address: AddressOption = None,
     workers: WorkersOption = None,
+    mnist: MnistOption = None,
+    fsdd: FsddOption = None,
 ) -> None:
     """Prepare exams for segmentation: DICOM studies, or images on any grids, with or without skull.
 
     Scans are registered to one of them, brought onto its grid, and stripped if they have a skull.
     An exam that is so already is copied byte by byte.
+
+    Or, with the word avmnist for SOURCE and with --mnist and --fsdd: pair handwritten with spoken
+    digits, for `simmlm train --task avmnist`.
     """
     with exit_codes():
+        sources = [*([source] if source else []), *(data or [])]
+        if are_digits(sources, mnist, fsdd):
+            others = {
+                "image": image or [str(path) for paths in images.values() for path in paths or []],
+                "case_id": case_id,
+                "pattern": pattern,
+                "reference": reference,
+                "leave_out_failed": leave_out_failed,
+                "brain_mask": brain_mask,
+                "brain_weights": brain_weights,
+                "series": series_table,
+                "shard": shard,
+            }
+            prepare_digits(sources, mnist, fsdd, out, others)
+            return
         declared = chosen_task(task)
         root = given_source(source, data) if source or data else None
         files = named_files(images, image, declared)

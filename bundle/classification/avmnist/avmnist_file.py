@@ -41,7 +41,8 @@ def read_avmnist(path: Path | str, part: str, audio: str = "smil") -> ClassCases
 
     Raises:
         UsageError: E_SETTING, there is no such part or kind.
-        CaseError: E_ARRAYS, the file is missing, damaged, or holds something else.
+        CaseError: E_ARRAYS, the file is missing, damaged, or holds something else, such as an image
+            with a recording of another digit.
     """
     file = Path(path)
     if part not in PARTS or audio not in KINDS:
@@ -70,30 +71,42 @@ def _read(file: Path, part: str, audio: str) -> Arrays:
         audio_key(audio): ((N_COEFFICIENTS, N_FRAMES), "float32"),
         "label": ((), "uint8"),
         "image_id": ((), "int32"),
+        "recording": ((), "text"),
     }
     try:
-        with np.load(file, allow_pickle=False) as content:
-            if not isinstance(content, np.lib.npyio.NpzFile):
-                raise _error(file, "must be an .npz file", "a single array")
+        if file.is_file() and not zipfile.is_zipfile(file):
+            raise _error(file, "must be an .npz file", "another one, or its first part")
+        with file.open("rb") as raw, np.load(raw, allow_pickle=False) as content:
             arrays = {name: content[f"{PARTS[part]}_{name}"] for name in wanted}
     except KeyError as error:
         raise _error(file, f"must have {error.args[0]}", "none of that name") from None
     except OSError as error:
         raise _error(file, "must be an .npz file", error.strerror or "another one") from None
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise _error(file, "must be an undamaged .npz file", str(error)) from None
+        # NumPy's own words for objects advise to load them, which would run what is in them.
+        got = "objects" if "pickle" in str(error) else str(error)
+        raise _error(file, "must be an undamaged .npz file of numbers and text", got) from None
     for name, (shape, dtype) in wanted.items():
         _check(file, f"{PARTS[part]}_{name}", arrays[name], (len(arrays["label"]), *shape), dtype)
     if len(arrays["label"]) == 0 or arrays["label"].max() >= N_CLASSES:
         raise _error(file, "must have labels of 0 to 9", "others, or none")
+    _check_agreement(file, arrays)
     return arrays
 
 
+def _check_agreement(file: Path, arrays: Arrays) -> None:
+    for label, name in zip(arrays["label"].tolist(), arrays["recording"].tolist(), strict=True):
+        if not name.startswith(f"{label}_"):
+            rule = "must pair images with recordings of the same digit"
+            raise _error(file, rule, f"the label {label} with {shown(name, 60)}")
+
+
 def _check(file: Path, name: str, values: NDArray[Any], shape: tuple[int, ...], dtype: str) -> None:
-    if values.shape != shape or values.dtype != dtype:
+    is_text = values.dtype.kind == "U"
+    if values.shape != shape or (not is_text if dtype == "text" else values.dtype != dtype):
         rule = f"must have {name} of {shape}, {dtype}"
         raise _error(file, rule, f"{values.shape}, {values.dtype}")
-    if not np.isfinite(values).all():
+    if not is_text and not np.isfinite(values).all():
         raise _error(file, f"must have finite {name}", "NaN or infinity")
 
 

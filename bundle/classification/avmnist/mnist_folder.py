@@ -76,8 +76,10 @@ def find_idx(folder: Path, stem: str, kind: str) -> Path:
     Raises:
         UsageError: E_FOLDER, it has none of them; E_AMBIGUOUS, it has several.
     """
-    beginning = f"{stem}-{kind}"
-    names = [f"{beginning}{dot}ubyte{ending}" for dot, ending in product("-.", ("", ".gz"))]
+    names = [
+        f"{stem}-{kind.replace('-', dot)}-ubyte{ending}"
+        for dot, ending in product("-.", ("", ".gz"))
+    ]
     found = [name for name in names if (folder / name).is_file()]
     if len(found) > 1:
         raise UsageError(
