@@ -102,7 +102,7 @@ def main() -> None:
 def run_all(study: Study, one: Job, seeds: Sequence[int], arguments: argparse.Namespace) -> None:
     """Train the experts of all conditions, then everything that starts from them."""
     rows = [row for row in study.rows if not arguments.only or row.name in arguments.only]
-    jobs = [Job(**{**vars(one), "row": row, "seed": seed}) for row in rows for seed in seeds]
+    jobs = [Job(**{**vars(one), "row": row, "seed": seed}) for seed in seeds for row in rows]
     experts = {job.experts: job for job in jobs if job.row.has_experts}
     first = [Job(**{**vars(job), "of_experts": True}) for job in experts.values()]
     context = multiprocessing.get_context("spawn")
