@@ -1,5 +1,6 @@
 """Hides modalities of training cases, to learn what their absence in training costs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -35,7 +36,8 @@ class Hidden:
 
 
 def keep_share(cases: ClassCases, coverage: Mapping[str, float], seed: int) -> ClassCases:
-    """Leave a modality only to a share of the cases that have it, spread evenly over the classes.
+    """Leave a modality only to a share of the cases that have it, spread over the classes in their
+    proportions.
 
     A case that has nothing else keeps it, and counts among those that do. The cases of a smaller
     share are among those of a larger one. Every modality must be left to some case: an expert
@@ -86,14 +88,17 @@ def _to_hide(cases: ClassCases, presence: Tensor, m: int, share: float, seed: in
 
 
 def _spread(cases: ClassCases, positions: Sequence[int], seed: str) -> list[int]:
-    """Order cases so that any first part of them holds all classes as evenly as can be."""
+    """Order cases so that any first part of them holds the classes in the proportions of all, as
+    far as whole cases can.
+    """
     generator = np.random.default_rng(list(seed.encode()))
     by_name = sorted(positions, key=lambda position: cases.case_ids[position])
     shuffled = generator.permutation(np.array(by_name, np.int64)).tolist()
-    turns: dict[int, int] = {}
-    turn_of = {}
+    sizes = Counter(int(cases.labels[position]) for position in shuffled)
+    seen: Counter[int] = Counter()
+    place = {}
     for position in shuffled:
         label = int(cases.labels[position])
-        turn_of[position] = turns.get(label, 0)
-        turns[label] = turn_of[position] + 1
-    return sorted(shuffled, key=lambda position: turn_of[position])
+        place[position] = (seen[label] + 0.5) / sizes[label]
+        seen[label] += 1
+    return sorted(shuffled, key=lambda position: place[position])

@@ -18,10 +18,12 @@ OPTIONAL = (
     "sklearn",
     "tensorboard",
     "tensorboardX",
+    "transformers",
 )
 """Packages without which MONAI works, as its own requirements say.
 
-torchvision is none of them here: networks that a setting may name are built of it.
+torchvision is none of them here: networks that a setting may name are built of it. Of transformers
+MONAI builds one network of images and text, which segments nothing.
 """
 SHARDED_OPTIMIZERS, OPTIMIZER = "torch.distributed.optim", "ZeroRedundancyOptimizer"
 """A class that ignite compares checkpoints' parts with, and where it takes it from, which loads a
