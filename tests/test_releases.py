@@ -1,8 +1,10 @@
+import json
 import re
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 from packaging.version import Version
 
@@ -36,3 +38,11 @@ def test_the_newest_release_is_the_version_of_the_package_and_of_the_citation():
     version, day = releases()[0]
     assert str(version) == bundle.__version__ == citation()["version"]
     assert day.isoformat() == citation()["date-released"]
+
+
+@pytest.mark.parametrize("folder", [".", "avmnist"])
+def test_every_metadata_has_the_version_of_the_package(folder):
+    path = ROOT / "configs" / folder / "metadata.json"
+    metadata = json.loads(path.read_text(encoding="utf-8"))
+    assert metadata["version"] == bundle.__version__
+    assert bundle.__version__ in metadata["changelog"]
