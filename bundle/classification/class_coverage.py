@@ -45,7 +45,7 @@ def keep_share(cases: ClassCases, coverage: Mapping[str, float], seed: int) -> C
 
     Args:
         cases: of a training.
-        coverage: modality to share, 0 to 1; those that are not named stay as they are.
+        coverage: modality to share, above 0 to 1; those that are not named stay as they are.
         seed: draws the cases, for each modality on its own, whatever the order of the cases.
 
     Raises:
@@ -55,12 +55,12 @@ def keep_share(cases: ClassCases, coverage: Mapping[str, float], seed: int) -> C
     Source: Li et al., SimMLM, arXiv:2507.19264, Fig. A2 of the supplement (coverage of 5 to 50 %).
     """
     unknown = [name for name in coverage if name not in cases.modalities]
-    odd = [name for name, share in coverage.items() if not 0 <= share <= 1]
+    odd = [name for name, share in coverage.items() if not 0 < share <= 1]
     if unknown or odd:
         raise UsageError(
             "E_COVERAGE",
-            f"coverage must give {' and '.join(cases.modalities)} shares from 0 to 1; got"
-            f" {dict(coverage)}. Give 0.1 for 10 %.",
+            f"coverage must give {' and '.join(cases.modalities)} shares above 0, at most 1;"
+            f" got {dict(coverage)}. Give 0.1 for 10 %.",
         )
     presence = cases.presence.clone()
     for m, name in enumerate(cases.modalities):

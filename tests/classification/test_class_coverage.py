@@ -121,3 +121,9 @@ def test_a_modality_that_all_cases_lack_is_refused_even_if_nothing_is_hidden():
     silent = small_cases(4, without=tuple((i, "audio") for i in range(4)))
     with pytest.raises(UsageError, match="audio must be left to some training case; got none of 4"):
         keep_share(silent, {}, 0)
+
+
+def test_a_share_of_none_is_refused_also_where_cases_have_nothing_else():
+    alone = tuple((position, "image") for position in range(6))
+    with pytest.raises(UsageError, match="audio"):
+        keep_share(small_cases(60, without=alone), {"audio": 0}, seed=0)

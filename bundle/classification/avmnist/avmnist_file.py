@@ -77,18 +77,20 @@ def _read(file: Path, part: str, audio: str) -> Arrays:
         if file.is_file() and not zipfile.is_zipfile(file):
             raise _error(file, "must be an .npz file", "another one, or its first part")
         with file.open("rb") as raw, np.load(raw, allow_pickle=False) as content:
+            lacking = [key for name in wanted if (key := f"{PARTS[part]}_{name}") not in content]
+            if lacking:
+                raise _error(file, f"must have {lacking[0]}", "nothing of that name")
             arrays = {name: content[f"{PARTS[part]}_{name}"] for name in wanted}
-    except KeyError as error:
-        raise _error(file, f"must have {error.args[0]}", "none of that name") from None
     except OSError as error:
         raise _error(file, "must be an .npz file", error.strerror or "another one") from None
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         # NumPy's own words for objects advise to load them, which would run what is in them.
         got = "objects" if "pickle" in str(error) else str(error)
         raise _error(file, "must be an undamaged .npz file of numbers and text", got) from None
+    n_cases = np.size(arrays["label"])
     for name, (shape, dtype) in wanted.items():
-        _check(file, f"{PARTS[part]}_{name}", arrays[name], (len(arrays["label"]), *shape), dtype)
-    if len(arrays["label"]) == 0 or arrays["label"].max() >= N_CLASSES:
+        _check(file, f"{PARTS[part]}_{name}", arrays[name], (n_cases, *shape), dtype)
+    if n_cases == 0 or arrays["label"].max() >= N_CLASSES:
         raise _error(file, "must have labels of 0 to 9", "others, or none")
     _check_agreement(file, arrays)
     return arrays
@@ -101,7 +103,9 @@ def _check_agreement(file: Path, arrays: Arrays) -> None:
             raise _error(file, rule, f"the label {label} with {shown(name, 60)}")
 
 
-def _check(file: Path, name: str, values: NDArray[Any], shape: tuple[int, ...], dtype: str) -> None:
+def _check(file: Path, name: str, values: object, shape: tuple[int, ...], dtype: str) -> None:
+    if not isinstance(values, np.ndarray):  # NumPy gives the bytes of what is no array
+        raise _error(file, f"must have an array {name}", "something else of that name")
     is_text = values.dtype.kind == "U"
     if values.shape != shape or (not is_text if dtype == "text" else values.dtype != dtype):
         rule = f"must have {name} of {shape}, {dtype}"

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,12 +19,15 @@ from bundle.files.text_file import shown
 IMAGE_MEAN, IMAGE_DEVIATION = 0.1307, 0.3081
 """Of MNIST's 60,000 training images, as shares of white."""
 
-_GREY_MODES = ("1", "L", "RGB", "RGBA", "P", "I;16")
+WHITE = 255
+_GREY_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
+_FORMATS = ("PNG", "JPEG", "PPM", "BMP")
+"""Pillow's names; PPM is that of PGM. Readers of other formats warn where a file is damaged."""
 
 
 def image_input(images: NDArray[np.uint8]) -> Tensor:
     """Scale images (N, 28, 28), white on black, by MNIST's mean and deviation: (N, 1, 28, 28)."""
-    shares = torch.from_numpy(np.ascontiguousarray(images)).float() / 255
+    shares = torch.from_numpy(np.array(images, np.float32)) / WHITE
     return ((shares - IMAGE_MEAN) / IMAGE_DEVIATION).unsqueeze(1)
 
 
@@ -35,7 +37,7 @@ def audio_input(coefficients: NDArray[np.float32]) -> Tensor:
     Scaled to a deviation of 1, overall or by coefficient, they taught LeNet-5 less in 20 epochs:
     68 to 75 % instead of 83 % of a fifth of the training recordings that was kept aside.
     """
-    return torch.from_numpy(np.ascontiguousarray(coefficients)).float().unsqueeze(1)
+    return torch.from_numpy(np.array(coefficients, np.float32)).unsqueeze(1)
 
 
 def read_digit(files: Mapping[str, Path], *, audio: str = "smil") -> Inputs:
@@ -68,29 +70,34 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
     """Read a digit, white on black: (28, 28) uint8.
 
     Raises:
-        CaseError: E_UNREADABLE, E_PICTURE, the file cannot be read, has another size, or colours.
+        CaseError: E_UNREADABLE, E_PICTURE, the file cannot be read, has another size or format,
+            colours, transparent pixels, or a dark digit on white.
     """
     try:
-        with Image.open(path) as picture:
+        with Image.open(path, formats=_FORMATS) as picture:
             if picture.size != (SIDE, SIDE) or picture.mode not in _GREY_MODES:
-                got = f"{picture.size[0]} x {picture.size[1]}, {picture.mode}"
-                raise _unfit(path, got)
-            values: NDArray[Any] = np.asarray(picture.convert("RGB"))
+                raise _unfit(path, f"{picture.size[0]} x {picture.size[1]}, {picture.mode}")
+            values: NDArray[np.uint8] = np.asarray(picture.convert("RGBA"))
     except UnidentifiedImageError:
-        raise _unfit(path, "no picture") from None
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise CaseError(
+        raise _unfit(path, f"none of {', '.join(_FORMATS)}") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise CaseError(  # Pillow calls a broken PNG an error of syntax
             "E_UNREADABLE",
             f"{shown(path)} must be a readable picture; got: {error}. Copy the file again.",
         ) from None
-    if (values != values[..., :1]).any():
+    if (values[..., :3] != values[..., :1]).any():
         raise _unfit(path, "colours")
+    if (values[..., 3] < WHITE).any():
+        raise _unfit(path, "transparent pixels")
+    if values[..., 0].mean() > WHITE / 2:
+        raise _unfit(path, "a dark digit on white", "-negate ")
     return np.ascontiguousarray(values[..., 0])
 
 
-def _unfit(path: Path, got: str) -> CaseError:
+def _unfit(path: Path, got: str, change: str = "") -> CaseError:
     return CaseError(
         "E_PICTURE",
         f"{shown(path)} must be a grey picture of {SIDE} x {SIDE} pixels, a white digit on black;"
-        f" got {got}. Convert it: convert OLD.png -colorspace Gray -resize {SIDE}x{SIDE}! NEW.png.",
+        f" got {got}. Convert it: convert OLD.png -background black -flatten {change}-colorspace"
+        f" Gray -depth 8 -resize {SIDE}x{SIDE}! NEW.png.",
     )

@@ -13,6 +13,7 @@ from scipy.ndimage import affine_transform, gaussian_filter
 from bundle.classification.avmnist.mnist_folder import N_CLASSES, SIDE
 from bundle.classification.avmnist.pairing import SMIL, Pairing
 from bundle.classification.avmnist.recordings import SAMPLE_RATE_HZ, SUBFOLDER
+from bundle.errors import UsageError
 from bundle.files.atomic_file import appearing_at_once, make_folder
 
 Array = NDArray[np.float64]
@@ -48,15 +49,18 @@ def write_drawn_digits(folder: Path, *, seed: int = 0, pairing: Pairing = SMIL) 
 
     Args:
         folder: receives ``mnist`` and ``fsdd/recordings``.
-        seed: the same seed draws the same bytes.
+        seed: 0 or more; the same seed draws the same bytes.
         pairing: as many of each are drawn as it needs.
 
     Returns:
         ``folder``.
 
     Raises:
+        UsageError: E_PHANTOM, the seed is negative.
         OutputError: a file cannot be written.
     """
+    if seed < 0:
+        raise UsageError("E_PHANTOM", f"seed must be 0 or more; got {seed}. Give another.")
     generator = np.random.default_rng(seed)
     _write_images(make_folder(folder / "mnist"), generator, pairing)
     place = make_folder(folder / "fsdd" / SUBFOLDER)

@@ -1,3 +1,5 @@
+import zipfile
+
 import numpy as np
 import pytest
 import torch
@@ -147,3 +149,21 @@ def test_the_reference_is_read_as_smil_split_it(shared_data):
     assert torch.bincount(cases.labels).tolist() == [105] * 10
     assert cases.read(range(1050))["image"].std().item() == pytest.approx(1, abs=0.05)
     assert len(read_avmnist(reference(shared_data), "test")) == 450
+
+
+def test_a_single_label_is_refused(changed):
+    with pytest.raises(CaseError, match=r"train_image of \(1, 28, 28\)"):
+        read_avmnist(changed(train_label=np.uint8(3)), "training")
+
+
+def test_a_key_that_is_not_there_is_named_alone(changed):
+    with pytest.raises(CaseError, match="must have train_image; got: nothing of that name"):
+        read_avmnist(changed(train_image=None), "training")
+
+
+def test_a_member_that_is_no_array_is_refused(changed):
+    path = changed(train_image=None)
+    with zipfile.ZipFile(path, "a") as file:
+        file.writestr("train_image.npy", b"0 1 2")
+    with pytest.raises(CaseError, match="must have an array train_image"):
+        read_avmnist(path, "training")

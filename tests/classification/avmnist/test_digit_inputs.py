@@ -5,11 +5,13 @@ from PIL import Image
 
 from bundle.classification.avmnist.avmnist_file import read_avmnist
 from bundle.classification.avmnist.digit_inputs import read_digit, read_picture
+from bundle.classification.avmnist.drawn_digits import draw_image
 from bundle.classification.avmnist.preparing import prepare_avmnist
 from bundle.errors import CaseError, UsageError
 from tests.classification.avmnist.digit_data import SMALL, tone, write_fsdd, write_mnist, write_wav
 
 GREY = np.arange(784, dtype=np.uint32).reshape(28, 28).astype(np.uint8)
+DIGIT = draw_image(7, np.random.default_rng(0))
 
 
 @pytest.mark.parametrize("audio", ["smil", "20frames", "1s"])
@@ -58,17 +60,17 @@ def coloured() -> Image.Image:
     [
         (Image.fromarray(GREY).resize((27, 28)), "27 x 28"),
         (Image.fromarray(GREY).resize((280, 280)), "280 x 280"),
-        (Image.fromarray(GREY).convert("F"), "F"),
+        (Image.fromarray(GREY).convert("I;16"), "I;16"),
         (coloured(), "colours"),
     ],
-    ids=["narrow", "large", "float", "colours"],
+    ids=["narrow", "large", "16 bits", "colours"],
 )
 def test_a_picture_of_another_kind_is_refused_with_the_command_that_converts_it(
     tmp_path, picture, got
 ):
-    picture.save(tmp_path / "a.tiff")
+    picture.save(tmp_path / "a.png")
     with pytest.raises(CaseError, match=f"got .*{got}.*-resize 28x28!") as caught:
-        read_picture(tmp_path / "a.tiff")
+        read_picture(tmp_path / "a.png")
     assert (caught.value.code, str(tmp_path) in str(caught.value)) == ("E_PICTURE", True)
 
 
@@ -83,3 +85,38 @@ def test_damaged_missing_and_other_files_are_refused(tmp_path):
             read_picture(tmp_path / name)
         codes.append(caught.value.code)
     assert codes == ["E_UNREADABLE", "E_PICTURE", "E_UNREADABLE"]
+
+
+def test_transparent_pixels_whose_colour_nobody_sees_are_refused(tmp_path):
+    Image.new("RGBA", (28, 28), (9, 9, 9, 0)).save(tmp_path / "a.png")
+    with pytest.raises(CaseError, match="got transparent pixels"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_16_bits_which_libraries_cut_differently_are_refused(tmp_path):
+    Image.fromarray(np.full((28, 28), 3000, np.uint16)).save(tmp_path / "a.png")
+    with pytest.raises(CaseError, match="I;16"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_ink_on_paper_is_refused_with_the_way_to_turn_it(tmp_path):
+    Image.fromarray(255 - DIGIT).save(tmp_path / "a.png")
+    with pytest.raises(CaseError, match="-negate"):
+        read_picture(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.pgm"])
+def test_a_picture_that_is_cut_or_changed_anywhere_is_read_or_refused(tmp_path, name):
+    path = tmp_path / name
+    Image.fromarray(DIGIT).save(path)
+    content = path.read_bytes()
+    n_refused = 0
+    for place in range(0, len(content), 3):
+        changed = content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :]
+        for broken in (content[:place], changed):
+            path.write_bytes(broken)
+            try:
+                read_picture(path)
+            except CaseError:
+                n_refused += 1
+    assert n_refused > len(content) // 10

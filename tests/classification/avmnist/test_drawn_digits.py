@@ -6,6 +6,7 @@ from bundle.classification.avmnist.avmnist_file import read_avmnist
 from bundle.classification.avmnist.drawn_digits import draw_image, draw_sound, write_drawn_digits
 from bundle.classification.avmnist.pairing import Pairing
 from bundle.classification.avmnist.preparing import prepare_avmnist
+from bundle.errors import UsageError
 
 FEW = Pairing(n_training=30, n_test=10, speakers=("ada", "bo"), first_training=5)
 
@@ -51,3 +52,9 @@ def test_digits_are_told_apart_by_the_nearest_mean_but_not_all_of_them(drawn, tm
         seen = test.read(range(len(test)))[name]
         nearest = torch.cdist(seen.flatten(1), means.flatten(1)).argmin(dim=1)
         assert 0.3 < (nearest == test.labels).float().mean() < 1
+
+
+def test_a_negative_seed_is_refused_before_anything_is_written(tmp_path):
+    with pytest.raises(UsageError, match="seed must be 0 or more; got -1"):
+        write_drawn_digits(tmp_path / "new", seed=-1)
+    assert not (tmp_path / "new").exists()
