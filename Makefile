@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all test-lowest tables lint clean
+.PHONY: demo test test-all test-lowest tables tables-avmnist tables-image-text lint clean
 
 demo: $(READY)
 	$(BIN)/simmlm demo demo
@@ -37,6 +37,17 @@ SIZE ?= cpu
 tables: $(READY)
 	$(BIN)/python -m tests.benchmarks.tables --size $(SIZE)
 
+# The same for tasks of classes: AVMNIST is the file of `simmlm prepare avmnist`, EMOJI a folder or emoji.npz; without one the
+# cases are drawn, and the page goes to .work.
+AVMNIST ?=
+EMOJI ?=
+CLASS_TABLES := OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.class_tables
+tables-avmnist: $(READY)
+	$(CLASS_TABLES) avmnist $(if $(AVMNIST),--data $(AVMNIST))
+
+tables-image-text: $(READY)
+	$(CLASS_TABLES) image_text $(if $(EMOJI),--data $(EMOJI))
+
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -56,4 +67,4 @@ $(LOWEST)/.ready: pyproject.toml constraints.txt .ci/lowest_versions.py
 	touch $@
 
 clean:
-	rm -rf $(VENV) .venv-lowest* .labelserver .ohif .axe demo .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage
+	rm -rf $(VENV) .venv-lowest* .labelserver .ohif .axe .mnist demo .pytest_cache .ruff_cache .mypy_cache .hypothesis .coverage

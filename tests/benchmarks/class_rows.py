@@ -106,6 +106,8 @@ class Study:
         clean: rows under another condition of the data, and what that is.
         paper: main row of the paper, in %, per set.
         n_seeds: of trainings.
+        epochs: of stage 1 and of stage 2; what has no stage 1 gets the sum.
+        settings: of all trainings and judgements.
         about: what is said of the data, by lines.
     """
 
@@ -116,6 +118,8 @@ class Study:
     paper: tuple[float, ...]
     paper_correlation: tuple[float, ...] | None
     n_seeds: int
+    epochs: tuple[int, int]
+    settings: Settings
     about: str
     drawn: str
     covered: tuple[Row, ...] = ()
@@ -150,6 +154,8 @@ AVMNIST = Study(
     paper=(92.69, 91.61, 99.27),
     paper_correlation=None,
     n_seeds=10,
+    epochs=(20, 10),
+    settings=(),
     about=(
         "1,050 training and 450 test pairs in the split of Ma et al. (SMIL, AAAI 2021): MNIST"
         " (LeCun, Cortes; CC BY-SA 3.0) and three speakers of the Free Spoken Digit Dataset"
@@ -172,6 +178,8 @@ IMAGE_TEXT = Study(
     paper=(72.20, 87.20, 94.99),
     paper_correlation=(0.29, 0.41),
     n_seeds=5,
+    epochs=(30, 10),
+    settings=(("image_size", 32), ("max_tokens", 64)),
     about=(
         "1,906 Noto emoji (Google, Apache-2.0) of 32 x 32 pixels with their Unicode names"
         " (emoji-datasource, MIT), 9 Unicode groups, 30 % of each for test. **This is not UPMC"

@@ -30,7 +30,7 @@ from bundle.classification.cases_to_classes import evaluate
 from bundle.config_files import config_set
 from bundle.tasks.class_task import load_class_task
 from bundle.training.stages import train
-from tests.benchmarks.class_data import drawn_data
+from tests.benchmarks.class_data import drawn_data, found_data
 from tests.benchmarks.class_page import write_page
 from tests.benchmarks.class_rows import STUDIES, Row, Study
 
@@ -82,7 +82,7 @@ def main() -> None:
     seeds = range(arguments.seeds or study.n_seeds)
     work = arguments.work / (arguments.task if arguments.data else f"{arguments.task}-drawn")
     work.mkdir(parents=True, exist_ok=True)
-    data = arguments.data or drawn_data(arguments.task, work)
+    data = found_data(arguments.data, work) or drawn_data(arguments.task, work)
     page = arguments.page or (ROOT / "docs" / study.page if arguments.data else work / study.page)
     began_s = cpu_s()
     run_all(study, Job(arguments.task, data, work, study.rows[0], 0), seeds, arguments)
@@ -137,10 +137,12 @@ def do(job: Job) -> str:
 
 def train_experts(job: Job) -> None:
     task = load_class_task(job.task)
+    study = STUDIES[job.task]
+    settings = {**dict(study.settings), **dict(job.row.condition), "epochs": study.epochs[0]}
     train(
         job.data,
         job.experts,
-        {"device_name": "cpu", "seed": job.seed, **dict(job.row.condition)},
+        {"device_name": "cpu", "seed": job.seed, **settings},
         experts=task.modality_names,
         configs=config_set(task),
     )
@@ -148,8 +150,11 @@ def train_experts(job: Job) -> None:
 
 def train_and_judge(job: Job) -> None:
     row, task = job.row, load_class_task(job.task)
-    condition = dict(row.condition)
-    settings = {"device_name": "cpu", "seed": job.seed, **condition, **dict(row.settings)}
+    study = STUDIES[job.task]
+    condition = {**dict(study.settings), **dict(row.condition)}
+    epochs = study.epochs[1] if row.has_experts else sum(study.epochs)
+    settings = {"epochs": epochs, **condition, **dict(row.settings)}
+    settings |= {"device_name": "cpu", "seed": job.seed}
     start = (job.experts / "experts.pt",) if row.has_experts else ()
     configs = config_set(task)
     train(job.data, job.folder, settings, overlays=row.overlays, start_from=start, configs=configs)
