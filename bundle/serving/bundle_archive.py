@@ -40,7 +40,7 @@ _PATTERNS = (
     "bundle/outputs/report/niivue/*",
     "bundle/outputs/report/templates/*",
     "configs/**/*.yaml",
-    "configs/metadata.json",
+    "configs/**/metadata.json",
     "configs/logging.conf",
     "docs/**/*.md",
     "docs/**/*.png",
