@@ -9,11 +9,12 @@ import torch
 
 from bundle.classification.class_inferer import ClassSetInferer
 from bundle.classification.judging.class_report import REPORT
-from bundle.classification.kept_weights import read_about
+from bundle.classification.kept_weights import AboutWeights, read_about
 from bundle.config_files import config_set
 from bundle.configuration import load_config
 from bundle.errors import UsageError
 from bundle.evaluation.task_names import TaskNames
+from bundle.settings import SETTINGS
 from bundle.tasks.class_task import ClassTask, load_class_task
 
 if TYPE_CHECKING:
@@ -87,7 +88,9 @@ def evaluate(
     Raises:
         UserError: cases, weights or settings cannot be used.
     """
-    config = _open(task, {**settings, "output_dir": out}, overlays)
+    about = read_about(settings["checkpoint"])
+    values = {**_as_trained(about, settings), **settings, "output_dir": out}
+    config = _open(task, values, overlays)
     config.get_parsed_content("initialize")
     config.get_parsed_content("run")
     return out / REPORT
@@ -109,7 +112,7 @@ def classify(
     about = read_about(settings["checkpoint"])
     task = load_class_task(about.task)
     named = _canonical(files, task)
-    config = _open(task, {**about.settings, **settings}, overlays)
+    config = _open(task, {**_as_trained(about, settings), **settings}, overlays)
     config.get_parsed_content("initialize")
     device = config.get_parsed_content("device")
     inputs = config.get_parsed_content("read_case")(named)
@@ -132,6 +135,15 @@ def classify(
         },
         {name: weight for name, weight in weights if name in named},
     )
+
+
+def _as_trained(about: AboutWeights, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how inputs were read in training, where nothing else is asked for."""
+    return {
+        name: value
+        for name, value in about.settings.items()
+        if name in SETTINGS and name not in settings
+    }
 
 
 def _open(task: ClassTask, settings: Mapping[str, Any], overlays: Sequence[str]) -> "BundleConfig":

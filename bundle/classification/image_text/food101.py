@@ -53,9 +53,9 @@ def read_food101(
 ) -> ClassCases:
     """Read the cases of ``texts/PART_titles.csv`` and ``images/PART/CLASS/FILE``.
 
-    All pictures are decoded once, as `decode_picture` says, which takes minutes for tens of
-    thousands; up to `KEPT_MIB` of them are kept. A case without a usable picture, or whose title
-    has no word, lacks that modality; one without both is left out. The log says how many these are.
+    All pictures are decoded once, as `decode_picture` says; up to `KEPT_MIB` of them are kept. A
+    case without a usable picture, or whose title has no word, lacks that modality; one without both
+    is left out. The log says how many these are.
     How many cases there are is not compared with anything: copies differ.
 
     Args:

@@ -22,7 +22,8 @@ class InceptionExpert(nn.Module):
 
     Its batch norms keep the statistics of ImageNet, so that cases do not influence each other. Its
     own scale of pixels, a mean and a standard deviation of half the range, is that of `scaled`.
-    Nothing is ever downloaded.
+    Nothing is ever downloaded. It was never run here as a whole: no torchvision was to be had for
+    this build of torch; loading and frozen batch norms are tested on small layers.
 
     Args:
         file: torchvision's ``inception_v3_google-0cc3c7bd.pth``.

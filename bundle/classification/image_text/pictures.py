@@ -39,7 +39,7 @@ def decode_picture(path: Path, size: int) -> Tensor:
     try:
         with Image.open(path, formats=FORMATS) as image:
             _check_size(image)
-            image.draft("RGB", (2 * size, 2 * size))  # large JPEG files take a third of the time
+            image.draft("RGB", (2 * size, 2 * size))  # of a large JPEG no more than is needed
             upright = ImageOps.exif_transpose(image)
             square = ImageOps.fit(_on_white(upright), (size, size), Image.Resampling.BILINEAR)
     except MemoryError:
