@@ -74,7 +74,7 @@ def head(study: Study, facts: Mapping[str, object]) -> str:
             " there are no validation cases",
         ],
         ["seeds", f"{facts['n_seeds']}; a seed decides initial weights, batches and modality sets"],
-        ["time", f"{facts['cpu_minutes']:.0f} minutes of one core"],
+        ["time", f"{facts['cpu_minutes']:.0f} minutes of one core, on a machine with other work"],
         [
             "figures",
             "accuracy in %, mean ± standard deviation over seeds; ECE over 15 bins of equal"

@@ -99,6 +99,7 @@ class Study:
     Attributes:
         title: of the page.
         page: its file.
+        variable: of make, that names the data.
         modalities: their names as the tables head them, and as the sets are called.
         rows: everything that is trained.
         coverages: shares of the second modality.
@@ -113,6 +114,7 @@ class Study:
 
     title: str
     page: str
+    variable: str
     modalities: dict[str, str]
     coverage_of: str
     paper: tuple[float, ...]
@@ -149,6 +151,7 @@ class Study:
 AVMNIST = Study(
     title="Audio-visual MNIST",
     page="results_avmnist.md",
+    variable="AVMNIST",
     modalities={"image": "image", "audio": "sound"},
     coverage_of="audio",
     paper=(92.69, 91.61, 99.27),
@@ -173,6 +176,7 @@ AVMNIST = Study(
 IMAGE_TEXT = Study(
     title="Image and text: Noto emoji",
     page="results_image_text.md",
+    variable="EMOJI",
     modalities={"image": "image", "text": "text"},
     coverage_of="text",
     paper=(72.20, 87.20, 94.99),

@@ -90,13 +90,18 @@ def main() -> None:
     before_s = json.loads(spent.read_text()) if spent.exists() else 0.0
     spent.write_text(json.dumps(before_s + cpu_s() - began_s))
     facts = {
-        "command": f"make tables-{arguments.task.replace('_', '-')}",
+        "command": f"make tables-{arguments.task.replace('_', '-')}{given(study, arguments.data)}",
         "drawn": arguments.data is None,
         "n_seeds": len(seeds),
         "cpu_minutes": json.loads(spent.read_text()) / 60,
     }
     write_page(page, study, work, list(seeds), facts)
     print(page)
+
+
+def given(study: Study, data: Path | None) -> str:
+    """Say how the data are named to make, with a space before."""
+    return "" if data is None else f" {study.variable}={data.name}"
 
 
 def run_all(study: Study, one: Job, seeds: Sequence[int], arguments: argparse.Namespace) -> None:
