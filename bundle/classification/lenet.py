@@ -41,17 +41,6 @@ class LeNet(nn.Module):
         return scores
 
 
-def feature_lenet(size: int, n_classes: int) -> LeNet:
-    """Build LeNet-5 without its output layer: (B, 1, H, H) to features (B, 84).
-
-    All other weights have the names that they have in the whole network, so that an expert of stage
-    1 fits; ``n_classes`` is asked for by it and has no effect.
-    """
-    network = LeNet(size, n_classes)
-    network.output_block = nn.Identity()
-    return network
-
-
 class TwoLayerCNN(nn.Sequential):
     """Two strided convolutions pooled to 128 features: (B, C, H, W) to (B, 128).
 

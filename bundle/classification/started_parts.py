@@ -7,7 +7,7 @@ from typing import TypeVar
 from torch import nn
 
 from bundle.errors import SetupError
-from bundle.volume_networks.experts import OUTPUT_BLOCK
+from bundle.mixture.features import OUTPUT_BLOCK
 from bundle.weights.checkpoints import read_start
 from bundle.weights.state_file import State
 

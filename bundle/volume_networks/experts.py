@@ -8,10 +8,8 @@ from monai.networks.blocks.dynunet_block import UnetOutBlock
 from monai.networks.nets import DynUNet
 from torch import Tensor, nn
 
+from bundle.mixture.features import OUTPUT_BLOCK
 from bundle.volume_networks.channels_last import in_channels_last
-
-OUTPUT_BLOCK = "output_block"
-"""Name of the layer of a DynUNet that makes logits of its last feature maps."""
 
 
 def unet(

@@ -10,7 +10,7 @@ from torch import nn
 from bundle.errors import SetupError
 from bundle.files.atomic_file import appearing_at_once
 from bundle.files.hashes import sha256_of, sha256_of_file
-from bundle.volume_networks.experts import OUTPUT_BLOCK
+from bundle.mixture.features import OUTPUT_BLOCK
 from bundle.weights.state_file import State, read_weights, tensor_bytes
 
 Network = TypeVar("Network", bound=nn.Module)

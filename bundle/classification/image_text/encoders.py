@@ -3,13 +3,12 @@ a text.
 """
 
 from collections.abc import Sequence
-from copy import deepcopy
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from bundle.volume_networks.experts import OUTPUT_BLOCK
+from bundle.mixture.features import OUTPUT_BLOCK
 
 N_FEATURES = 128
 """F, features of either expert before its output layer."""
@@ -35,16 +34,6 @@ class Expert(nn.Module):
         """Return logits (B, C); features (B, F) once the output layer is taken away."""
         said: Tensor = getattr(self, OUTPUT_BLOCK)(self.features(values))
         return said
-
-
-def without_output(expert: nn.Module) -> nn.Module:
-    """Copy an expert without its output layer: it gives features.
-
-    All other weights keep their names, so that an expert of stage 1 fits.
-    """
-    copied = deepcopy(expert)
-    setattr(copied, OUTPUT_BLOCK, nn.Identity())
-    return copied
 
 
 class TokenMean(nn.Module):

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from bundle.classification.image_text.bert_expert import BertExpert, WordPieces
-from bundle.classification.image_text.encoders import without_output
 from bundle.errors import SetupError, UserError
+from bundle.mixture.features import without_output
 from tests.classification.image_text.conftest import WORDS
 
 transformers = pytest.importorskip("transformers", reason="needs the extra [text]")

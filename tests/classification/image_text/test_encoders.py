@@ -7,9 +7,9 @@ from bundle.classification.image_text.encoders import (
     TokenMean,
     image_expert,
     text_expert,
-    without_output,
 )
 from bundle.mixture.dmome import DMoME
+from bundle.mixture.features import without_output
 from bundle.mixture.mixers import LogitMixer
 
 TEXT = torch.tensor([[3, 5, 0, 0], [0, 0, 0, 0], [7, 7, 7, 2]])
