@@ -19,7 +19,8 @@ from bundle.component_settings import (
 from bundle.config_files import bundle_root, config_files, read_overlay
 from bundle.errors import SetupError, UsageError
 from bundle.plain_text import printable
-from bundle.settings import SETTINGS, Kind, check_kind, kind_of, kinds_of
+from bundle.setting_kinds import Kind, check_kind, kind_of
+from bundle.settings import SETTINGS, kinds_of
 
 if TYPE_CHECKING:
     from bundle.bundle_config import BundleConfig

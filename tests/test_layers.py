@@ -11,7 +11,7 @@ ROOT = Path(bundle.__file__).parent
 LAYERS = (
     ("error_codes", "plain_text", "interruption"),
     ("errors",),
-    ("files",),
+    ("files", "setting_kinds"),
     ("tasks",),
     ("settings", "component_settings", "uncaught", "search_path"),
     ("bundle_config", "config_files", "devices", "tensors"),
@@ -101,14 +101,15 @@ def test_the_words_of_the_project_know_no_other_module(name):
     [
         ("devices", {"errors"}),
         ("component_settings", {"errors"}),
-        ("settings", {"errors", "tasks"}),
+        ("setting_kinds", {"errors"}),
+        ("settings", {"setting_kinds", "tasks"}),
         ("bundle_config", {"errors", "files", "component_settings"}),
         ("errors", {"error_codes"}),
         ("config_files", {"errors", "plain_text", "files", "tasks", "uncaught"}),
         (
             "configuration",
             {"errors", "plain_text", "config_files"}
-            | {"settings", "component_settings", "bundle_config"},
+            | {"settings", "setting_kinds", "component_settings", "bundle_config"},
         ),
     ],
 )

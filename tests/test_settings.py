@@ -12,7 +12,8 @@ import pytest
 from bundle.config_files import config_files
 from bundle.configuration import load_config, parse_settings
 from bundle.errors import SetupError, UserError
-from bundle.settings import SETTINGS, check_settings, kind_of, kinds_for
+from bundle.setting_kinds import kind_of
+from bundle.settings import SETTINGS, check_settings, kinds_for
 from bundle.tasks.default import DEFAULT_TASK
 
 CONFIGS = (

@@ -8,7 +8,7 @@ from monai.networks.nets import DynUNet
 from torch import nn
 
 from bundle.errors import SetupError
-from bundle.settings import WHOLE
+from bundle.setting_kinds import WHOLE
 from bundle.volume_networks.gate import GateCNN
 from bundle.volume_networks.unet_halves import UNetEncoder
 

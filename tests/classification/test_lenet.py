@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from bundle.classification.lenet import FeatureHead, LeNet, TwoLayerCNN
+from bundle.mixture.features import without_output
 
 
 @pytest.mark.parametrize(("size", "n_weights"), [(28, 61_706), (20, 30_986)])
@@ -15,7 +16,7 @@ def test_lenet_has_the_published_layers(size, n_weights):
 
 
 def test_features_have_the_names_and_values_of_the_whole_network():
-    whole, features = LeNet(28, 10)(28, 10)
+    whole, features = LeNet(28, 10), without_output(LeNet(28, 10))
     state = {k: v for k, v in whole.state_dict().items() if not k.startswith("output_block")}
     features.load_state_dict(state)
     picture = torch.rand(2, 1, 28, 28)

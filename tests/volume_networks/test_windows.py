@@ -7,7 +7,7 @@ from torch import nn
 from bundle.errors import SetupError
 from bundle.mixture.dmome import DMoME
 from bundle.mixture.mixers import LogitMixer
-from bundle.settings import WHOLE
+from bundle.setting_kinds import WHOLE
 from bundle.volume_networks.gate import GateCNN
 from bundle.volume_networks.windows import (
     LARGEST,

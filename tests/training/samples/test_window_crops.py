@@ -7,7 +7,7 @@ from torch import nn
 
 from bundle.configuration import load_config
 from bundle.errors import CaseError, UsageError
-from bundle.settings import WHOLE
+from bundle.setting_kinds import WHOLE
 from bundle.training.samples.window_crops import PadToWindowd, window_crops
 from bundle.volume_networks.windows import LARGEST, WholeWindow
 
