@@ -12,7 +12,7 @@ from bundle.classification.judging.class_report import REPORT
 from bundle.classification.kept_weights import AboutWeights, read_about
 from bundle.config_files import config_set
 from bundle.configuration import load_config
-from bundle.errors import UsageError
+from bundle.errors import SetupError, UsageError
 from bundle.evaluation.task_names import TaskNames
 from bundle.settings import SETTINGS
 from bundle.tasks.class_task import ClassTask, load_class_task
@@ -89,6 +89,12 @@ def evaluate(
         UserError: cases, weights or settings cannot be used.
     """
     about = read_about(settings["checkpoint"])
+    if about.task != task.name:
+        raise SetupError(
+            "E_WEIGHTS",
+            f"The weights {settings['checkpoint']} must be for the task {task.name}; they are for"
+            f" {about.task}. Give that task, or other weights.",
+        )
     values = {**_as_trained(about, settings), **settings, "output_dir": out}
     config = _open(task, values, overlays)
     config.get_parsed_content("initialize")

@@ -23,7 +23,6 @@ from bundle.cli.options import (
     exit_codes,
     expanded,
     given_source,
-    only_one,
     refuse_given,
 )
 from bundle.datasets.listing import find_layout, list_cases
@@ -36,20 +35,15 @@ from bundle.names.patterns import parse_patterns
 from bundle.plain_text import printable
 from bundle.tasks.numberings import AUTO
 
+SHAPE = (96, 112, 80)
+"""Voxels of a drawn exam."""
+
 
 def phantom(
-    out: Annotated[
-        Path | None, typer.Argument(help="Folder for the cases.", callback=expanded)
-    ] = None,
-    folders: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--out", "-o", metavar="OUT", help="OUT, said as an option.", callback=expanded
-        ),
-    ] = None,
+    out: Annotated[Path, typer.Argument(help="Folder for the cases.", callback=expanded)],
     cases: Annotated[int, typer.Option(help="How many.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed draws the same cases.")] = 0,
-    shape: Annotated[tuple[int, int, int], typer.Option(help="Voxels of 1 mm.")] = (96, 112, 80),
+    shape: Annotated[tuple[int, int, int], typer.Option(help="Voxels of 1 mm.")] = SHAPE,
     naming: Annotated[
         str | None,
         typer.Option(
@@ -74,10 +68,10 @@ def phantom(
     plates with titles are drawn, in the layout of Food-101.
     """
     with exit_codes():
-        out = _given_folder(out, folders)
         classes = chosen_class_task(task)
         if classes is not None:
-            refuse_given(classes, naming=naming, dicom=dicom, cases=cases if cases != 1 else None)
+            exams = {"cases": cases if cases != 1 else None, "naming": naming, "dicom": dicom}
+            refuse_given(classes, **exams, shape=shape if shape != SHAPE else None)
             draw_classes(classes, out, seed)
             return
         declared = chosen_task(task)
@@ -101,16 +95,6 @@ def phantom(
         )
         for folder in folders:
             typer.echo(printable(str(folder)))
-
-
-def _given_folder(out: Path | None, others: list[Path] | None) -> Path:
-    given = [*([] if out is None else [out]), *(others or [])]
-    if not given:
-        raise UsageError(
-            "E_USAGE",
-            "The folder for the cases must be named, as OUT or -o OUT; got neither. Add it.",
-        )
-    return only_one("The folder for the cases, OUT or -o OUT,", given)
 
 
 def data(

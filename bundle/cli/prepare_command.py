@@ -100,6 +100,7 @@ def prepare(
         if are_digits(sources, mnist, fsdd):
             others = {
                 "image": image or [str(path) for paths in images.values() for path in paths or []],
+                "task": None if task == DIGITS else task,
                 "case_id": case_id,
                 "pattern": pattern,
                 "reference": reference,
@@ -107,7 +108,15 @@ def prepare(
                 "brain_mask": brain_mask,
                 "brain_weights": brain_weights,
                 "series": series_table,
+                "keep_names": keep_names,
+                "again": again,
+                "timeout": timeout,
+                "retries": retries,
+                "stop_after_failures": stop_after_failures,
                 "shard": shard,
+                "engine": None if engine == Engine.serial else engine.value,
+                "address": address,
+                "workers": workers,
             }
             prepare_digits(sources, mnist, fsdd, out, others)
             return

@@ -21,7 +21,7 @@ class TaskNames:
     Attributes:
         task: name of the task.
         titles: modality to its title, in the order of the image's channels.
-        regions: in the order of the network's channels.
+        regions: in the order of the network's channels; none where cases have classes.
     """
 
     task: str
@@ -42,10 +42,15 @@ class TaskNames:
     @cached_property
     def all_sets(self) -> tuple[str, ...]:
         """Names of all modality sets in the order of tables: small ones first, ``GIVEN`` last."""
+        return (*self.modality_sets, GIVEN)
+
+    @cached_property
+    def modality_sets(self) -> tuple[str, ...]:
+        """Names of the sets of known modalities, small ones first."""
         sets: list[str] = []
         for size in range(1, len(self.titles) + 1):
             sets += map(_SEPARATOR.join, combinations(self.titles, size))
-        return (*sets, GIVEN)
+        return tuple(sets)
 
     def set_name(self, names: Iterable[str]) -> str:
         """Name a modality set by its members, in the order of the modalities: ``t1c+t2f``."""

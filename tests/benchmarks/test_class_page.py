@@ -28,7 +28,7 @@ def scores(study: Study, share_right: float, seed: int) -> ClassScores:
     return ClassScores(
         tuple(study.modalities),
         tuple(f"case-{n}" for n in range(N)),
-        names.all_sets[:-1],
+        names.modality_sets,
         np.full(N, "a"),
         np.where(right, "a", "b"),
         confidence,

@@ -8,7 +8,7 @@ from tests.test_bad_input import call
 
 
 def test_digits_are_drawn_prepared_and_read(tmp_path):
-    drawn = call("phantom", "--task", "avmnist", "-o", tmp_path / "drawn", "--seed", 5)
+    drawn = call("phantom", "--task", "avmnist", tmp_path / "drawn", "--seed", 5)
     assert drawn.exit_code == 0, drawn.output
     mnist, fsdd = drawn.output.split()
     made = call("prepare", "avmnist", "--mnist", mnist, "--fsdd", fsdd, "-o", tmp_path / "a.npz")
@@ -26,7 +26,7 @@ def test_pictures_with_titles_are_drawn_in_their_public_layout(tmp_path):
 @pytest.mark.parametrize("name", ["mnist", "fsdd"])
 def test_a_folder_that_is_there_is_never_drawn_into(tmp_path, name):
     (tmp_path / name).mkdir()
-    result = call("phantom", "--task", "avmnist", "-o", tmp_path)
+    result = call("phantom", "--task", "avmnist", tmp_path)
     assert (result.exit_code, "E_EXISTS" in result.output) == (74, True)
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -38,21 +38,16 @@ def test_a_folder_that_is_there_is_never_drawn_into(tmp_path, name):
         (("--cases", "2"), "--cases must be left out with --task avmnist"),
         (("--naming", "bids"), "--naming must be left out with --task avmnist"),
         (("--seed", "-1"), "--seed must be 0 or more; got -1"),
-        (("other",), "must be given once"),
+        (("--shape", "9", "9", "9"), "--shape must be left out with --task avmnist"),
     ],
 )
 def test_options_that_mean_nothing_for_digits_are_refused_before_anything_is_written(
     tmp_path, arguments, words
 ):
-    result = call("phantom", "--task", "avmnist", "-o", tmp_path / "new", *arguments)
+    result = call("phantom", "--task", "avmnist", tmp_path / "new", *arguments)
     assert result.exit_code == 2
     assert words in result.output
     assert not (tmp_path / "new").exists()
-
-
-def test_a_folder_to_draw_into_must_be_named():
-    result = call("phantom")
-    assert (result.exit_code, "as OUT or -o OUT; got neither" in result.output) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -68,6 +63,9 @@ def test_a_folder_to_draw_into_must_be_named():
             ("avmnist", "--mnist", "m", "--fsdd", "f", "--case-id", "a"),
             "--case-id must be left out",
         ),
+        (("avmnist", "--mnist", "m", "--fsdd", "f", "--again"), "--again must be left out"),
+        (("avmnist", "--mnist", "m", "--fsdd", "f", "--retries", "2"), "--retries must be left"),
+        (("avmnist", "--mnist", "m", "--fsdd", "f", "--engine", "ray"), "--engine must be left"),
         (("avmnist", "--mnist", "m", "--fsdd", "f"), "E_FOLDER"),
     ],
 )

@@ -123,7 +123,7 @@ def scores_of(
     Args:
         cases: names of N cases under ``case``, and of their right classes under ``class``.
         probabilities: (N, S, C), NaN where unknown; S are all sets of the modalities in the order
-            of ``TaskNames.all_sets``.
+            of ``TaskNames.modality_sets``.
         weights: (N, S, M).
         classes: C names.
         names: of the modalities.
@@ -137,7 +137,7 @@ def scores_of(
     return ClassScores(
         names.modalities,
         tuple(cases["case"]),
-        names.all_sets[:-1],
+        names.modality_sets,
         np.array(cases["class"], np.str_),
         np.where(known, np.array(classes, np.str_).take(best), ""),
         np.where(known, filled.max(axis=2), np.nan),
@@ -149,7 +149,7 @@ def scores_of(
 def _gathered(rows: Sequence[Mapping[str, Any]], modalities: Sequence[str]) -> ClassScores:
     names = TaskNames("", dict(zip(modalities, modalities, strict=True)), ())
     truth = {unescaped(row["case"]): unescaped(row["class"]) for row in rows}
-    sets, cases = names.all_sets[:-1], tuple(truth)
+    sets, cases = names.modality_sets, tuple(truth)
     place = {case: position for position, case in enumerate(cases)}
     shape = (len(cases), len(sets))
     predicted = np.full(shape, "", dtype=f"U{max(map(len, truth.values()), default=1) + 64}")

@@ -228,6 +228,14 @@ def test_weights_of_another_kind_of_sound_are_not_used(digits, trained, tmp_path
     assert "audio_kind smil; got 1s" in said
 
 
+def test_weights_of_another_task_are_not_used(digits, trained, tmp_path):
+    said = refused(
+        *("evaluate", digits / "pairs.npz", "--task", "image_text", "-o", tmp_path),
+        *("--checkpoint", trained / "model.pt"),
+    )
+    assert "must be for the task image_text; they are for avmnist" in said
+
+
 @pytest.mark.slow
 def test_monai_bundle_runs_both_stages_to_the_same_weights_and_judges_them(
     digits, trained, tmp_path
