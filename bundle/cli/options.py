@@ -100,7 +100,7 @@ def chosen_class_task(name: str | Path | None) -> ClassTask | None:
     return load_class_task(str(name)) if str(name) in class_task_names() else None
 
 
-def refuse_given(task: ClassTask, **options: Any) -> None:
+def refuse_given(task: ClassTask, /, **options: Any) -> None:
     """Refuse options that mean nothing where cases have classes.
 
     Raises:

@@ -13,6 +13,7 @@ from bundle.cli.batch_options import (
     TimeoutOption,
 )
 from bundle.cli.class_data_commands import (
+    DIGITS,
     FsddOption,
     MnistOption,
     are_digits,

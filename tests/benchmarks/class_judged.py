@@ -1,5 +1,6 @@
 """What all trainings of a study gave, and what is read off them."""
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,15 @@ class Judged:
     def over_seeds(self, row: Row, value: Callable[[ClassScores], float]) -> list[float]:
         """Return a value of each run."""
         return [value(run) for run in self.runs(row)]
+
+    def training_minutes(self) -> float:
+        """Add up what all trainings took, of their tables of epochs; each has one thread."""
+        seconds = 0.0
+        for seed in self.seeds:
+            for table in (self.work / f"seed-{seed}").glob("*/*.csv"):
+                with table.open(newline="", encoding="utf-8") as file:
+                    seconds += sum(float(row["seconds"]) for row in csv.DictReader(file))
+        return seconds / 60
 
     def lambda_rows(self) -> dict[float, Row]:
         """Return the rows of the sweep in order of their weight."""

@@ -41,7 +41,7 @@ def write_page(
     judged = Judged(study, work, seeds)
     images = make_folder(path.parent / "images")
     parts = [
-        head(study, facts),
+        head(judged, facts),
         verdicts(judged),
         main_table(judged, "Main comparison", study.main),
         lambda_table(judged),
@@ -61,8 +61,9 @@ def write_page(
         page.write(("\n\n".join(part for part in parts if part) + "\n").encode())
 
 
-def head(study: Study, facts: Mapping[str, object]) -> str:
+def head(judged: Judged, facts: Mapping[str, object]) -> str:
     """Say how the page was made."""
+    study = judged.study
     data = study.drawn if facts["drawn"] else study.about
     rows = [
         ["data", data],
@@ -74,7 +75,10 @@ def head(study: Study, facts: Mapping[str, object]) -> str:
             " there are no validation cases",
         ],
         ["seeds", f"{facts['n_seeds']}; a seed decides initial weights, batches and modality sets"],
-        ["time", f"{facts['cpu_minutes']:.0f} minutes of one core, on a machine with other work"],
+        [
+            "time",
+            f"{judged.training_minutes():.0f} minutes in all of the trainings, each with one thread",
+        ],
         [
             "figures",
             "accuracy in %, mean ± standard deviation over seeds; ECE over 15 bins of equal"
@@ -155,7 +159,13 @@ def main_table(judged: Judged, title: str, rows: Sequence[Row]) -> str:
     heads = [*study.modalities.values(), "both"]
     columns = ["", *heads, "ECE both", "CIR wrong", "CIR confidence"]
     cells = [[row.title, *figures(judged, row)] for row in rows if judged.has(row)]
-    paper = ["*the paper's SimMLM*", *(f"*{value:.2f}*" for value in study.paper), "–", "–", "–"]
+    paper = [
+        f"*SimMLM of the paper{study.paper_data}*",
+        *(f"*{value:.2f}*" for value in study.paper),
+        "–",
+        "–",
+        "–",
+    ]
     return f"## {title}\n\n" + markdown_table(columns, [*cells, paper])
 
 
@@ -210,7 +220,7 @@ def ours_table(judged: Judged) -> str:
     table = markdown_table([*heads, "both, less SimMLM, points"], cells)
     return (
         "## Beyond the paper: what makes the gate worth having?\n\n"
-        "Each is an overlay of `configs/avmnist/variants`; none is a default. Adding the experts'"
+        "Each is an overlay of `configs/avmnist/variants`, the first without any training of stage 2; none is a default. Adding the experts'"
         " logits up instead of averaging them is what Bayes' rule asks of modalities that are"
         " independent given the class; an average divides the evidence by the number of modalities,"
         " so that a sure expert loses confidence whenever an unsure one joins.\n\n" + table

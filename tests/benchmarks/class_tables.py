@@ -12,16 +12,14 @@ Without --data the cases are drawn. Every process has one thread; --jobs of them
 
 import argparse
 import contextlib
-import json
 import logging
 import multiprocessing
 import os
-import resource
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -84,16 +82,17 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     data = found_data(arguments.data, work) or drawn_data(arguments.task, work)
     page = arguments.page or (ROOT / "docs" / study.page if arguments.data else work / study.page)
-    began_s = cpu_s()
-    run_all(study, Job(arguments.task, data, work, study.rows[0], 0), seeds, arguments)
-    spent = work / "cpu_seconds.json"
-    before_s = json.loads(spent.read_text()) if spent.exists() else 0.0
-    spent.write_text(json.dumps(before_s + cpu_s() - began_s))
+    jobs = [
+        Job(arguments.task, data, work, row, seed)
+        for seed in seeds
+        for row in study.rows
+        if not arguments.only or row.name in arguments.only
+    ]
+    run_all(jobs, arguments.jobs)
     facts = {
         "command": f"make tables-{arguments.task.replace('_', '-')}{given(study, arguments.data)}",
         "drawn": arguments.data is None,
         "n_seeds": len(seeds),
-        "cpu_minutes": json.loads(spent.read_text()) / 60,
     }
     write_page(page, study, work, list(seeds), facts)
     print(page)
@@ -104,14 +103,12 @@ def given(study: Study, data: Path | None) -> str:
     return "" if data is None else f" {study.variable}={data.name}"
 
 
-def run_all(study: Study, one: Job, seeds: Sequence[int], arguments: argparse.Namespace) -> None:
+def run_all(jobs: Sequence[Job], n_processes: int) -> None:
     """Train the experts of all conditions, then everything that starts from them."""
-    rows = [row for row in study.rows if not arguments.only or row.name in arguments.only]
-    jobs = [Job(**{**vars(one), "row": row, "seed": seed}) for seed in seeds for row in rows]
     experts = {job.experts: job for job in jobs if job.row.has_experts}
-    first = [Job(**{**vars(job), "of_experts": True}) for job in experts.values()]
+    first = [replace(job, of_experts=True) for job in experts.values()]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(arguments.jobs, context, initializer=be_quiet) as pool:
+    with ProcessPoolExecutor(n_processes, context, initializer=be_quiet) as pool:
         list(pool.map(do, first))
         for number, said in enumerate(pool.map(do, jobs), 1):
             if said:
@@ -178,12 +175,6 @@ def only_errors() -> Iterator[None]:
     """Keep progress off the screen: there are hundreds of trainings."""
     with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
         yield
-
-
-def cpu_s() -> float:
-    """Return the processor time of this process and of those that have ended."""
-    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 if __name__ == "__main__":

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 from bundle.classification.judging.class_scores import ClassScores
+from bundle.config_files import config_set, read_overlay
 from bundle.evaluation.task_names import TaskNames
+from bundle.tasks.class_task import load_class_task
 from tests.benchmarks.class_judged import Judged, shown
 from tests.benchmarks.class_page import CLAIMS, verdict, write_page
-from tests.benchmarks.class_rows import AVMNIST, IMAGE_TEXT, MAIN, SIMMLM, STATIC, Row, Study
+from tests.benchmarks.class_rows import AVMNIST, IMAGE_TEXT, MAIN, OURS, SIMMLM, STATIC, Study
 
 N = 60
-FACTS = {"command": "make tables-avmnist", "drawn": True, "n_seeds": 2, "cpu_minutes": 3.2}
+OWN = config_set(load_class_task("avmnist"))
+FACTS = {"command": "make tables-avmnist", "drawn": True, "n_seeds": 2}
 
 
 def scores(study: Study, share_right: float, seed: int) -> ClassScores:
@@ -87,10 +90,19 @@ def test_rows_of_one_condition_share_their_experts():
     assert SIMMLM.condition_name == ""
 
 
-def test_what_has_no_stage_1_says_so():
-    alone = {row.name for row in MAIN if not row.has_experts}
-    assert alone == {"without_pretraining", "shaspec", "concatenation"}
-    assert Row("x", "x").has_experts
+@pytest.mark.parametrize("row", [*MAIN, *OURS], ids=lambda row: row.name)
+def test_a_row_has_a_stage_1_unless_its_overlay_starts_from_nothing(row):
+    paths = OWN.overlays(row.overlays)
+    alone = any("start_from" in read_overlay(path) for path in paths)
+    assert row.has_experts == (not alone)
+
+
+def test_the_time_is_that_of_all_epochs(tmp_path):
+    for name, seconds in (("experts", 90.0), ("simmlm", 30.0)):
+        folder = tmp_path / "seed-0" / name
+        folder.mkdir(parents=True)
+        (folder / "mixture.csv").write_text(f"epoch,seconds\n1,{seconds}\n2,{seconds}\n")
+    assert Judged(AVMNIST, tmp_path, [0, 1]).training_minutes() == 4
 
 
 def test_one_seed_has_no_deviation():
