@@ -1,8 +1,9 @@
 """Compares what was judged."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -16,6 +17,9 @@ from bundle.files.json_file import write_json
 
 if TYPE_CHECKING:
     from bundle.evaluation.score_table import ScoreTable
+
+
+SCORES, ACCURACY = "scores.csv", "accuracy"
 
 
 class Empty(StrEnum):
@@ -54,13 +58,14 @@ def compare(
             "--out", "-o", help="Folder for comparison.json, .md and .tex.", callback=expanded
         ),
     ] = None,
-    metric: Annotated[str, typer.Option(help="A metric of scores.csv.")] = "dice",
+    metric: Annotated[
+        str | None,
+        typer.Option(help="A metric of scores.csv; dice if left out, of classes accuracy."),
+    ] = None,
     empty: EmptyOption = Empty.skip,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and the permutations.")] = 0,
 ) -> None:
-    """Table evaluated runs side by side: differences to the first, intervals and permutation tests
-    over cases.
-    """
+    """Table evaluated runs side by side: differences to the first, intervals and tests over cases."""
     with exit_codes():
         if len(runs) < 2:
             raise UsageError(
@@ -68,23 +73,60 @@ def compare(
                 f"Runs to compare must be at least two; got {len(runs)}. Name another folder.",
             )
         load_monai()
-        from bundle.evaluation.reports.comparison_tables import (
-            latex_comparison,
-            markdown_comparison,
-        )
-        from bundle.evaluation.statistics.comparison import compare as compare_runs
+        from bundle.classification.judging.class_scores import holds_classes
 
-        tables = {name: _scores_of(run) for name, run in _named(runs).items()}
-        compared = compare_runs(tables, metric=metric, empty=empty.value, seed=seed)
-        text = markdown_comparison(compared)
+        if all(holds_classes(Path(run) / SCORES) for run in runs):
+            found = _compared_classes(_named(runs), metric, seed)
+        else:
+            found = _compared(_named(runs), metric, empty, seed)
         if out is not None:
             check_writable(out)
-            write_json(out / "comparison.json", compared.to_json())
-            texts = {"md": text, "tex": latex_comparison(compared)}
-            for ending, content in texts.items():
+            write_json(out / "comparison.json", found.facts)
+            for ending, content in (("md", found.markdown), ("tex", found.latex)):
                 with appearing_at_once(out / f"comparison.{ending}") as file:
                     file.write(content.encode() + b"\n")
+        text = found.markdown
         Console().print(Markdown(text)) if Console().is_terminal else typer.echo(text)
+
+
+class _Compared(NamedTuple):
+    """A comparison in the forms in which it is given out."""
+
+    facts: Any
+    markdown: str
+    latex: str
+
+
+def _compared(runs: Mapping[str, str], metric: str | None, empty: Empty, seed: int) -> _Compared:
+    from bundle.evaluation.metrics import DICE
+    from bundle.evaluation.reports.comparison_tables import (
+        latex_comparison,
+        markdown_comparison,
+    )
+    from bundle.evaluation.statistics.comparison import compare as compare_runs
+
+    tables = {name: _scores_of(run) for name, run in runs.items()}
+    found = compare_runs(tables, metric=metric or DICE.name, empty=empty.value, seed=seed)
+    return _Compared(found.to_json(), markdown_comparison(found), latex_comparison(found))
+
+
+def _compared_classes(runs: Mapping[str, str], metric: str | None, seed: int) -> _Compared:
+    from bundle.classification.judging.class_scores import ClassScores
+    from bundle.classification.judging.compared_runs import (
+        compare_runs,
+        latex_runs,
+        markdown_runs,
+    )
+
+    if metric not in (None, ACCURACY):
+        raise UsageError(
+            "E_USAGE",
+            f"--metric of runs that classify must be {ACCURACY}; got {metric}. Leave it out.",
+        )
+    rows = compare_runs(
+        {name: ClassScores.read(Path(run) / SCORES) for name, run in runs.items()}, seed
+    )
+    return _Compared([row.to_json() for row in rows], markdown_runs(rows), latex_runs(rows))
 
 
 def _named(runs: list[str]) -> dict[str, str]:

@@ -110,6 +110,15 @@ class ClassScores:
             ) from None
 
 
+def holds_classes(path: Path) -> bool:
+    """Whether a file is a table of what was said of classes, by its first line."""
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return set(COLUMNS) <= set(file.readline().strip().split(","))
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
 def scores_of(
     cases: Mapping[str, Sequence[str]],
     probabilities: Floats,
