@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from bundle.evaluation.score_table import ScoreTable
 
 
-SCORES, ACCURACY = "scores.csv", "accuracy"
+ACCURACY = "accuracy"
+"""The metric by which runs of classes are compared."""
 
 
 class Empty(StrEnum):
@@ -65,7 +66,7 @@ def compare(
     empty: EmptyOption = Empty.skip,
     seed: Annotated[int, typer.Option(help="Of the bootstrap and the permutations.")] = 0,
 ) -> None:
-    """Table evaluated runs side by side: differences to the first, intervals and tests over cases."""
+    """Table evaluated runs side by side: differences to the first, intervals, tests over cases."""
     with exit_codes():
         if len(runs) < 2:
             raise UsageError(
@@ -74,6 +75,7 @@ def compare(
             )
         load_monai()
         from bundle.classification.judging.class_scores import holds_classes
+        from bundle.evaluation.judged_run import SCORES
 
         if all(holds_classes(Path(run) / SCORES) for run in runs):
             found = _compared_classes(_named(runs), metric, seed)
@@ -117,6 +119,7 @@ def _compared_classes(runs: Mapping[str, str], metric: str | None, seed: int) ->
         latex_runs,
         markdown_runs,
     )
+    from bundle.evaluation.judged_run import SCORES
 
     if metric not in (None, ACCURACY):
         raise UsageError(

@@ -10,8 +10,8 @@ import numpy as np
 
 from bundle.classification.judging.class_comparison import spread
 from bundle.classification.judging.class_metrics import calibration, counter_intuitive
-from bundle.classification.judging.class_report import SCORES
 from bundle.classification.judging.class_scores import ClassScores
+from bundle.evaluation.judged_run import SCORES
 from tests.benchmarks.class_rows import SIMMLM, WITHOUT_MOFE, Row, Study
 
 

@@ -13,12 +13,13 @@ from bundle.classification.class_cases import ClassCases
 from bundle.classification.judging.class_scores import ClassScores, scores_of
 from bundle.classification.judging.class_summary import summarise_classes
 from bundle.errors import UsageError
+from bundle.evaluation.judged_run import SCORES, SUMMARY
 from bundle.evaluation.task_names import TaskNames
 from bundle.files.atomic_file import appearing_at_once, make_folder
 from bundle.files.json_file import write_json
 from bundle.tasks.class_task import ClassTask
 
-SCORES, SUMMARY, REPORT = "scores.csv", "summary.json", "report.md"
+REPORT = "report.md"
 
 
 class ClassReport:
