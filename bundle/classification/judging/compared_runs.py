@@ -71,8 +71,9 @@ def compare_runs(runs: Mapping[str, ClassScores], seed: int) -> list[ComparedRun
     """
     (first, reference), *others = runs.items()
     rows = []
-    known = reference.is_known.any(axis=0)
-    for name in (name for name, flag in zip(reference.sets, known, strict=True) if flag):
+    for place, name in enumerate(reference.sets):
+        if not reference.is_known[:, place].any():
+            continue
         rows.append(ComparedRun(name, first, accuracy(reference, name, seed)))
         for run, scores in others:
             found = accuracy_difference([scores], [reference], name, seed)
