@@ -34,8 +34,8 @@ def image_input(images: NDArray[np.uint8]) -> Tensor:
 def audio_input(coefficients: NDArray[np.float32]) -> Tensor:
     """Take coefficients (N, 20, 20) as they are, as SMIL does: (N, 1, 20, 20).
 
-    Scaled to a deviation of 1, overall or by coefficient, they taught LeNet-5 less in 20 epochs:
-    68 to 75 % instead of 83 % of a fifth of the training recordings that was kept aside.
+    Scaled to a deviation of 1, overall or by coefficient, they taught LeNet-5 less in as many
+    epochs, judged on training recordings that were kept aside.
     """
     return torch.from_numpy(np.array(coefficients, np.float32)).unsqueeze(1)
 
