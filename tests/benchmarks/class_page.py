@@ -7,11 +7,14 @@ from statistics import mean, median
 
 import numpy as np
 
-from bundle.classification.judging.class_comparison import accuracy_difference, mcnemars
+from bundle.classification.judging.class_comparison import (
+    accuracy_difference,
+    mcnemars,
+    mean_correlation,
+)
 from bundle.classification.judging.class_metrics import (
     CONFIDENCE_FALLS,
     RIGHT_TO_WRONG,
-    weights_and_confidence,
 )
 from bundle.evaluation.reports.markup import markdown_table
 from bundle.files.atomic_file import appearing_at_once, make_folder
@@ -240,21 +243,21 @@ def gate_table(judged: Judged) -> str:
     cells = []
     for m, (name, title) in enumerate(study.modalities.items()):
         weights = [run.weights[:, everything, m] for run in runs]
-        r = [weights_and_confidence(run, seed=0)[name].r for run in runs]
-        paper = "–" if study.paper_correlation is None else f"{study.paper_correlation[m]:.2f}"
+        r = mean_correlation(runs, name, seed=0)
         cells.append(
             [
                 title,
                 f"{mean(float(np.mean(one)) for one in weights):.3f}",
                 f"{mean(float(np.std(one)) for one in weights):.3f}",
-                f"{np.nanmean(r):+.2f} ({np.nanmin(r):+.2f} to {np.nanmax(r):+.2f})",
-                paper,
+                f"{r.r:+.2f} ({r.low:+.2f} to {r.high:+.2f})",
+                "–" if study.paper_correlation is None else f"{study.paper_correlation[m]:.2f}",
             ]
         )
     heads = ["", "mean weight", "its standard deviation over cases"]
-    heads += ["r with the confidence alone (smallest and largest of the seeds)", "paper, Food-101"]
+    heads += ["r with the confidence alone (95 % interval)", "paper, Food-101"]
     return (
         "## The gate of SimMLM\n\nWith both modalities; r is Pearson's correlation over test cases"
         " of a modality's weight with the probability that its expert alone gives the right"
-        " class.\n\n" + markdown_table(heads, cells)
+        " class, averaged over seeds; its interval resamples cases.\n\n"
+        + markdown_table(heads, cells)
     )

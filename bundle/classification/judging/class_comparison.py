@@ -10,7 +10,13 @@ from scipy.stats import binomtest
 
 from bundle.classification.judging.class_scores import ClassScores
 from bundle.errors import UsageError
-from bundle.evaluation.statistics.intervals import Difference, paired_difference
+from bundle.evaluation.statistics.correlations import Correlation, pearson
+from bundle.evaluation.statistics.intervals import (
+    N_RESAMPLES,
+    Difference,
+    paired_difference,
+    percentiles,
+)
 
 Floats = NDArray[np.float64]
 
@@ -67,6 +73,31 @@ def mcnemars(
         _check_same_cases([one, other])
         tests.append(mcnemar(_right(one, modality_set), _right(other, modality_set)))
     return tests
+
+
+def mean_correlation(runs: Sequence[ClassScores], modality: str, seed: int) -> Correlation:
+    """Average over runs how a modality's weight goes with what its expert says alone.
+
+    Args:
+        runs: of one way to train, on the same cases in the same order; all have all modalities.
+        modality: by name.
+        seed: of the bootstrap.
+
+    Returns:
+        The mean of the runs' correlations of the weight among all modalities with the right class's
+        probability from this modality alone; its interval resamples cases, the same for all runs.
+    """
+    _check_same_cases(runs)
+    place, everything = runs[0].modalities.index(modality), len(runs[0].sets) - 1
+    weights = np.stack([run.weights[:, everything, place] for run in runs])
+    alone = np.stack([run.probability[:, run.of_set(modality)] for run in runs])
+    n_cases = weights.shape[1]
+    drawn = np.random.default_rng(seed).integers(n_cases, size=(N_RESAMPLES, n_cases))
+    resampled = [pearson(w[drawn], p[drawn]) for w, p in zip(weights, alone, strict=True)]
+    low, high = percentiles(np.mean(resampled, axis=0)[:, None])
+    return Correlation(
+        float(pearson(weights, alone).mean()), float(low[0]), float(high[0]), n_cases
+    )
 
 
 def spread(values: Sequence[float]) -> float:

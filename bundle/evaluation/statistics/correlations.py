@@ -58,11 +58,11 @@ def correlate(x: Floats, y: Floats, seed: int) -> Correlation:
     """Correlate (C,) with (C,) values in [0, 1]; pairs with a NaN are left out."""
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
-    r = float(_pearson(x, y)) if len(x) >= 3 else math.nan
+    r = float(pearson(x, y)) if len(x) >= 3 else math.nan
     if math.isnan(r) or len(x) < SMALLEST_SAMPLE:
         return Correlation(r, math.nan, math.nan, len(x))
     drawn = np.random.default_rng(seed).integers(len(x), size=(N_RESAMPLES, len(x)))
-    low, high = percentiles(_pearson(x[drawn], y[drawn])[:, None])
+    low, high = percentiles(pearson(x[drawn], y[drawn])[:, None])
     return Correlation(r, float(low[0]), float(high[0]), len(x))
 
 
@@ -112,7 +112,7 @@ def _of_largest_set(table: ScoreTable, metric: str) -> Floats:
     return np.where(known.any(axis=1), chosen, np.nan)
 
 
-def _pearson(x: Floats, y: Floats) -> Floats:
+def pearson(x: Floats, y: Floats) -> Floats:
     """Correlate along the last axis; NaN without variance."""
     spread_x, spread_y = x.std(axis=-1), y.std(axis=-1)
     x = x - x.mean(axis=-1, keepdims=True)

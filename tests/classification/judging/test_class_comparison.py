@@ -6,6 +6,7 @@ from bundle.classification.judging.class_comparison import (
     accuracy_difference,
     mcnemar,
     mcnemars,
+    mean_correlation,
     spread,
 )
 from bundle.classification.judging.class_scores import ClassScores
@@ -50,6 +51,20 @@ def test_runs_on_other_cases_are_not_compared():
     other = ClassScores(**{**vars(four_cases()), "cases": ("m0", "m1", "m2", "m3")})
     with pytest.raises(UsageError, match="same cases"):
         mcnemars([four_cases()], [other], "image")
+
+
+def test_a_correlation_is_averaged_over_runs_and_resampled_over_cases():
+    runs = []
+    for sign in (1, 1, -1):
+        scores = with_right(True, True, True, True)
+        probability, weights = scores.probability.copy(), np.full((4, 3, 2), 0.5)
+        probability[:, 0] = [0.1, 0.2, 0.5, 0.9]
+        weights[:, 2, 0] = 0.5 + sign * probability[:, 0] / 3
+        runs.append(ClassScores(**{**vars(scores), "probability": probability, "weights": weights}))
+    found = mean_correlation(runs, "image", seed=0)
+    assert found.r == pytest.approx(1 / 3)
+    assert found.low == pytest.approx(found.high) == pytest.approx(1 / 3)
+    assert found.n == 4
 
 
 def test_the_spread_of_one_run_is_unknown():
