@@ -40,8 +40,15 @@ class ConfigSet:
             UsageError: E_OVERLAY, there is none of a name.
         """
         own = [] if self.own is None else [bundle_root() / "configs" / self.own / "task.yaml"]
-        folders = (self.folder,) if self.own is None else (self.own, self.folder)
-        return [*own, *(find_overlay(name, folders) for name in names)]
+        return [*own, *(find_overlay(name, self._folders) for name in names)]
+
+    def shared(self, name: str) -> Path:
+        """Find a config that serves all kinds of tasks, unless this one has its own."""
+        return find_overlay(name, (*self._folders, ""))
+
+    @property
+    def _folders(self) -> tuple[str, ...]:
+        return (self.folder,) if self.own is None else (self.own, self.folder)
 
 
 OWN_CONFIGS = ConfigSet()

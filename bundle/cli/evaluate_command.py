@@ -115,7 +115,11 @@ def evaluate(
                 pattern=pattern,
                 split=split_file,
                 prediction_labels=numbering,
+                labels=None if labels == AUTO else labels,
+                empty=None if empty == Empty.skip else empty.value,
                 engine=None if engine == Engine.serial else engine.value,
+                address=address,
+                workers=workers,
             )
             evaluate_classes(
                 root,

@@ -75,7 +75,7 @@ TaskOption = Annotated[
         metavar="NAME|FILE",
         help=(
             "What the cases show: a task of the bundle, or a .yaml file; its own if left out. To"
-            " train, evaluate and predict also avmnist or image_text, which classify."
+            " draw, train and evaluate also avmnist or image_text, which classify."
         ),
         callback=expanded,
     ),

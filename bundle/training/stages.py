@@ -12,7 +12,7 @@ from monai.bundle.utils import DEFAULT_EXP_MGMT_SETTINGS
 from monai.utils import path_to_sqlite_uri
 
 from bundle.bundle_config import BundleConfig
-from bundle.config_files import OWN_CONFIGS, ConfigSet, find_overlay, stages_of
+from bundle.config_files import OWN_CONFIGS, ConfigSet, stages_of
 from bundle.configuration import known_keys, load_config
 from bundle.errors import OutputError, UsageError
 from bundle.processes import is_launched, only_training
@@ -92,9 +92,9 @@ def train(
     values: dict[str, Any] = {"dataset_dir": data, "output_dir": out, **(settings or {})}
     files = configs.overlays(overlays)
     if tracking == "tensorboard":
-        files.append(find_overlay("tensorboard"))
+        files.append(configs.shared("tensorboard"))
     if is_launched():
-        files.append(find_overlay("multi_gpu_train"))
+        files.append(configs.shared("multi_gpu_train"))
     _check_output(out)
     with named_failures(out), only_training(out):
         open_stage = partial(_open, configs, values, files)

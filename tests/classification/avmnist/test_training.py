@@ -175,6 +175,40 @@ def test_static_averaging_without_training_is_the_mean_of_the_experts(digits, tr
     assert all(torch.equal(experts[name], model[name]) for name in experts)
 
 
+@pytest.mark.filterwarnings("ignore")  # of mlflow and what it brings
+@pytest.mark.parametrize("tracking", ["tensorboard", "mlflow"])
+def test_a_training_can_be_followed(digits, tmp_path, tracking):
+    pytest.importorskip(tracking)
+    settings = {**SHORT, "epochs": 1}
+    train(digits / "pairs.npz", tmp_path, settings, tracking=tracking, configs=CONFIGS)
+    written = {"tensorboard": "tensorboard/*/events*", "mlflow": "mlruns.db"}[tracking]
+    assert list(tmp_path.glob(written))
+
+
+@pytest.mark.slow
+def test_two_processes_train_what_one_does(digits, tmp_path):
+    """With batches of the same cases: half of each in either process."""
+    command = ["-m", "bundle.cli", "train", str(digits / "pairs.npz"), "--task", "avmnist"]
+    command += ["--device", "cpu", "--epochs", "2"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for name, size, launch in (
+        ("one", 20, []),
+        ("two", 10, ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]),
+    ):
+        options = [*command, "-o", str(tmp_path / name), "--set", f"batch_size={size}"]
+        done = subprocess.run(
+            [sys.executable, *launch, *options],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=environment,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+    one, two = (read_weights(tmp_path / name / "model.pt") for name in ("one", "two"))
+    assert all(torch.allclose(one[name], two[name], atol=1e-3) for name in one)
+
+
 def test_coverage_hides_sounds_from_the_training(digits, tmp_path):
     values = {"dataset_dir": digits / "pairs.npz", "coverage": {"audio": 0.5}}
     config = load_config("avmnist/train.yaml", values)
@@ -198,6 +232,8 @@ def test_coverage_hides_sounds_from_the_training(digits, tmp_path):
         (("train", "PAIRS", "--task", "avmnist", "--set", "audio_kind=mp3"), "one of smil"),
         (("evaluate", "PAIRS", "--task", "avmnist"), "--checkpoint must be given"),
         (("evaluate", "PAIRS", "--task", "avmnist", "--predictions", "x"), "--predictions must"),
+        (("evaluate", "PAIRS", "--task", "avmnist", "--empty", "one"), "--empty must be left out"),
+        (("evaluate", "PAIRS", "--task", "avmnist", "--workers", "2"), "--workers must be left"),
     ],
 )
 def test_what_cannot_be_is_one_sentence(digits, tmp_path, arguments, words):
