@@ -2,4 +2,4 @@
 experts).
 """
 
-__version__ = "0.8.0"
+__version__ = "0.9.0"
