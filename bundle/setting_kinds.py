@@ -111,6 +111,15 @@ def are_words(value: Any) -> bool:
     )
 
 
+def are_widths(value: Any) -> bool:
+    """Whether a value is a list of two whole numbers or more, of at least 1."""
+    return (
+        isinstance(value, list | tuple)
+        and len(value) > 1
+        and all(_is_whole(width) and width >= 1 for width in value)
+    )
+
+
 def is_share(value: Any) -> bool:
     """Whether a value is a part of many, such as ``3/10``."""
     found = _SHARE.fullmatch(value) if isinstance(value, str) else None

@@ -20,6 +20,7 @@ from bundle.setting_kinds import (
     Kind,
     are_patterns,
     are_shares,
+    are_widths,
     are_words,
     check_kind,
     choice,
@@ -56,6 +57,8 @@ SETTINGS: Mapping[str, Kind] = {
     "roi_size": Kind(
         f"three whole numbers of at least 1, such as [96, 96, 96], or {WHOLE}", is_window
     ),
+    "spacing": whole(1, 8),
+    "filters": Kind("a list of at least two whole numbers of at least 1", are_widths),
     "overlap": BELOW_ONE,
     "sw_batch_size": whole(1),
     "amp": AUTO_FLAG,

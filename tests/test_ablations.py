@@ -30,7 +30,7 @@ EACH = pytest.mark.parametrize("name", OVERLAYS)
 BOTH_STAGES = ("sgd", "cosine")
 PAPER_WIDTHS = [8, 16, 32, 64, 80, 80]
 NARROW = {
-    "expert#filters": [4, 4, 4, 4, 4, 4],
+    "filters": [4, 4, 4, 4, 4, 4],
     "start_from": None,
     "device_name": "cpu",
     "n_steps": 10,
@@ -115,9 +115,7 @@ def test_every_part_of_an_ablation_can_be_built(name):
 @pytest.mark.slow
 def test_what_an_ablation_trains_is_the_network_that_is_deployed_and_judged(name, base, tmp_path):
     narrow = tmp_path / "narrow.yaml"
-    narrow.write_text(
-        yaml.safe_dump({"expert#filters": NARROW["expert#filters"]}), encoding="utf-8"
-    )
+    narrow.write_text(yaml.safe_dump({"filters": NARROW["filters"]}), encoding="utf-8")
     parser = load_config(base, {}, [find_overlay(name), narrow], trained_with=True)
     trained, deployed = (
         config.get_parsed_content("network_def") for config in (merged(name), parser)
@@ -162,16 +160,14 @@ def test_an_ablation_of_the_mixture_has_its_mixer(name, mixer):
 
 
 def test_early_fusion_is_one_network_of_the_papers_widths_with_a_channel_per_modality():
-    network = merged("early_fusion", **{"expert#filters": PAPER_WIDTHS}).get_parsed_content(
-        "network_def"
-    )
+    network = merged("early_fusion", filters=PAPER_WIDTHS).get_parsed_content("network_def")
     assert isinstance(network, EarlyFusion)
     assert (network.unet.in_channels, network.unet.out_channels) == (len(MODALITIES), len(REGIONS))
     assert sum(parameter.numel() for parameter in network.parameters()) == 1_950_963 + 3 * 8 * 27
 
 
 def test_momke_has_the_experts_of_stage_1_a_router_for_each_and_a_head_for_all_features():
-    network = merged("momke", **{"expert#filters": PAPER_WIDTHS}).get_parsed_content("network_def")
+    network = merged("momke", filters=PAPER_WIDTHS).get_parsed_content("network_def")
     assert isinstance(network, MoMKE)
     assert all(
         (router.n_modalities, router.n_regions) == (1, len(MODALITIES))
@@ -181,7 +177,7 @@ def test_momke_has_the_experts_of_stage_1_a_router_for_each_and_a_head_for_all_f
 
 
 def test_shaspec_has_its_auxiliary_losses_and_no_ranking():
-    parser = merged("shaspec", **{"expert#filters": PAPER_WIDTHS})
+    parser = merged("shaspec", filters=PAPER_WIDTHS)
     network, loss = parser.get_parsed_content("network_def"), parser.get_parsed_content("loss")
     assert isinstance(network, ShaSpec)
     assert network.domain_classifier.in_features == PAPER_WIDTHS[-1]
@@ -190,9 +186,7 @@ def test_shaspec_has_its_auxiliary_losses_and_no_ranking():
 
 
 def test_feature_maps_are_as_wide_as_the_experts_and_have_one_weight_per_modality():
-    network = merged("feature_level", **{"expert#filters": PAPER_WIDTHS}).get_parsed_content(
-        "network_def"
-    )
+    network = merged("feature_level", filters=PAPER_WIDTHS).get_parsed_content("network_def")
     assert network.gate.n_regions == 1
     assert network.mixer.head.output.conv.conv.in_channels == PAPER_WIDTHS[0]
 

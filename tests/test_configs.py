@@ -364,6 +364,7 @@ def test_a_training_goes_on_only_with_the_settings_that_decide_what_it_becomes()
             "fold",
             "patterns",
             "task_name",
+            "filters",  # the network says what it is
         ),
         *(
             "validation_share",
@@ -393,8 +394,9 @@ def test_inference_prepares_an_image_as_training_does():
     def of_image(transform: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in transform.items() if key not in ("keys", "mode")}
 
-    load, *trained, cast, selection = read("train.yaml")["load_transforms"]
+    load, *trained, pooled, cast, selection = read("train.yaml")["load_transforms"]
     assert load == read("evaluate.yaml")["load"][0]
+    assert pooled["spacing"] == read("evaluate.yaml")["sliding"]["spacing"] == "@spacing"
     assert cast["keys"] == "label"
     assert selection["_target_"] == "monai.transforms.SelectItemsd"
     deployed = read("inference.yaml")["prepare"]

@@ -83,6 +83,8 @@ WRONG = {
         [0, 96, 96],
         [True, True, True],
     ],
+    "filters": [8, [8], [8, 0], [8, 16.0], ["8", "16"], [8, True]],
+    "spacing": [0, 9, 1.5, "2", True, None],
     "overlap": ["abc", 1.5, 1, -0.1, math.nan, True, None],
     "sw_batch_size": [0, -1, 1.5, True, "1"],
     "amp": ["false", "true", "Auto", 0, 1, None],

@@ -18,6 +18,7 @@ from bundle.mixture.modality_network import ModalityNetwork
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
 from bundle.tensors import plain_tensor
+from bundle.volume_networks.pooling import pool_inside, unpool
 from bundle.volume_networks.windows import Window
 
 
@@ -71,8 +72,9 @@ class MixtureInferer(WindowedInferer):
         Raises:
             CaseError: E_MEMORY, a window does not fit into what is free.
         """
-        image = plain_tensor(inputs)
-        presence = derive_presence(image) if presence is None else presence.bool().cpu()
+        fine = plain_tensor(inputs)
+        presence = derive_presence(fine) if presence is None else presence.bool().cpu()
+        image = pool_inside(fine, self.spacing)
         overlap = inputs.meta.get("overlap") if isinstance(inputs, MetaTensor) else None
         fitted = self.fitted_to(image.shape[2:], overlap)
         if image.device.type == "cpu":
@@ -82,7 +84,8 @@ class MixtureInferer(WindowedInferer):
             )
             check_window(window, network, in_bfloat16=in_bfloat16)
         cases = [
-            fitted._one(image[i : i + 1], presence[i : i + 1], network) for i in range(len(image))
+            fitted._one(image[i : i + 1], presence[i : i + 1], network, fine.shape[2:])
+            for i in range(len(image))
         ]
         predicted: dict[str, Tensor] = {}
         for name in cases[0]:
@@ -94,8 +97,10 @@ class MixtureInferer(WindowedInferer):
             predicted[name] = convert_to_dst_type(predicted[name], inputs, dtype=torch.float32)[0]
         return predicted
 
-    def _one(self, image: Tensor, presence: Tensor, network: ModalityNetwork) -> dict[str, Tensor]:
-        """Blend one case.
+    def _one(
+        self, image: Tensor, presence: Tensor, network: ModalityNetwork, shape: Sequence[int]
+    ) -> dict[str, Tensor]:
+        """Blend one case, pooled, into maps of (H, W, D) voxels of 1 mm.
 
         Weights are one number per window, and those of absent modalities 0: they are blended
         without a map per window.
@@ -116,13 +121,18 @@ class MixtureInferer(WindowedInferer):
 
         blended = super().__call__(image, predict)
         assert isinstance(blended, Tensor)
-        logits, *others = blended.chunk(1 + len(fewer), dim=1)
+        logits, *others = unpool(blended, self.spacing, shape).chunk(1 + len(fewer), dim=1)
         blend = self.blend(places, image.shape[2:], logits.device)
         said = torch.cat(weights)
         means = blend.means(said[:, None], self._not_outside(image))
         if not self.weights_per_region:
             said = said.mean(dim=2, keepdim=True)
-        maps = blend.maps(said.flatten(1)).reshape(1, *said.shape[1:], *image.shape[2:])
+        maps = blend.maps(said.flatten(1))[None]
+        if len(places) == 1:  # the same everywhere
+            maps = maps[..., :1, :1, :1].expand(-1, -1, *shape)
+        else:
+            maps = unpool(maps, self.spacing, shape)
+        maps = maps.reshape(1, *said.shape[1:], *shape)
         predicted = {"logits": logits, "weights": maps, "mean_weights": means}
         if self.without_one:
             predicted["counts_without"] = self._counts(fewer, others)[None]

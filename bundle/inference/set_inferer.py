@@ -14,6 +14,7 @@ from bundle.inference.windowed_inferer import WindowedInferer
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.modality_network import ModalityNetwork
 from bundle.tensors import plain_tensor
+from bundle.volume_networks.pooling import pool_inside, unpool
 from bundle.volume_networks.windows import Window
 
 Box = tuple[tuple[int, int], ...]
@@ -82,12 +83,16 @@ class SetInferer(WindowedInferer):
         """Predict from sets that share a box: logits (S, R, h, w, d) and mean weights (S, M, R)."""
         present = sets.any(dim=0, keepdim=True)
         rows, columns, planes = _slices(box)
-        part = image[..., rows, columns, planes]
-        return self.fitted_to(part.shape[2:])._blended(part, present, sets, network)
+        fine = image[..., rows, columns, planes]
+        part = pool_inside(fine, self.spacing)
+        blended, weights = self.fitted_to(part.shape[2:])._blended(part, present, sets, network)
+        logits = unpool(blended[None], self.spacing, fine.shape[2:])
+        return logits.reshape(len(sets), -1, *fine.shape[2:]), weights
 
     def _blended(
         self, part: Tensor, present: Tensor, sets: Tensor, network: ModalityNetwork
     ) -> tuple[Tensor, Tensor]:
+        """Blend windows of a part, pooled: logits (S * R, h, w, d) and mean weights (S, M, R)."""
         places: list[Place] = []
         weights: list[Tensor] = []
 
@@ -105,8 +110,7 @@ class SetInferer(WindowedInferer):
         assert isinstance(blended, Tensor)
         blend = self.blend(places, part.shape[2:], blended.device)
         brains = torch.stack([is_not_zero(part[0, chosen]).any(dim=0) for chosen in sets])
-        logits = blended[0].reshape(len(sets), -1, *blended.shape[2:])
-        return logits, blend.means(torch.cat(weights), brains)
+        return blended[0], blend.means(torch.cat(weights), brains)
 
 
 def _boxes(image: Tensor, sets: Tensor) -> list[Box]:

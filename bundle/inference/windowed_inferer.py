@@ -19,14 +19,19 @@ class WindowedInferer(SlidingWindowInferer):
     Args:
         roi_size: a window, or one as large as each case, see ``windows.checked_window``.
         amp: compute in bfloat16 where that is safe; with ``auto`` where the hardware has it.
+        spacing: mm, of the voxels that the network sees and ``roi_size`` counts, where images have
+            1 mm: they are pooled, and maps come back to 1 mm.
         options: as MONAI's ``SlidingWindowInferer``: ``overlap``, ``sw_batch_size``, ``mode``.
     """
 
-    def __init__(self, roi_size: Window, amp: bool | str = False, **options: Any) -> None:
+    def __init__(
+        self, roi_size: Window, amp: bool | str = False, *, spacing: int = 1, **options: Any
+    ) -> None:
         fixed = roi_size if isinstance(roi_size, Sequence) else -1  # MONAI's: as large as the case
         super().__init__(roi_size=fixed, with_coord=True, **options)
         self.window = roi_size
         self.amp = amp
+        self.spacing = spacing
 
     def fitted_to(self, shape: Sequence[int], overlap: float | None = None) -> Self:
         """Return an inferer whose window is that of a case.

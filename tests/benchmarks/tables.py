@@ -48,7 +48,7 @@ class Size:
 
 
 SHALLOW = """\
-expert#filters: [8, 16, 32, 64]
+filters: [8, 16, 32, 64]
 expert#kernel_size: [3, 3, 3, 3]
 expert#strides: [1, 2, 2, 2]
 expert#upsample_kernel_size: [2, 2, 2]

@@ -8,9 +8,10 @@ from monai.inferers import sliding_window_inference
 
 from bundle.inference.mixture_inferer import MixtureInferer
 from bundle.inference.set_inferer import SetInferer
-from bundle.inference.without_one import NOT_COMPUTED
+from bundle.inference.without_one import NOT_COMPUTED, count_labels
 from bundle.mixture.mixing import hide_absent
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.volume_networks.pooling import pool_inside, unpool
 from bundle.volume_networks.windows import WholeWindow
 
 MODALITIES = DEFAULT_TASK.modality_names
@@ -244,3 +245,26 @@ def test_volumes_without_a_modality_are_those_of_the_case_that_lacks_it(
         labels = DEFAULT_TASK.regions_to_labels((alone > 0).numpy())
         assert counts.tolist() == [int((labels == label).sum()) for label in (1, 2, 3)]
         assert counts.sum() > 0
+
+
+@pytest.mark.parametrize("shape", [(60, 44, 51), (200, 44, 51)], ids=["one window", "several"])
+def test_a_coarse_network_gets_pooled_voxels_and_its_maps_come_back_to_1_mm(tiny_network, shape):
+    image = torch.randn(1, M, *shape)
+    image[..., :5, :, :] = 0
+    presence = torch.tensor([[True, True, False, True]])
+    found = run(MixtureInferer(**WINDOWS, spacing=2), tiny_network, image, presence)
+    coarse = run(MixtureInferer(**WINDOWS), tiny_network, pool_inside(image, 2), presence)
+    for name in ("logits", "weights"):
+        maps = coarse[name].flatten(1, -4)
+        expected = unpool(maps, 2, shape).reshape(found[name].shape)
+        assert torch.allclose(found[name], expected, atol=1e-5)
+    assert torch.equal(found["mean_weights"], coarse["mean_weights"])
+
+
+def test_volumes_without_one_modality_are_counted_at_1_mm(tiny_network):
+    image, presence = torch.randn(1, M, 60, 44, 51), torch.tensor([[True, True, True, False]])
+    inferer = MixtureInferer(**WINDOWS, spacing=2, without_one=True)
+    counts = run(inferer, tiny_network, image, presence)["counts_without"]
+    fewer = torch.tensor([[False, True, True, False]])
+    logits = run(MixtureInferer(**WINDOWS, spacing=2), tiny_network, image, fewer)["logits"]
+    assert torch.equal(counts[0, 0], count_labels(logits[0], DEFAULT_TASK))

@@ -13,6 +13,7 @@ from bundle.volume_networks.windows import WholeWindow
 MODALITIES, all_sets = DEFAULT_TASK.modality_names, DEFAULT_TASK.all_sets
 M, R = 4, 3
 WINDOWS = {"roi_size": (64, 64, 64), "overlap": 0.25, "mode": "gaussian"}
+COARSE = {"roi_size": (64, 64, 64), "overlap": 0.25, "mode": "gaussian", "spacing": 2}
 WHOLE = {"roi_size": WholeWindow(step=32, smallest=64), "overlap": 0.25, "mode": "gaussian"}
 T1N, T1C, T2W, T2F = range(M)
 
@@ -39,7 +40,7 @@ def alone(network, image, flags, windows=WINDOWS):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("windows", [WINDOWS, WHOLE], ids=["fixed", "whole"])
+@pytest.mark.parametrize("windows", [WINDOWS, WHOLE, COARSE], ids=["fixed", "whole", "coarse"])
 @torch.inference_mode()
 def test_every_set_gets_what_it_gets_alone_also_where_its_brain_is_smaller(tiny_network, windows):
     image = case()

@@ -32,7 +32,7 @@ TINY = {
     "device_name": "cpu",
     "amp": False,
 }
-NARROW = "expert#filters: [4, 4, 4, 4, 4, 4]\n"
+NARROW = "filters: [4, 4, 4, 4, 4, 4]\n"
 
 
 def load(path: Path) -> dict[str, torch.Tensor]:
