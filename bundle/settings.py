@@ -31,6 +31,7 @@ from bundle.setting_kinds import (
     whole,
 )
 from bundle.tasks.class_task import ClassTask, load_class_task
+from bundle.tasks.contributions import Contributions
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
 from bundle.tasks.task_file import load_task
@@ -53,6 +54,7 @@ SETTINGS: Mapping[str, Kind] = {
     "dataset_dir": PATH,
     "output_dir": PATH,
     "checkpoint": PATH,
+    "calibration": PATH,
     "device_name": WORD,
     "roi_size": Kind(
         f"three whole numbers of at least 1, such as [96, 96, 96], or {WHOLE}", is_window
@@ -66,6 +68,7 @@ SETTINGS: Mapping[str, Kind] = {
     "label_convention": WORD,  # of those that the task has, see ``kinds_for``
     "entropy_per_region": FLAG,
     "weights_per_region": FLAG,
+    "contributions": choice(*Contributions),
     "volumes_per_set": FLAG,
     "preview": FLAG,
     "report": FLAG,

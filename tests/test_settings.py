@@ -73,6 +73,7 @@ WRONG = {
     "dataset_dir": [2021, 1.0e5, True, [], "", "a\0b"],
     "output_dir": [2021, None],
     "checkpoint": [3, ["a.pt"], {"a": "model.pt"}],
+    "calibration": [3, None, True],
     "device_name": [3, "", "cuda 0", ["cpu"]],
     "roi_size": [
         96,
@@ -101,6 +102,7 @@ WRONG = {
     "bids": ["yes"],
     "overwrite": ["always"],
     "again": ["always"],
+    "contributions": ["all", True, None],
     "volumes_per_set": ["always"],
     "case_timeout_s": [0, -1, "long", True],
     "retries": [-1, 1.5, True],

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from bundle import __version__
+from bundle.cli.calibrate_command import calibrate
 from bundle.cli.class_commands import predict
 from bundle.cli.compare_command import compare
 from bundle.cli.data_commands import data, phantom, split
@@ -87,8 +88,8 @@ def demo(
 
 
 COMMANDS = (
-    segment, report, prepare, series, fetch, send, train, evaluate, predict, compare, data, split,
-    phantom, pack, ask,
+    segment, report, prepare, series, fetch, send, train, evaluate, calibrate, predict, compare,
+    data, split, phantom, pack, ask,
 )  # fmt: skip
 for command in COMMANDS:
     app.command()(command)

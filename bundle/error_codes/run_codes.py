@@ -5,6 +5,10 @@ CODES = {
         "Another process writes to the output folder.",
         "Wait for it, or choose another folder.",
     ),
+    "E_CALIBRATION": (
+        "A calibration is missing, damaged, or of other weights or another task.",
+        "Run `simmlm calibrate` with the weights in use, or set `calibration=none`.",
+    ),
     "E_CLASSES": (
         "Cases have other classes than the network, or a class that training does not have.",
         "Use weights that were trained for these classes, or correct the cases.",

@@ -25,6 +25,7 @@ from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import THRESHOLD, Task
 from bundle.tensors import plain_tensor
 from bundle.volumes.geometry import spacing_mm
+from bundle.weights.calibration import Calibration
 
 Histograms = dict[tuple[str, str], ProbabilityHistogram]
 
@@ -57,15 +58,19 @@ class JudgeSetsd(Transform):
     Args:
         to_input_grid: MONAI's ``Invertd`` for ``pred`` by ``image``.
         task: whose modalities and regions these are.
+        calibration: of the network's probabilities; None for none.
     """
 
     def __init__(
         self,
         to_input_grid: Callable[[dict[str, Any]], dict[str, Any]],
         task: Task = DEFAULT_TASK,
+        *,
+        calibration: Calibration | None = None,
     ) -> None:
         self.to_input_grid = to_input_grid
         self.task = task
+        self.calibration = calibration
         self._names = TaskNames.of(task)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -92,7 +97,10 @@ class JudgeSetsd(Transform):
         histograms: Histograms = {}
         parts = (predictions["sets"], predictions["logits"], predictions["weights"])
         for flags, logits, weights in zip(*parts, strict=True):
-            restored = self._restored(torch.sigmoid(plain_tensor(logits)), image)
+            said = plain_tensor(logits)
+            if self.calibration is not None:
+                said = self.calibration.scaled(said, int(flags.sum()), self.task)
+            restored = self._restored(torch.sigmoid(said), image)
             probabilities = _cut(_numpy(restored), box)
             predicted = nested_regions(probabilities > THRESHOLD, self.task)
             modalities = list(compress(self._names.modalities, flags.tolist()))

@@ -68,6 +68,18 @@ class ProbabilityHistogram:
         (filled,) = np.nonzero(self.counts.ravel())
         return _refilled, (filled.astype(np.uint32), self.counts.ravel()[filled])
 
+    def logits(self) -> Floats:
+        """Return the logits of the bins, in rising order."""
+        upper = -np.log(_lower_half()) + np.log1p(-_lower_half())
+        return np.concatenate([-upper, upper[::-1]])
+
+    def moved(self, probabilities: Floats) -> "ProbabilityHistogram":
+        """Return the histogram with other probabilities in place of those of its bins."""
+        bins = _bin_of(np.asarray(probabilities))
+        return ProbabilityHistogram(
+            np.stack([np.bincount(bins, row, N_BINS) for row in self.counts]).astype(np.int64)
+        )
+
     def expected_calibration_error(self, n_bins: int = N_CALIBRATION_BINS) -> float:
         """Mean gap between the confidence of the decision and how often it is right.
 
@@ -152,9 +164,16 @@ def _bin_of(probabilities: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _centres() -> Floats:
-    tail = 2.0 ** ((np.arange(_N_TAIL - 1) + 0.5) / _PER_OCTAVE - _OCTAVES) / N_UNIFORM
-    lower = np.concatenate([[0.0], tail, (np.arange(1, N_UNIFORM // 2) + 0.5) / N_UNIFORM])
+    lower = _lower_half()
+    lower[0] = 0.0
     return np.concatenate([lower, 1 - lower[::-1]])
+
+
+def _lower_half() -> Floats:
+    """Return the probabilities of the bins below 0.5; of the first, its upper end."""
+    tail = 2.0 ** ((np.arange(_N_TAIL - 1) + 0.5) / _PER_OCTAVE - _OCTAVES) / N_UNIFORM
+    lowest = 2.0**-_OCTAVES / N_UNIFORM
+    return np.concatenate([[lowest], tail, (np.arange(1, N_UNIFORM // 2) + 0.5) / N_UNIFORM])
 
 
 def _binned(

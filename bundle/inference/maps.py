@@ -15,13 +15,16 @@ from torch import Tensor
 
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
+from bundle.inference.contributions import PARTS, decided_by, mean_shares, shares_of_voxels
 from bundle.inference.placement import Box, Placement, whole_volume
 from bundle.inference.volume_interval import voxel_intervals
 from bundle.inference.way_back import PLACEMENT
 from bundle.mixture.mixing import binary_entropy
+from bundle.tasks.contributions import Contributions
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import THRESHOLD, Task
 from bundle.tensors import plain_tensor
+from bundle.weights.calibration import Calibration
 
 WITHOUT = "volumes_without"
 _COVERED = 0.5  # blended weights sum to 1 where a window was, and to 0 outside the image's box
@@ -32,21 +35,30 @@ class ActivateMixtured(Transform):
 
     Before the way back to the patient's grid, so that what is interpolated there is a probability,
     and what is padded is background.
+
+    Args:
+        calibration: of the network's probabilities; None for none.
+        task: of the network.
     """
+
+    def __init__(self, calibration: Calibration | None = None, task: Task = DEFAULT_TASK) -> None:
+        self.calibration = calibration
+        self.task = task
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Replace ``pred`` by maps that can be brought to another grid.
 
         Args:
-            data: ``pred``, what ``MixtureInferer`` gives, for one case: ``logits`` (R, H, W, D),
-                ``weights`` (M, R, H, W, D), or (M, 1, H, W, D) means over the regions,
-                ``mean_weights`` (M, R), and perhaps ``counts_without`` (M, L).
+            data: ``record``; ``pred``, what ``MixtureInferer`` gives, for one case: ``logits`` (R,
+                H, W, D), ``weights`` (M, R, H, W, D), or (M, 1, H, W, D) means over the regions,
+                ``mean_weights`` (M, R), and perhaps ``counts_without`` (M, L) and ``parts`` (M, R,
+                H, W, D).
 
         Returns:
             ``probabilities`` (R, H, W, D); ``weights`` (M, H, W, D), or (M * R, H, W, D) with
             modalities outermost; both keep their metadata, by which they find the way back.
             ``mean_weights`` (M, R), as they were; ``volumes_without`` (M, L) in ml, where there
-            were counts.
+            were counts; ``parts`` (M * R, H, W, D), where there were any.
         """
         case = dict(data)
         pred = case.pop("pred")
@@ -54,8 +66,14 @@ class ActivateMixtured(Transform):
         if "counts_without" in pred:
             affine = getattr(pred["logits"], "affine", torch.eye(4))  # 1 mm where nobody says
             case[WITHOUT] = pred["counts_without"] * _voxel_ml(affine)
+        if PARTS in pred:
+            case[PARTS] = pred[PARTS].flatten(0, 1)
         case["mean_weights"] = pred["mean_weights"]
-        case["probabilities"] = torch.sigmoid(pred["logits"])
+        logits: Tensor = pred["logits"]
+        if self.calibration is not None:
+            n_acquired = len(CaseRecord.from_json(case["record"]).modalities)
+            logits = self.calibration.scaled(logits, n_acquired, self.task)
+        case["probabilities"] = torch.sigmoid(logits)
         case["weights"] = weights.flatten(0, 1)
         return case
 
@@ -69,6 +87,8 @@ class SplitMapsd(Transform):
         entropy_per_region: also keep one entropy map per region.
         task: its regions make up the labels.
         keep_probabilities_for: who needs the regions' probabilities; None drops them.
+        contributions: which maps of what each modality contributed are made, where ``parts`` are.
+        calibration: whose margins tell the intervals of the regions' volumes; None for none.
     """
 
     def __init__(
@@ -77,24 +97,30 @@ class SplitMapsd(Transform):
         task: Task = DEFAULT_TASK,
         *,
         keep_probabilities_for: str | None = None,
+        contributions: str = Contributions.none,
+        calibration: Calibration | None = None,
     ) -> None:
         self.entropy_per_region = entropy_per_region
         self.task = task
         self.keep_probabilities = keep_probabilities_for is not None
+        self.contributions = Contributions(contributions)
+        self.calibration = calibration
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Split the maps of one case.
 
         Args:
-            data: ``probabilities``, ``weights`` and ``mean_weights`` of ``ActivateMixtured``;
-                ``record``. Maps are on the patient's grid already, or in the box that ``placement``
-                of ``way_back.ToInputGridd`` tells.
+            data: ``probabilities``, ``weights``, ``mean_weights`` and, to tell contributions,
+                ``parts`` of ``ActivateMixtured``; ``record``. Maps are on the patient's grid
+                already, or in the box that ``placement`` of ``way_back.ToInputGridd`` tells.
 
         Returns:
             ``pred`` (1, H, W, D) uint8; ``entropy`` (1, H, W, D) or (1 + R, H, W, D) float32, bits,
             the largest over regions first; ``weights`` (M, H, W, D) or (M * R, H, W, D) float32,
             summing to 1 over the acquired modalities in every voxel; ``result``, plain JSON facts;
-            ``probabilities`` (R, H, W, D) float32, if they are kept.
+            ``probabilities`` (R, H, W, D) float32, if they are kept; ``contributions`` (M, H, W, D)
+            or (M * R, H, W, D) float32 and ``decided_by`` (1, H, W, D) uint8, see
+            ``contributions.shares_of_voxels`` and ``decided_by``, if they are made.
 
         Raises:
             CaseError: E_NOT_FINITE, the network gave something that is no number.
@@ -105,10 +131,12 @@ class SplitMapsd(Transform):
         maps, weights = plain_tensor(grid), plain_tensor(case["weights"])
         mean_weights = plain_tensor(case.pop("mean_weights"))
         _check_finite((maps, weights, mean_weights), record.case_id)
+        parts = plain_tensor(case.pop(PARTS)) if PARTS in case else None
         place: Placement | None = case.pop(PLACEMENT, None)
         if place is None:
             box = _covered_box(weights)
             maps, weights = maps[box].clamp(0.0, 1.0), weights[box]  # interpolation may overshoot
+            parts = None if parts is None else parts[box]
             place = whole_volume(grid.shape[1:]).within(box[1:])
         without = case.pop(WITHOUT, None)
         label, entropy = self._label(maps), self._entropy(maps)
@@ -120,6 +148,14 @@ class SplitMapsd(Transform):
         case["pred"] = convert_to_dst_type(place.embed(label), grid, dtype=torch.uint8)[0]
         result = self._result(record, label[0].numpy(), mean_weights, entropy[0].cpu())
         result["volume_intervals_ml"] = self._intervals_ml(record, maps)
+        if self.calibration is not None:
+            result["region_intervals_ml"] = self._region_intervals_ml(record, maps)
+            result["interval_level"] = self.calibration.level
+        if parts is not None and self.contributions != Contributions.none:
+            of_regions = parts.reshape(len(mean_weights), -1, *parts.shape[1:])
+            case["contributions"] = place.embed(shares_of_voxels(of_regions, self.contributions))
+            case["decided_by"] = place.embed(decided_by(of_regions, label[0])[None])
+            result["contributions"] = mean_shares(of_regions, self.task)
         if without is not None:
             result["volumes_without_ml"] = self._volumes_without_ml(plain_tensor(without))
         case["result"] = result
@@ -160,6 +196,19 @@ class SplitMapsd(Transform):
         """Return what each volume may be, see ``volume_interval``."""
         counts = voxel_intervals(maps, self.task)
         return {name: [_in_ml(n, record) for n in ends] for name, ends in counts.items()}
+
+    def _region_intervals_ml(self, record: CaseRecord, maps: Tensor) -> dict[str, list[float]]:
+        """Return in what the volume of a region lies in a known share of cases, of regions of which
+        the calibration knows.
+        """
+        assert self.calibration is not None
+        limits = self.calibration.limits(len(record.modalities), self.task)
+        intervals = {}
+        for name, region in zip(self.task.region_names, maps, strict=True):
+            if name in limits:
+                ends = (limits[name], 1 - limits[name])
+                intervals[name] = [_in_ml(int((region > end).sum()), record) for end in ends]
+        return intervals
 
     def _volumes_without_ml(self, volumes: Tensor) -> dict[str, dict[str, float]]:
         """Name the volumes (M, L) from the sets without one modality."""

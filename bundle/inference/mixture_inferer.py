@@ -33,6 +33,7 @@ class MixtureInferer(WindowedInferer):
         weights_per_region: keep one weight map per modality and region instead of their mean.
         without_one: also count the voxels of each label from every set that lacks one more of the
             acquired modalities; the experts run once for all, the gate and the mixer once for each.
+        contributions: also keep what each modality adds to the logits.
         task: says whether anything lies outside.
         options: as ``WindowedInferer``.
     """
@@ -43,12 +44,14 @@ class MixtureInferer(WindowedInferer):
         *,
         weights_per_region: bool = True,
         without_one: bool = False,
+        contributions: bool = False,
         task: Task = DEFAULT_TASK,
         **options: Any,
     ) -> None:
         super().__init__(roi_size, **options)
         self.weights_per_region = weights_per_region
         self.without_one = without_one
+        self.contributions = contributions
         self.task = task
 
     def __call__(  # type: ignore[override]
@@ -66,11 +69,13 @@ class MixtureInferer(WindowedInferer):
             ``logits`` (B, R, H, W, D), ``weights`` (B, M, R, H, W, D), or (B, M, 1, H, W, D) means
             over the regions, and ``mean_weights`` (B, M, R) over what is not outside, float32; on
             request ``counts_without`` (B, M, L) float64, voxels of labels, ``NOT_COMPUTED`` where
-            there is no set without that modality. A dictionary, because MONAI takes batches of no
+            there is no set without that modality, and ``parts`` (B, M, R, H, W, D) float32, which
+            over M sum to the logits. A dictionary, because MONAI takes batches of no
             other kind of named parts into cases.
 
         Raises:
             CaseError: E_MEMORY, a window does not fit into what is free.
+            SetupError: E_SETTING, the network's logits are no sum over modalities.
         """
         fine = plain_tensor(inputs)
         presence = derive_presence(fine) if presence is None else presence.bool().cpu()
@@ -91,7 +96,7 @@ class MixtureInferer(WindowedInferer):
         for name in cases[0]:
             parts = [case[name] for case in cases]
             predicted[name] = torch.cat(parts) if len(parts) > 1 else parts[0]
-        for name in ("logits", "weights"):
+        for name in {"logits", "weights", "parts"} & predicted.keys():
             # With the metadata of the input: without it MONAI's Invertd would skip the way back,
             # with a warning only.
             predicted[name] = convert_to_dst_type(predicted[name], inputs, dtype=torch.float32)[0]
@@ -116,24 +121,32 @@ class MixtureInferer(WindowedInferer):
                 mixtures = [network.mix(encoded, window, flags) for flags in sets]
             places.extend(tuple(place[2:]) for place in windows)
             weights.append(mixtures[0].weights.float())
-            logits = [mixture.logits.float() for mixture in mixtures]
-            return torch.cat(logits, dim=1) if fewer else logits[0]
+            maps = [mixture.logits.float() for mixture in mixtures]
+            if self.contributions:
+                maps.append(network.parts(encoded, mixtures[0], sets[0]).flatten(1, 2))
+            return torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
 
         blended = super().__call__(image, predict)
         assert isinstance(blended, Tensor)
-        logits, *others = unpool(blended, self.spacing, shape).chunk(1 + len(fewer), dim=1)
+        maps = unpool(blended, self.spacing, shape)
+        n_groups = 1 + len(fewer) + (image.shape[1] if self.contributions else 0)
+        n_regions = maps.shape[1] // n_groups
+        logits, *others = maps[:, : n_regions * (1 + len(fewer))].chunk(1 + len(fewer), dim=1)
         blend = self.blend(places, image.shape[2:], logits.device)
         said = torch.cat(weights)
         means = blend.means(said[:, None], self._not_outside(image))
         if not self.weights_per_region:
             said = said.mean(dim=2, keepdim=True)
-        maps = blend.maps(said.flatten(1))[None]
+        shares = blend.maps(said.flatten(1))[None]
         if len(places) == 1:  # the same everywhere
-            maps = maps[..., :1, :1, :1].expand(-1, -1, *shape)
+            shares = shares[..., :1, :1, :1].expand(-1, -1, *shape)
         else:
-            maps = unpool(maps, self.spacing, shape)
-        maps = maps.reshape(1, *said.shape[1:], *shape)
-        predicted = {"logits": logits, "weights": maps, "mean_weights": means}
+            shares = unpool(shares, self.spacing, shape)
+        shares = shares.reshape(1, *said.shape[1:], *shape)
+        predicted = {"logits": logits, "weights": shares, "mean_weights": means}
+        if self.contributions:
+            parts = maps[:, n_regions * (1 + len(fewer)) :]
+            predicted["parts"] = parts.reshape(1, -1, n_regions, *shape)
         if self.without_one:
             predicted["counts_without"] = self._counts(fewer, others)[None]
         return predicted

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from bundle.errors import SetupError
 from bundle.mixture.case_batches import in_batches
 from bundle.mixture.inputs import of_each_modality, show_present
+from bundle.mixture.mixers import adds_logits
 from bundle.mixture.mixing import (
     chosen_cases,
     derive_presence,
@@ -133,6 +134,13 @@ class DMoME(ModalityNetwork):
         scores = self.gate(read, presence) if self.gate_wants_presence else self.gate(read)
         mixture: Mixture = self.mixer(encoded, scores, presence)
         return mixture
+
+    def parts(self, encoded: Tensor, mixture: Mixture, presence: Tensor) -> Tensor:
+        """Return what each expert adds to the logits, as ``ModalityNetwork.parts``."""
+        if not adds_logits(self.mixer):
+            return super().parts(encoded, mixture, presence)
+        parts: Tensor = self.mixer.parts(encoded, mixture.weights, presence)  # type: ignore[operator]
+        return parts
 
     def _predict_in_graph(self, inputs: Tensor, presence: Tensor) -> Tensor:
         """Predict with nothing that an exported network could not hold.

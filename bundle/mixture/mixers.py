@@ -7,6 +7,7 @@ from bundle.mixture.mixing import (
     mixing_weights,
     on_device,
     uniform_weights,
+    weighted_parts,
     weighted_sum,
     with_axes_of,
 )
@@ -38,6 +39,16 @@ class LogitMixer(nn.Module):
         """
         weights = mixing_weights(scores, presence)
         return Mixture(weighted_sum(expert_logits, weights, presence), weights)
+
+    def parts(self, expert_logits: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
+        """Return what each modality adds to the logits, (B, M, R, ...) float32.
+
+        Args:
+            expert_logits: as ``forward``.
+            weights: which that gave.
+            presence: as there.
+        """
+        return weighted_parts(expert_logits, weights, presence)
 
 
 class ProbabilityMixer(nn.Module):
@@ -74,6 +85,10 @@ class StaticMixer(nn.Module):
         """Arguments and results as ``LogitMixer``; ``scores`` gives only the number of regions."""
         weights = on_device(uniform_weights(presence, scores.shape[-1]), expert_logits)
         return Mixture(weighted_sum(expert_logits, weights, presence), weights)
+
+    def parts(self, expert_logits: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
+        """Return what each modality adds to the logits, as ``LogitMixer.parts``."""
+        return weighted_parts(expert_logits, weights, presence)
 
 
 class FeatureMixer(nn.Module):
@@ -129,3 +144,13 @@ class SumMixer(nn.Module):
         mixture: Mixture = self.mixer(expert_logits, scores, presence)
         n_present = on_device(presence.sum(dim=1), mixture.logits)
         return Mixture(mixture.logits * with_axes_of(n_present, mixture.logits), mixture.weights)
+
+    def parts(self, expert_logits: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
+        """Return what each modality adds to the logits, as ``LogitMixer.parts``."""
+        parts: Tensor = self.mixer.parts(expert_logits, weights, presence)  # type: ignore[operator]
+        return parts * with_axes_of(on_device(presence.sum(dim=1), parts), parts)
+
+
+def adds_logits(mixer: nn.Module) -> bool:
+    """Whether the logits of a mixer are sums of what it makes of each expert's, see ``parts``."""
+    return hasattr(mixer.mixer if isinstance(mixer, SumMixer) else mixer, "parts")

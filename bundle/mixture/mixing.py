@@ -92,6 +92,15 @@ def weighted_sum(maps: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
     return torch.stack([_sum_of_case(*case) for case in cases])
 
 
+def weighted_parts(maps: Tensor, weights: Tensor, presence: Tensor) -> Tensor:
+    """Return the summands of ``weighted_sum``, those of absent modalities 0: (B, M, R, ...)
+    float32.
+    """
+    flags = with_axes_of(on_device(presence, maps), maps)
+    parts = with_axes_of(weights.to(maps.device, torch.float32), maps) * maps
+    return torch.where(flags, parts, parts.new_zeros(()))
+
+
 def hide_absent(inputs: Tensor, presence: Tensor) -> Tensor:
     """Set the channels of absent modalities to 0, whatever they hold: (B, M, ...) to the same shape
     and type.

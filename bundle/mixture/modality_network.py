@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from bundle.errors import SetupError
 from bundle.mixture.inputs import presence_in
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.mixture import Mixture
@@ -54,6 +55,27 @@ class ModalityNetwork(nn.Module, ABC):
             Logits (B, R, ...) and the modalities' weights (B, M, R), which sum to 1 over M;
             float32.
         """
+
+    def parts(self, encoded: Any, mixture: Mixture, presence: Tensor) -> Tensor:  # noqa: ARG002
+        """Return what each modality adds to the logits of a mixture.
+
+        Args:
+            encoded: as ``mix`` got it.
+            mixture: what that gave.
+            presence: (B, M) bool, as it got it.
+
+        Returns:
+            (B, M, R, ...) float32, 0 for absent modalities; over M they sum to the logits.
+
+        Raises:
+            SetupError: E_SETTING, the logits of this network are no such sum.
+        """
+        mixing = type(getattr(self, "mixer", self)).__name__
+        raise SetupError(
+            "E_SETTING",
+            "contributions must be none where what the experts say is not added up to the logits;"
+            f" got a {mixing}. Change the setting.",
+        )
 
     def forward(self, inputs: Tensor, presence: Tensor | None = None) -> Tensor:
         """Predict a batch of cases, or of parts of them.

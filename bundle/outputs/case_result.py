@@ -26,6 +26,9 @@ class CaseResult:
             other cases, whose reading and writing beside it makes it longer; None where nobody
             measured.
         probabilities: (R, H, W, D), where they were kept.
+        contributions: (M, H, W, D), or (M * R, H, W, D) where each region has its own; where they
+            were made.
+        decided_by: (H, W, D) uint8, number of a modality, from 1; likewise.
     """
 
     record: CaseRecord
@@ -35,6 +38,8 @@ class CaseResult:
     facts: Mapping[str, Any]
     computed_s: float | None = None
     probabilities: NDArray[np.float32] | None = None
+    contributions: NDArray[np.float32] | None = None
+    decided_by: NDArray[np.uint8] | None = None
 
     @classmethod
     def of_case(cls, case: Mapping[str, Any], computed_s: float | None = None) -> "CaseResult":
@@ -47,6 +52,8 @@ class CaseResult:
             case["result"],
             computed_s,
             _array(case["probabilities"]) if "probabilities" in case else None,
+            _array(case["contributions"]) if "contributions" in case else None,
+            _array(case["decided_by"])[0] if "decided_by" in case else None,
         )
 
 

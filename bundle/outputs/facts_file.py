@@ -20,6 +20,7 @@ from bundle.tasks.numberings import Numbering
 from bundle.tasks.task import Task
 
 MAP_ENDING = ".nii.gz"
+CONTRIBUTION = "share of the sum of the logits' magnitudes, sums to 1 over acquired modalities"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +74,9 @@ class FactsFile:
                 "volumes": "ml",
                 "entropy": "bit",
                 "weights": "share, sums to 1 over acquired modalities",
+                **({"contributions": CONTRIBUTION} if result.contributions is not None else {}),
             },
+            **self._deciding(result),
             "inputs": record.inputs,
             "prepared": None if record.prepared is None else record.prepared.summary(),
             "weights_sha256": self.weights_sha256,
@@ -88,6 +91,12 @@ class FactsFile:
             },
             "intended_use": "research only, not for diagnosis",
         }
+
+    def _deciding(self, result: CaseResult) -> dict[str, Any]:
+        """Name the numbers of the map of modalities that decided, if there is one."""
+        if result.decided_by is None:
+            return {}
+        return {"decided_by": {str(1 + m): name for m, name in enumerate(self.task.modality_names)}}
 
 
 def label_facts(task: Task, numbering: Numbering) -> dict[str, Any]:

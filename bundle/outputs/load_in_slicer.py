@@ -35,7 +35,7 @@ def main(folder: Path) -> None:
     case, facts = read_case(folder)
     images = load_images(folder, case, facts["inputs"])
     load_segmentation(folder / f"{case}.seg.nrrd", case)
-    maps = load_maps(folder, case, facts["maps"])
+    maps = load_maps(folder, case, facts["maps"], len(facts.get("decided_by", {})))
     entropy = maps.get("entropy")
     order = facts["opened_first"]  # the first one that could be opened is shown
     shown = next((modality for modality in order if modality in images), None)
@@ -132,8 +132,9 @@ def load_segmentation(path: Path, case: str) -> None:
     display.SetVisibility(True)
 
 
-def load_maps(folder: Path, case: str, names: list[str]) -> dict[str, Any]:
-    """Open entropy and weights, which are both in [0, 1].
+def load_maps(folder: Path, case: str, names: list[str], n_modalities: int) -> dict[str, Any]:
+    """Open entropy, weights and contributions, which are in [0, 1] unless these are signed, and the
+    numbers of the modalities that decided.
 
     Kind, for example ``weight-t1c``, to volume node.
     """
@@ -143,7 +144,7 @@ def load_maps(folder: Path, case: str, names: list[str]) -> dict[str, Any]:
         if kind == "seg":
             continue
         volume = load_volume(folder / name, f"{case} {kind}")
-        set_window(volume, 0.0, 1.0)
+        set_window(volume, 0.0, float(n_modalities) if kind == "decided-by" else 1.0)
         display = volume.GetDisplayNode()
         is_entropy = kind.startswith("entropy")
         display.SetAndObserveColorNodeID(INFERNO if is_entropy else VIRIDIS)
@@ -172,8 +173,8 @@ def explain(case: str, shown: str | None, kinds: list[str]) -> None:
     if kinds:
         say(f"Choose what is in front in the same bar: {', '.join(kinds)}.")
     say(
-        "Entropy is in bits, weights are shares; both colour scales go from 0 to 1. Research use"
-        " only."
+        "Entropy is in bits, weights and contributions are shares; their colour scales go from 0 to"
+        " 1. Research use only."
     )
 
 

@@ -12,9 +12,13 @@ from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.outputs.case_output import CaseOutput
 from bundle.outputs.case_result import CaseResult
+from bundle.tasks.contributions import Contributions
 from bundle.tasks.numberings import Numbering
 from bundle.tasks.task import Task
 from bundle.volumes.nifti_output import write_volume
+
+DECIDED_BY = "decided-by"
+"""Name of the map of the modalities that decided."""
 
 Maps = dict[str, NDArray[Any]]
 """Name, such as ``seg`` or ``weight-t1c``, to (H, W, D)."""
@@ -118,11 +122,59 @@ class WeightFiles:
 
     def _kinds(self, *, per_region: bool) -> dict[str, str]:
         """Return kinds of maps in the order of the channels, with the modality of each."""
-        kinds: dict[str, str] = {}
-        for modality in self.task.modality_names:
-            endings = [f"-{region}" for region in self.task.region_names] if per_region else [""]
-            kinds |= {f"weight-{modality}{ending}": modality for ending in endings}
-        return kinds
+        return _modality_kinds("weight", self.task, per_region=per_region)
+
+
+@dataclass(frozen=True, eq=False)
+class ContributionFiles:
+    """What each acquired modality contributed, and by which of them a voxel was decided."""
+
+    task: Task
+    chosen: Contributions = Contributions.shares
+
+    def names(self, case: CaseRecord) -> tuple[str, ...]:
+        """Name the files."""
+        kinds = self._kinds(per_region=self.chosen.has_regions)
+        acquired = [kind for kind, modality in kinds.items() if modality in case.modalities]
+        return map_names(case.case_id, [*acquired, DECIDED_BY])
+
+    def possible_names(self, case_id: str) -> tuple[str, ...]:
+        """Name the files of all modalities, means and those of the regions."""
+        kinds = self._kinds(per_region=False) | self._kinds(per_region=True)
+        return map_names(case_id, [*kinds, DECIDED_BY])
+
+    def maps(self, result: CaseResult) -> Maps:
+        """Return the maps, (H, W, D) float32 in [-1, 1] and uint8; none if none were made."""
+        if result.contributions is None or result.decided_by is None:
+            return {}
+        kinds = self._kinds(per_region=self.chosen.has_regions)
+        acquired = result.record.modalities
+        pairs = zip(kinds.items(), result.contributions, strict=True)
+        maps: Maps = {kind: values for (kind, modality), values in pairs if modality in acquired}
+        return {**maps, DECIDED_BY: result.decided_by}
+
+    def write(self, folder: Path, result: CaseResult) -> None:
+        """Write the files, the shares rounded to half precision.
+
+        Raises:
+            CaseError: E_NOT_FINITE.
+        """
+        shares = self.maps(result)
+        decided = {DECIDED_BY: shares.pop(DECIDED_BY)}
+        write_maps(folder, shares, result.record, to_half=True)
+        write_maps(folder, decided, result.record)
+
+    def _kinds(self, *, per_region: bool) -> dict[str, str]:
+        return _modality_kinds("contribution", self.task, per_region=per_region)
+
+
+def _modality_kinds(first: str, task: Task, *, per_region: bool) -> dict[str, str]:
+    """Return kinds of maps in the order of the channels, with the modality of each."""
+    kinds: dict[str, str] = {}
+    for modality in task.modality_names:
+        endings = [f"-{region}" for region in task.region_names] if per_region else [""]
+        kinds |= {f"{first}-{modality}{ending}": modality for ending in endings}
+    return kinds
 
 
 def map_names(case_id: str, kinds: Iterable[str]) -> tuple[str, ...]:

@@ -7,12 +7,19 @@ from bundle.errors import SetupError
 from bundle.outputs.case_output import CaseOutput, CaseOutputs
 from bundle.outputs.dicom.dicom_files import DicomEntropyFile, DicomFiles, check_dicom_installed
 from bundle.outputs.facts_file import FactsFile
-from bundle.outputs.map_files import EntropyFiles, LabelMapFile, MapOutput, WeightFiles
+from bundle.outputs.map_files import (
+    ContributionFiles,
+    EntropyFiles,
+    LabelMapFile,
+    MapOutput,
+    WeightFiles,
+)
 from bundle.outputs.native_grid import NativeLabelFile
 from bundle.outputs.preview_file import PreviewFile
 from bundle.outputs.report.report_files import ReportFiles
 from bundle.outputs.run_identity import RunIdentity
 from bundle.outputs.slicer_files import SlicerFiles
+from bundle.tasks.contributions import Contributions
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.numberings import Numbering
 from bundle.tasks.task import Task
@@ -27,6 +34,7 @@ def case_outputs(
     weights: bool = True,
     entropy_per_region: bool = False,
     weights_per_region: bool = False,
+    contributions: str = Contributions.none,
     preview: bool = False,
     report: bool = False,
     slicer: bool = False,
@@ -47,6 +55,7 @@ def case_outputs(
         entropy_per_region: as given to ``maps.SplitMapsd``: also one entropy map per region.
         weights_per_region: as given to ``maps.ActivateMixtured``: one weight map per modality and
             region instead of their mean.
+        contributions: as given to ``maps.SplitMapsd``: also write these maps.
         preview: also draw ``CASE_preview.png``.
         report: also write ``CASE_report.html``.
         slicer: also write what 3D Slicer opens with names and colours.
@@ -67,11 +76,14 @@ def case_outputs(
     label_map = LabelMapFile(numbering)
     entropies = EntropyFiles(task, entropy_per_region)
     shares = WeightFiles(task, weights_per_region)
-    maps: tuple[MapOutput, ...] = (label_map, entropies, shares)
+    told_parts = Contributions(contributions)
+    parts = ContributionFiles(task, told_parts)
+    maps: tuple[MapOutput, ...] = (label_map, entropies, shares, parts)
     chosen: list[tuple[CaseOutput, bool]] = [
         (label_map, True),
         (entropies, entropy),
         (shares, weights),
+        (parts, told_parts != Contributions.none),
         (PreviewFile(task, maps), preview),
         (SlicerFiles(task, numbering), slicer),
         (NativeLabelFile(task, numbering, known_modality(task, on_grid_of)), bool(on_grid_of)),

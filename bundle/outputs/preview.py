@@ -58,7 +58,8 @@ def draw_preview(
         path: of the PNG; a file of that name is replaced.
         images: acquired modality to (H, W, D) raw intensities.
         maps: (H, W, D) each: ``seg`` with the task's values, ``entropy`` in bits,
-            ``weight-MODALITY`` in [0, 1]; ``truth``, if there is one, is drawn dashed.
+            ``weight-MODALITY`` or ``contribution-MODALITY`` in [0, 1]; ``truth``, if there is one,
+            is drawn dashed.
         affine: (4, 4), voxel to world, RAS+ mm; any orientation.
         title: usually the case; the acquired modalities are added.
         task: names and colours; what is outside of the images.
@@ -83,14 +84,20 @@ def preview_figure(
     """
     views = plane_views(images, maps, affine, task.is_inside)
     acquired = ", ".join(modality for modality in task.modality_names if modality in images)
-    groups = [list(task.modality_names), ["entropy"], weight_maps(maps, task)]
+    groups = [list(task.modality_names), ["entropy"], share_maps(maps, task)]
     return views_figure(views, groups, f"{printable(title, _TITLE_LENGTH)}   {acquired}", task)
 
 
-def weight_maps(maps: Mapping[str, Volume], task: Task) -> list[str]:
-    """Name the weight maps of modalities that there are, in the order of the task."""
-    names = [f"weight-{modality}" for modality in task.modality_names]
-    return [name for name in names if name in maps]
+def share_maps(maps: Mapping[str, Volume], task: Task) -> list[str]:
+    """Name the maps of what modalities contributed, in the order of the task; where there are none,
+    those of their weights.
+    """
+    for first in ("contribution", "weight"):
+        names = [f"{first}-{modality}" for modality in task.modality_names]
+        found = [name for name in names if name in maps]
+        if found:
+            return found
+    return []
 
 
 def views_figure(
@@ -250,11 +257,12 @@ def _draw_keys(figure: Figure, page: _Page, task: Task, *, with_truth: bool) -> 
         labelcolor=_TEXT,
         **tight,
     )
-    weights = [left for name, left in page.columns.items() if name.startswith("weight-")]
     if "entropy" in page.columns:
         _draw_scale(figure, page, page.columns["entropy"], "inferno", "entropy (bit)")
-    if weights:
-        _draw_scale(figure, page, (weights[0] + weights[-1]) / 2, "viridis", "weight")
+    for kind in ("weight", "contribution"):
+        lefts = [left for name, left in page.columns.items() if name.startswith(f"{kind}-")]
+        if lefts:
+            _draw_scale(figure, page, (lefts[0] + lefts[-1]) / 2, "viridis", kind)
 
 
 def _draw_scale(figure: Figure, page: _Page, left: float, colours: str, name: str) -> None:

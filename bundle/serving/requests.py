@@ -18,6 +18,7 @@ from bundle.names.case_ids import is_case_id
 from bundle.outputs.facts_file import label_facts
 from bundle.outputs.map_writer import MapWriter
 from bundle.outputs.output_list import case_outputs
+from bundle.tasks.contributions import Contributions
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
 from bundle.weights.checkpoints import file_sha256, verified_sha256
@@ -124,6 +125,7 @@ class AnswerRequestd(Transform):
         settings: what should stand in the JSON beside the maps.
         entropy_per_region: as given to ``maps.SplitMapsd``.
         weights_per_region: as given to ``MixtureInferer``.
+        contributions: as given to ``maps.SplitMapsd``: kept with the weights.
         task: of the network.
     """
 
@@ -135,6 +137,7 @@ class AnswerRequestd(Transform):
         *,
         entropy_per_region: bool = False,
         weights_per_region: bool = False,
+        contributions: str = Contributions.none,
         task: Task = DEFAULT_TASK,
     ) -> None:
         self.checkpoint = Path(checkpoint)
@@ -144,6 +147,7 @@ class AnswerRequestd(Transform):
             "entropy_per_region": entropy_per_region,
             "weights_per_region": weights_per_region,
         }
+        self.contributions = contributions
         self.task = task
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
@@ -185,6 +189,7 @@ class AnswerRequestd(Transform):
             case[NUMBERING],
             settings=settings,
             weights=maps == ALL_MAPS,
+            contributions=self.contributions if maps == ALL_MAPS else Contributions.none,
             slicer=True,
             task=self.task,
             entropy_per_region=self.per_region["entropy_per_region"],

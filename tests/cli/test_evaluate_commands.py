@@ -52,6 +52,46 @@ def test_a_network_is_judged_and_the_report_is_named(phantom_folder, tiny_settin
     assert (tmp_path / "out" / "report.md").is_file()
 
 
+@pytest.mark.slow
+def test_a_calibration_comes_from_an_evaluation_and_changes_doubts_but_no_labels(
+    phantom_folder, tiny_settings, tmp_path
+):
+    weights = tmp_path / "model.pt"
+    for ending in ("", ".sha256"):
+        shutil.copy(f"{tiny_settings['checkpoint']}{ending}", f"{weights}{ending}")
+    given = options({**tiny_settings, "checkpoint": weights})
+
+    def segment(out, *more):
+        done = call("segment", phantom_folder, "-o", tmp_path / out, *given, *more)
+        assert done.exit_code == 0, done.output
+        (path,) = (tmp_path / out).glob("*1-000/*.json")
+        return json.loads(path.read_text(encoding="utf-8")), path.parent
+
+    before, _ = segment("before")
+    judged = call("evaluate", phantom_folder, "-o", tmp_path / "judged", *given)
+    assert judged.exit_code == 0, judged.output
+    done = call("calibrate", tmp_path / "judged", "--checkpoint", weights)
+    assert done.exit_code == 0, done.output
+    assert "2 cases. Each is judged by a fit to other cases" in done.output
+    known = json.loads((tmp_path / "model.calibration.json").read_text(encoding="utf-8"))
+    assert known["temperatures"]["WT"]["4"] != 1
+    after, _ = segment("after")
+    assert after["volumes_ml"] == before["volumes_ml"]
+    assert after["settings"]["calibration"] != before["settings"]["calibration"] is None
+    assert after["run"] != before["run"]
+    plain, _ = segment("plain", "--set", "calibration=none")
+    entropy = "mean_entropy_in_tumour"
+    assert plain[entropy] == before[entropy] != after[entropy]
+    again = call(
+        "evaluate", phantom_folder, "-o", tmp_path / "again", *given, "--set", "calibration=auto"
+    )
+    assert again.exit_code == 0, again.output
+    assert not (tmp_path / "again" / "calibration.json").exists()
+    refused = call("calibrate", tmp_path / "again", "--checkpoint", weights)
+    assert refused.exit_code == 78
+    assert "E_CALIBRATION" in refused.output
+
+
 def test_segmentations_are_judged_and_one_part_of_a_split_alone_where_asked_for(
     phantom_folder, theirs, tmp_path
 ):

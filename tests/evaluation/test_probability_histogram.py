@@ -319,3 +319,23 @@ def test_a_histogram_that_another_process_has_counts_the_same_and_travels_light(
     sent = pickle.dumps(made)
     assert (pickle.loads(sent).counts == made.counts).all()
     assert len(pickle.dumps(histogram(*exact_voxels(3)))) < 5_000
+
+
+def test_logits_of_bins_are_those_of_their_probabilities():
+    probabilities = np.array([1e-9, 1e-4, 0.2, 0.5, 0.7, 0.9999, 1 - 1e-7])
+    counts = histogram(probabilities, np.zeros(7, bool))
+    found = counts.logits()[counts.counts[0] > 0]
+    assert np.allclose(found, np.log(probabilities / (1 - probabilities)), atol=0.1)
+    assert np.allclose(counts.logits(), -counts.logits()[::-1])
+
+
+def test_voxels_moved_to_their_own_probabilities_stay_and_to_others_are_counted_there():
+    counts = histogram(*spread_voxels(3))
+    own = 1 / (1 + np.exp(-counts.logits()))
+    same = counts.moved(own)
+    assert abs(same.expected_calibration_error() - counts.expected_calibration_error()) < 1e-4
+    assert np.array_equal(same.counts.sum(axis=1), counts.counts.sum(axis=1))
+    flipped = counts.moved(1 - own)
+    assert flipped.mean_probability_of_truth() == pytest.approx(
+        1 - counts.mean_probability_of_truth(), abs=1e-3
+    )

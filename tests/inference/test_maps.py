@@ -11,6 +11,7 @@ from bundle.inference.maps import ActivateMixtured, SplitMapsd
 from bundle.inference.placement import Placement
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.volumes.geometry import grid_from_affine
+from bundle.weights.calibration import Calibration
 from tests.tasks.small_task import SMALL_TASK
 
 MODALITIES, REGIONS = DEFAULT_TASK.modality_names, DEFAULT_TASK.region_names
@@ -257,3 +258,37 @@ def test_another_task_gives_the_numbers_the_names_and_the_labels():
     assert case["result"]["volumes_ml"] == {"lesion": 0.084}
     mean = float(weights[0].mean())
     assert case["result"]["mean_weights"] == {"t2f": {"lesion": pytest.approx(mean, abs=1e-4)}}
+
+
+CALIBRATION = Calibration(
+    "ab" * 32,
+    "brain_tumours",
+    8,
+    {"TC": {"4": 2.0}, "WT": {"4": 0.5}, "ET": {"4": 1.0}},
+    {"TC": {"4": 1.0}, "WT": {"4": None}, "ET": {"4": 0.0}},
+    0.8,
+)
+
+
+def test_a_calibration_divides_logits_and_leaves_decisions():
+    logits = torch.randn(R, *SHAPE)
+    pred = {"logits": logits, "weights": make_weights(), "mean_weights": torch.full((M, R), 0.25)}
+    case = {"pred": pred, "record": make_record()}
+    plain = ActivateMixtured()(case)["probabilities"]
+    cooled = ActivateMixtured(CALIBRATION)(case)["probabilities"]
+    assert torch.equal(plain > 0.5, cooled > 0.5)
+    for index, divisor in enumerate((2.0, 0.5, 1.0)):
+        assert torch.allclose(cooled[index], torch.sigmoid(logits[index] / divisor))
+
+
+def test_intervals_of_regions_are_told_where_the_calibration_knows_them():
+    probabilities = torch.rand(R, *SHAPE)
+    result = split(probabilities, calibration=CALIBRATION)["result"]
+    assert list(result["region_intervals_ml"]) == ["TC", "ET"]
+    assert result["interval_level"] == 0.8
+    ml = result["region_intervals_ml"]["TC"]
+    limit = 1 / (1 + math.exp(-1))
+    counts = [int((probabilities[0] > end).sum()) for end in (limit, 1 - limit)]
+    voxel = abs(np.linalg.det(CaseRecord.from_json(make_record()).grid.affine[:3, :3])) / 1000
+    assert ml == pytest.approx([count * voxel for count in counts], abs=1e-3)
+    assert "region_intervals_ml" not in split(probabilities)["result"]

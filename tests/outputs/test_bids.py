@@ -80,6 +80,15 @@ def test_maps_of_regions_have_names_of_their_own(tmp_path):
     assert sum(name.endswith("probseg.nii.gz") for name in names) == 4 + 4 * 3
 
 
+def test_contributions_are_part_of_the_data_set_but_not_who_decided(tmp_path):
+    write(tmp_path, case=make_case(contributions="shares"), contributions="shares")
+    folder = tmp_path / "bids" / "sub-case7" / "anat"
+    name = "sub-case7_desc-contributionT1c_probseg"
+    assert f"{name}.nii.gz" in files_below(folder)
+    assert "of t1c" in json.loads((folder / f"{name}.json").read_text())["Description"]
+    assert not [found for found in files_below(folder) if "ecided" in found]
+
+
 def test_maps_are_those_of_the_result_and_take_no_room(tmp_path):
     folder = write(tmp_path, "sub-01_ses-2")
     mine = tmp_path / "bids" / "sub-01" / "ses-2" / "anat" / "sub-01_ses-2_dseg.nii.gz"

@@ -55,7 +55,9 @@ def written(tiny_settings, tmp_path_factory):
     }
     cases = [{"case_id": "c1", "image": images}, {"case_id": "four", "image": channels}]
     outcomes = segment_cases(cases, root / "out", settings={**tiny_settings, "slicer": True})
-    assert [outcome.reason for outcome in outcomes] == ["", ""]
+    settings = {**tiny_settings, "slicer": True, "contributions": "shares"}
+    outcomes += segment_cases(cases[:1], root / "told", settings=settings)
+    assert [outcome.reason for outcome in outcomes] == ["", "", ""]
     return root
 
 
@@ -299,3 +301,11 @@ def test_the_script_needs_nothing_but_slicer_and_runs_on_its_python_3_9():
     }
     imported |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     assert imported == {"__future__", "json", "pathlib", "typing", "numpy", "slicer"}
+
+
+def test_contributions_are_viridis_and_who_decided_has_a_colour_for_each_modality(written, opened):
+    slicer = opened(written / "told" / "c1")
+    for modality in MODALITIES:
+        display = slicer.node(f"c1 contribution-{modality}").display
+        assert (display.window, display.colours) == ((0, 1), VIRIDIS)
+    assert slicer.node("c1 decided-by").display.window == (0, len(MODALITIES))

@@ -26,8 +26,10 @@ PER_REGION = {"entropy_per_region": True, "weights_per_region": True}
 AFFINE = np.array([[0, -1, 0, 9.5], [2, 0, 0, -8], [0, 0, 3, 1.25], [0, 0, 0, 1]])
 
 
-def make_case(modalities=MODALITIES, *, case_id="case7", per_region=False):
-    """A case after post-processing, with every label in its map."""
+def make_case(modalities=MODALITIES, *, case_id="case7", per_region=False, contributions="none"):
+    """A case after post-processing, with every label in its map; the first acquired modality says
+    three times as much as each of the others.
+    """
     inputs = {
         modality: {"file": f"/data/{modality}.nii.gz", "sha256": "ab" * 32}
         for modality in modalities
@@ -43,7 +45,10 @@ def make_case(modalities=MODALITIES, *, case_id="case7", per_region=False):
     weights = weights[:, None, None, None].expand(-1, *SHAPE)
     case = {"probabilities": probabilities, "weights": weights, "record": record}
     case["mean_weights"] = torch.full((M, R), 0.25)
-    return SplitMapsd(entropy_per_region=per_region)(case)
+    said = acquired * torch.ones(M)
+    said[MODALITIES.index(modalities[0])] = 3
+    case["parts"] = (said[:, None, None, None, None] * (probabilities - 0.5)).flatten(0, 1)
+    return SplitMapsd(entropy_per_region=per_region, contributions=contributions)(case)
 
 
 def writer(folder, *, overwrite=False, **options):
@@ -181,6 +186,38 @@ def test_a_rerun_with_fewer_modalities_removes_the_maps_of_the_others_and_nothin
     ours = ["case7.json", "case7_entropy.nii.gz", "case7_seg.nii.gz", "case7_weight-t1c.nii.gz"]
     assert names(folder) == sorted([*ours, *foreign])
     assert all((folder / name).read_bytes() == b"not ours" for name in foreign)
+
+
+@pytest.mark.parametrize("modalities", [MODALITIES, ("t1c", "t2f")], ids=" ".join)
+@pytest.mark.parametrize("kind", ["shares", "per_region", "signed"])
+def test_contributions_are_maps_of_the_acquired_modalities_and_one_of_who_decided(
+    tmp_path, modalities, kind
+):
+    folder = write(tmp_path, make_case(modalities, contributions=kind), contributions=kind)
+    endings = [""] if kind == "shares" else [f"-{region}" for region in REGIONS]
+    expected = [f"case7_contribution-{m}{end}.nii.gz" for m in modalities for end in endings]
+    found = [name for name in names(folder) if "contribution" in name]
+    assert found == sorted(expected)
+    share = 3 / (2 + len(modalities))
+    first = load(folder, f"case7_contribution-{modalities[0]}{endings[0]}.nii.gz")
+    assert np.allclose(np.abs(first), share, atol=1e-3)
+    assert (first.min() < 0) == (kind == "signed")
+    label, decided = load(folder, "case7_seg.nii.gz"), load(folder, "case7_decided-by.nii.gz")
+    assert decided.dtype == np.uint8
+    assert (decided == np.where(label > 0, 1 + MODALITIES.index(modalities[0]), 0)).all()
+    facts = json.loads((folder / "case7.json").read_text())
+    assert facts["contributions"]["WT"][modalities[0]] == pytest.approx(share, abs=1e-3)
+    assert list(facts["contributions"]["WT"]) == list(modalities)
+    assert facts["decided_by"] == {"1": "t1n", "2": "t1c", "3": "t2w", "4": "t2f"}
+    assert "sums to 1" in facts["units"]["contributions"]
+
+
+def test_without_contributions_nothing_is_said_of_them_and_older_maps_of_them_go(tmp_path):
+    write(tmp_path, make_case(contributions="per_region"), contributions="per_region")
+    folder = write(tmp_path)
+    assert not [name for name in names(folder) if "contribution" in name or "decided" in name]
+    facts = json.loads((folder / "case7.json").read_text())
+    assert not {"contributions", "decided_by"} & {*facts, *facts["units"]}
 
 
 def test_a_rerun_without_preview_removes_the_picture_of_the_old_maps(tmp_path):

@@ -225,6 +225,18 @@ def test_only_acquired_modalities_have_a_weight_column():
     assert columns == [*MODALITIES, "entropy", "weight-t1c", "weight-t2f"]
 
 
+def test_contributions_take_the_place_of_weights():
+    images, maps = case(("t1c", "t2f"))
+    maps |= {f"contribution-{m}": np.full(SHAPE, 0.5, np.float32) for m in ("t1c", "t2f")}
+    figure = preview_figure(images, maps, ras_affine(), title="case")
+    columns = [
+        axes.get_label().split()[1] for axes in figure.axes if axes.get_label().startswith("axial")
+    ]
+    assert columns[-2:] == ["contribution-t1c", "contribution-t2f"]
+    assert not [name for name in columns if name.startswith("weight")]
+    assert "scale contribution" in [axes.get_label() for axes in figure.axes]
+
+
 def test_weights_outside_the_brain_are_not_drawn():
     images, maps = case(("t1c",))
     images["t1c"][10] = 0

@@ -27,6 +27,7 @@ from bundle.evaluation.reports.tables import (
     markdown_sets_table,
 )
 from bundle.evaluation.score_table import Score, ScoreTable
+from bundle.evaluation.statistics.calibration_fit import CalibrationFit
 from bundle.evaluation.statistics.summary import Summary, summarise
 from bundle.evaluation.task_names import TaskNames
 from bundle.files.atomic_file import appearing_at_once, write_csv
@@ -34,8 +35,10 @@ from bundle.files.figures import save_figure
 from bundle.files.json_file import write_json
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task import Task
+from bundle.weights.calibration import Calibration
 
 N_WORST = 6
+CALIBRATION = "calibration.json"
 RELIABILITY_COLUMNS = ("set", "region", "low", "high", "n_voxels", "mean_probability", "frequency")
 _PICTURES = {
     "dice_per_set.png": "Dice of each modality set, with 95 % intervals over cases.",
@@ -60,6 +63,7 @@ class EvaluationReport:
     | ``scores.csv`` | case, set, region, metric, value |
     | ``reliability.csv`` | per set and region, voxels of all cases by probability |
     | ``summary.json`` | means with intervals, counter-intuitive rate, correlations, versions |
+    | ``calibration.json`` | temperatures and margins fitted to these cases |
     | ``report.md``, ``tables.tex`` | the same for people; per set a row with dots |
     | ``*.png`` | pictures |
 
@@ -88,6 +92,8 @@ class EvaluationReport:
         self._scores: list[Score] = []
         self._histograms: Histograms = {}
         self._worst: list[CaseSlice] = []
+        self._fit = CalibrationFit(task)
+        self.calibration: Calibration | None = None
 
     def add(self, judged: JudgedCase, facts: Mapping[str, Any] | None = None) -> None:
         """Add a case, in any order; of its voxels only counts are kept, and of the worst cases a
@@ -103,6 +109,8 @@ class EvaluationReport:
             self._histograms[key] = (
                 self._histograms[key] + histogram if key in self._histograms else histogram
             )
+        if judged.histograms:
+            self._fit.add(judged.case, judged.histograms)
         worst = sorted([*self._worst, judged.worst], key=lambda worst: (worst.score, worst.case))
         self._worst = worst[:N_WORST]
 
@@ -122,11 +130,21 @@ class EvaluationReport:
         )
         facts = {**summary.to_json(), "versions": _versions(), **self.facts}
         write_json(self.output_dir / "summary.json", facts)
+        self.calibration = self._calibrate()
+        if self.calibration is not None:
+            self.calibration.write(self.output_dir / CALIBRATION)
         pictures = self._draw(summary)
         self._write_text("report.md", _markdown(summary, pictures))
         latex = [latex_sets_table(summary, metric) for metric in _tabled(summary)]
         self._write_text("tables.tex", "\n\n".join(latex) + "\n")
         return summary
+
+    def _calibrate(self) -> Calibration | None:
+        """Fit a calibration, unless there is nothing to fit or one was used already."""
+        settings = self.facts.get("settings", {})
+        if not self._fit.cases or settings.get("calibration") is not None:
+            return None
+        return self._fit.fitted(str(self.facts.get("weights_sha256", "")), settings)
 
     def _draw(self, summary: Summary) -> list[str]:
         figures = {

@@ -27,7 +27,8 @@ Research only, not for diagnosis.
 *_dseg.nii.gz holds exclusive labels, which *_dseg.tsv names; *_dseg.json has
 volumes, warnings, settings, versions and the SHA-256 of weights and images.
 *_desc-entropy_probseg.nii.gz is the entropy of the decision in bits, and
-*_desc-weight*_probseg.nii.gz the share of each modality: neither is a
+*_desc-weight*_probseg.nii.gz the share of each modality, as is
+*_desc-contribution*_probseg.nii.gz, of what was decided: none of them is a
 probability. All lie on the grid of the images.
 
 participants.tsv has for each subject the name of its case, where that is

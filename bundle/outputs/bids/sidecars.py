@@ -11,7 +11,7 @@ FACTS, CASE_ID, FILES = "SimMLM", "case_id", "files"
 """Key of a label map's sidecar that holds the facts of its case, and two of them."""
 
 SEGMENTATION = "seg"
-_ENTROPY, _WEIGHT = "entropy", "weight"
+_ENTROPY, _WEIGHT, _CONTRIBUTION = "entropy", "weight", "contribution"
 _OWN_SPACE = "orig"
 _NO_COLOUR = "#000000"
 
@@ -31,7 +31,7 @@ def bids_ending(kind: str) -> str | None:
     first, *others = kind.split("-")
     if kind == SEGMENTATION:
         return "dseg"
-    if first not in (_ENTROPY, _WEIGHT):
+    if first not in (_ENTROPY, _WEIGHT, _CONTRIBUTION):
         return None
     return f"desc-{first}{''.join(other[:1].upper() + other[1:] for other in others)}_probseg"
 
@@ -43,6 +43,7 @@ def map_sidecar(kind: str) -> bytes:
     meaning, units = {
         _ENTROPY: (f"Entropy of the decision{of}; no probability", "bit"),
         _WEIGHT: (f"Share{of} in the mixture; shares sum to 1 over the modalities", "arbitrary"),
+        _CONTRIBUTION: (f"Share{of} in what is added up to the logits", "arbitrary"),
     }[first]
     return json_bytes({"Description": meaning, "SpatialReference": _OWN_SPACE, "Units": units})
 

@@ -10,6 +10,7 @@ from bundle.outputs.report.case_view import CaseView
 from bundle.outputs.report.case_words import (
     checksum_rows,
     flags,
+    interval_level,
     mean_entropy,
     modality_rows,
     preparation_rows,
@@ -48,6 +49,7 @@ def case_page(view: CaseView) -> str:
         regions=task.region_names,
         volumes=rows,
         has_intervals=any(row.interval for row in rows),
+        interval_level=interval_level(facts),
         without=volumes_without(facts, task),
         entropy=None if entropy is None else f"{entropy:.2f}",
         flags=flags(facts, task),

@@ -23,6 +23,8 @@ class ModalityRow:
         acquired: whether the result rests on it.
         note: where it came from, or what its absence means.
         weights: share that the network gave it, one per region; empty if it was not acquired.
+        contributions: its share in what was decided inside each region, "-" where nothing was
+            found; empty where nobody asked.
     """
 
     title: str
@@ -30,6 +32,7 @@ class ModalityRow:
     acquired: bool
     note: str
     weights: tuple[str, ...] = ()
+    contributions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,8 +70,15 @@ def modality_rows(facts: Facts, task: Task) -> list[ModalityRow]:
             note = modality.without or "The result rests on the others."
         weights = facts.get("mean_weights", {}).get(modality.name, {}) if is_there else {}
         shares = tuple(_share(weights[name]) for name in task.region_names if name in weights)
-        rows.append(ModalityRow(modality.title, modality.name, is_there, note, shares))
+        parts = _contributions(facts, modality.name, task) if is_there else ()
+        rows.append(ModalityRow(modality.title, modality.name, is_there, note, shares, parts))
     return rows
+
+
+def _contributions(facts: Facts, modality: str, task: Task) -> tuple[str, ...]:
+    of_regions = facts.get("contributions") or {}
+    said = [of_regions[name] for name in task.region_names if name in of_regions]
+    return tuple("-" if one is None else _share(one.get(modality, 0.0)) for one in said)
 
 
 def summary_words(facts: Facts, task: Task) -> str:
@@ -89,7 +99,10 @@ def summary_words(facts: Facts, task: Task) -> str:
 def volume_rows(facts: Facts, task: Task) -> list[VolumeRow]:
     """List the volumes of regions, outer ones first, then of the labels that they are made of."""
     volumes = facts.get("volumes_ml", {})
-    known = facts.get("volume_intervals_ml") or {}
+    known = {
+        **(facts.get("volume_intervals_ml") or {}),
+        **(facts.get("region_intervals_ml") or {}),
+    }
     rows = []
     labels = {label.value: label for label in task.labels}
     by_name = {region.name: region for region in task.regions}
@@ -104,6 +117,16 @@ def volume_rows(facts: Facts, task: Task) -> list[VolumeRow]:
         interval = _interval(known.get(label.name))
         rows.append(VolumeRow(label.name, label.colour, False, volume, interval))
     return rows
+
+
+def interval_level(facts: Facts) -> str:
+    """Return the share of cases whose regions' volumes lie in such intervals, as ``80 %``; empty
+    where nobody knows.
+    """
+    level = facts.get("interval_level")
+    if not isinstance(level, int | float) or not facts.get("region_intervals_ml"):
+        return ""
+    return f"{100 * level:.0f} %"
 
 
 def volumes_without(facts: Facts, task: Task) -> list[tuple[str, list[str]]]:

@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
 from bundle.files.figures import figure_bytes, printable
-from bundle.outputs.preview import views_figure
+from bundle.outputs.preview import share_maps, views_figure
 from bundle.outputs.report.case_view import ENTROPY, SEGMENTATION, CaseView
 from bundle.volumes.plane_views import PlaneView
 
@@ -40,8 +40,12 @@ def case_pictures(view: CaseView) -> list[Picture]:
     groups += [[ENTROPY]] if ENTROPY in view.maps else []
     words = f"{_PLANES}{_seen(view)}."
     pictures = [_picture(view, groups, words)] if any(groups) else []
+    parts = [name for name in share_maps(view.maps, view.task) if name.startswith("contribution-")]
     weights = _varying_weights(view)
-    if weights:
+    if parts:
+        words = f"{_PLANES}: what each modality contributed."
+        pictures.append(_picture(view, [parts], words))
+    elif weights:
         words = f"{_PLANES}: the weight of each modality."
         pictures.append(_picture(view, [weights], words))
     return pictures

@@ -36,6 +36,7 @@ def write_result(
     modalities: Collection[str] = DEFAULT_TASK.modality_names,
     empty: bool = False,
     varying: bool = False,
+    contributions: str = "none",
     warnings: Sequence[str] = (),
     facts: Mapping[str, Any] | None = None,
     **options: Any,
@@ -49,6 +50,7 @@ def write_result(
         modalities: that were acquired.
         empty: nothing was found.
         varying: weights differ from place to place.
+        contributions: as ``case_outputs``; what a modality adds grows with its number.
         warnings: to be told.
         facts: that replace or extend those of the result.
     """
@@ -63,10 +65,17 @@ def write_result(
     probabilities = torch.as_tensor(found * (0.1 if empty else 0.97))
     weights, mean_weights = _weights(record, label.shape[1:], varying=varying)
     item = {"probabilities": probabilities, "weights": weights, "mean_weights": mean_weights}
-    written = SplitMapsd()({**item, "record": case["record"]})
+    grown = mean_weights[..., None, None, None] * (probabilities - 0.5)
+    item["parts"] = grown.flatten(0, 1)
+    written = SplitMapsd(contributions=contributions)({**item, "record": case["record"]})
     written["result"]["warnings"] += list(warnings)
     written["result"] |= dict(facts or {})
-    outputs = case_outputs("cd" * 32, settings={"roi_size": "whole", "device": "cpu"}, **options)
+    outputs = case_outputs(
+        "cd" * 32,
+        settings={"roi_size": "whole", "device": "cpu"},
+        contributions=contributions,
+        **options,
+    )
     return MapWriter(out, outputs).write(written, computed_s=1.5)
 
 

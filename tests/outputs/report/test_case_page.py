@@ -123,6 +123,20 @@ def test_pictures_of_weights_are_drawn_only_where_they_differ_from_place_to_plac
     assert 'alt="Axial, coronal and sagittal slice' in page_of(tmp_path)
 
 
+def test_contributions_are_drawn_and_stand_in_the_table_where_they_were_asked_for(
+    files, tmp_path, full
+):
+    write_result(tmp_path, files, report=True, contributions="shares")
+    page = page_of(tmp_path)
+    assert page.count("<figure>") == 2
+    assert "what each modality contributed" in page
+    assert "Contribution in ET" in words_of(page)
+    assert "Contribution in ET" not in words_of(page_of(full))
+    facts = json.loads((tmp_path / "case7" / "case7.json").read_text())
+    shares = {name: facts["contributions"]["ET"][name] for name in DEFAULT_TASK.modality_names}
+    assert shares == pytest.approx({"t1n": 0.1, "t1c": 0.2, "t2w": 0.3, "t2f": 0.4}, abs=1e-3)
+
+
 def test_markup_in_a_name_stays_text(files, tmp_path):
     name = f"case{MARKUP}"
     write_result(
