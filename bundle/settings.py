@@ -63,6 +63,7 @@ SETTINGS: Mapping[str, Kind] = {
     "filters": Kind("a list of at least two whole numbers of at least 1", are_widths),
     "overlap": BELOW_ONE,
     "sw_batch_size": whole(1),
+    "mirrored": FLAG,
     "amp": AUTO_FLAG,
     "runtime": choice("auto", "torch", "openvino"),
     "label_convention": WORD,  # of those that the task has, see ``kinds_for``

@@ -88,6 +88,7 @@ WRONG = {
     "spacing": [0, 9, 1.5, "2", True, None],
     "overlap": ["abc", 1.5, 1, -0.1, math.nan, True, None],
     "sw_batch_size": [0, -1, 1.5, True, "1"],
+    "mirrored": ["yes", 1],
     "amp": ["false", "true", "Auto", 0, 1, None],
     "runtime": ["onnx", True, None],
     "label_convention": ["brats1999", 2023, None],

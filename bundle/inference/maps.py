@@ -151,6 +151,7 @@ class SplitMapsd(Transform):
         if self.calibration is not None:
             result["region_intervals_ml"] = self._region_intervals_ml(record, maps)
             result["interval_level"] = self.calibration.level
+            result["gains_of_missing"] = self.calibration.gains_from(record.modalities)
         if parts is not None and self.contributions != Contributions.none:
             of_regions = parts.reshape(len(mean_weights), -1, *parts.shape[1:])
             case["contributions"] = place.embed(shares_of_voxels(of_regions, self.contributions))

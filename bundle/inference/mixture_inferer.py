@@ -11,7 +11,7 @@ from torch import Tensor
 from bundle.devices import has_bfloat16
 from bundle.inference.window_blend import Place
 from bundle.inference.window_memory import check_window
-from bundle.inference.windowed_inferer import WindowedInferer
+from bundle.inference.windowed_inferer import Said, WindowedInferer
 from bundle.inference.without_one import NOT_COMPUTED, count_labels, sets_without_one
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.modality_network import ModalityNetwork
@@ -114,17 +114,22 @@ class MixtureInferer(WindowedInferer):
         weights: list[Tensor] = []
         fewer = sets_without_one(presence) if self.without_one else {}
 
-        def predict(window: Tensor, windows: list[list[slice]]) -> Tensor:
+        def said_of(window: Tensor) -> Said:
             sets = [chosen.expand(len(window), -1) for chosen in (presence, *fewer.values())]
             with self.autocast(window.device):
                 encoded = network.encode(window, sets[0])
                 mixtures = [network.mix(encoded, window, flags) for flags in sets]
-            places.extend(tuple(place[2:]) for place in windows)
-            weights.append(mixtures[0].weights.float())
             maps = [mixture.logits.float() for mixture in mixtures]
             if self.contributions:
                 maps.append(network.parts(encoded, mixtures[0], sets[0]).flatten(1, 2))
-            return torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
+            whole = torch.cat(maps, dim=1) if len(maps) > 1 else maps[0]
+            return whole, mixtures[0].weights.float()
+
+        def predict(window: Tensor, windows: list[list[slice]]) -> Tensor:
+            maps, shares = self.seen(said_of, window)
+            places.extend(tuple(place[2:]) for place in windows)
+            weights.append(shares)
+            return maps
 
         blended = super().__call__(image, predict)
         assert isinstance(blended, Tensor)

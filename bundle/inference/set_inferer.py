@@ -10,7 +10,7 @@ from torch import Tensor
 
 from bundle.cases.preparation import is_not_zero
 from bundle.inference.window_blend import Place
-from bundle.inference.windowed_inferer import WindowedInferer
+from bundle.inference.windowed_inferer import Said, WindowedInferer
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.modality_network import ModalityNetwork
 from bundle.tensors import plain_tensor
@@ -96,15 +96,20 @@ class SetInferer(WindowedInferer):
         places: list[Place] = []
         weights: list[Tensor] = []
 
-        def predict(window: Tensor, windows: list[list[slice]]) -> Tensor:
+        def said_of(window: Tensor) -> Said:
             with self.autocast(window.device):
                 encoded = network.encode(window, present.expand(len(window), -1))
                 mixed = [
                     network.mix(encoded, window, chosen.expand(len(window), -1)) for chosen in sets
                 ]
+            maps = torch.stack([mixture.logits.float() for mixture in mixed], dim=1).flatten(1, 2)
+            return maps, torch.stack([mixture.weights for mixture in mixed], dim=1).float()
+
+        def predict(window: Tensor, windows: list[list[slice]]) -> Tensor:
+            maps, shares = self.seen(said_of, window)
             places.extend(tuple(place[2:]) for place in windows)
-            weights.append(torch.stack([mixture.weights for mixture in mixed], dim=1).float())
-            return torch.stack([mixture.logits.float() for mixture in mixed], dim=1).flatten(1, 2)
+            weights.append(shares)
+            return maps
 
         blended = super().__call__(part, predict)
         assert isinstance(blended, Tensor)

@@ -1,7 +1,7 @@
 """What was learnt about a network's probabilities on labelled cases; it lies beside the weights."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ class Calibration:
             does not count as doubtful in the interval of the region's volume. None where that many
             cases cannot tell.
         level: share of cases whose true volume lies in its interval.
+        gains: modality set to missing modality to region to what acquiring it changed the Dice by,
+            see ``statistics.gains``.
         measured: errors and coverage, see ``statistics.calibration_fit``.
         settings: of the run that judged.
     """
@@ -45,6 +47,7 @@ class Calibration:
     temperatures: Mapping[str, PerSize]
     margins: Mapping[str, PerSize]
     level: float
+    gains: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
@@ -68,6 +71,12 @@ class Calibration:
             for region, margin in margins.items()
             if margin is not None
         }
+
+    def gains_from(self, modalities: Sequence[str]) -> dict[str, Any]:
+        """Return, for each modality that a case of these lacks, what acquiring it changed in the
+        cases that were judged; empty where nobody knows.
+        """
+        return dict(self.gains.get("+".join(modalities), {}))
 
     def write(self, path: Path) -> None:
         """Write the file.

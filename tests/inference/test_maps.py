@@ -267,6 +267,7 @@ CALIBRATION = Calibration(
     {"TC": {"4": 2.0}, "WT": {"4": 0.5}, "ET": {"4": 1.0}},
     {"TC": {"4": 1.0}, "WT": {"4": None}, "ET": {"4": 0.0}},
     0.8,
+    {"t1c+t2f": {"t1n": {"ET": {"mean": 0.1, "low": 0.0, "high": 0.2, "n": 8}}}},
 )
 
 
@@ -292,3 +293,11 @@ def test_intervals_of_regions_are_told_where_the_calibration_knows_them():
     voxel = abs(np.linalg.det(CaseRecord.from_json(make_record()).grid.affine[:3, :3])) / 1000
     assert ml == pytest.approx([count * voxel for count in counts], abs=1e-3)
     assert "region_intervals_ml" not in split(probabilities)["result"]
+
+
+def test_what_a_missing_modality_changed_in_judged_cases_is_told():
+    flags = (False, True, False, True)
+    case = activated(flags)
+    found = SplitMapsd(calibration=CALIBRATION)(case)["result"]["gains_of_missing"]
+    assert found == {"t1n": {"ET": {"mean": 0.1, "low": 0.0, "high": 0.2, "n": 8}}}
+    assert SplitMapsd(calibration=CALIBRATION)(activated())["result"]["gains_of_missing"] == {}

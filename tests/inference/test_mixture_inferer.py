@@ -268,3 +268,24 @@ def test_volumes_without_one_modality_are_counted_at_1_mm(tiny_network):
     fewer = torch.tensor([[False, True, True, False]])
     logits = run(MixtureInferer(**WINDOWS, spacing=2), tiny_network, image, fewer)["logits"]
     assert torch.equal(counts[0, 0], count_labels(logits[0], DEFAULT_TASK))
+
+
+def test_a_mirrored_brain_is_predicted_as_the_mirror_image_where_both_are_seen(tiny_network):
+    image = torch.randn(1, M, 60, 44, 51)
+    inferer = MixtureInferer(**WINDOWS, mirrored=True, contributions=True)
+    one, other = (run(inferer, tiny_network, seen) for seen in (image, image.flip(2)))
+    plain = run(MixtureInferer(**WINDOWS), tiny_network, image)
+    for name in ("logits", "weights", "parts"):
+        assert torch.allclose(one[name], other[name].flip(-3), atol=1e-5)
+    assert torch.allclose(one["parts"].sum(1), one["logits"], atol=1e-4)
+    assert not torch.allclose(one["logits"], plain["logits"], atol=1e-3)
+
+
+def test_all_sets_are_seen_mirrored_too(tiny_network):
+    image = torch.randn(1, M, 40, 44, 51)
+    flags = torch.ones(1, M, dtype=torch.bool)
+    alone = run(MixtureInferer(**WINDOWS, mirrored=True), tiny_network, image, flags)
+    sets = SetInferer([[True] * M], own_boxes=False, **WINDOWS, mirrored=True)
+    assert torch.allclose(
+        run(sets, tiny_network, image)["logits"][0, 0], alone["logits"][0], atol=1e-5
+    )

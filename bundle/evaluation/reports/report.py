@@ -28,6 +28,7 @@ from bundle.evaluation.reports.tables import (
 )
 from bundle.evaluation.score_table import Score, ScoreTable
 from bundle.evaluation.statistics.calibration_fit import CalibrationFit
+from bundle.evaluation.statistics.gains import gains_of_one_more
 from bundle.evaluation.statistics.summary import Summary, summarise
 from bundle.evaluation.task_names import TaskNames
 from bundle.files.atomic_file import appearing_at_once, write_csv
@@ -130,7 +131,7 @@ class EvaluationReport:
         )
         facts = {**summary.to_json(), "versions": _versions(), **self.facts}
         write_json(self.output_dir / "summary.json", facts)
-        self.calibration = self._calibrate()
+        self.calibration = self._calibrate(table)
         if self.calibration is not None:
             self.calibration.write(self.output_dir / CALIBRATION)
         pictures = self._draw(summary)
@@ -139,12 +140,13 @@ class EvaluationReport:
         self._write_text("tables.tex", "\n\n".join(latex) + "\n")
         return summary
 
-    def _calibrate(self) -> Calibration | None:
+    def _calibrate(self, table: ScoreTable) -> Calibration | None:
         """Fit a calibration, unless there is nothing to fit or one was used already."""
         settings = self.facts.get("settings", {})
         if not self._fit.cases or settings.get("calibration") is not None:
             return None
-        return self._fit.fitted(str(self.facts.get("weights_sha256", "")), settings)
+        weights_sha256 = str(self.facts.get("weights_sha256", ""))
+        return self._fit.fitted(weights_sha256, settings, gains_of_one_more(table, self.seed))
 
     def _draw(self, summary: Summary) -> list[str]:
         figures = {

@@ -10,6 +10,7 @@ from scipy.optimize import minimize_scalar
 
 from bundle.evaluation.judge import Histograms
 from bundle.evaluation.probability_histogram import ProbabilityHistogram
+from bundle.evaluation.statistics.gains import Gains
 from bundle.files.hashes import sha256_of
 from bundle.tasks.task import Task
 from bundle.weights.calibration import Calibration
@@ -64,12 +65,15 @@ class CalibrationFit:
             self._needed.setdefault(cell, []).append(needed)
         self.cases.add(case)
 
-    def fitted(self, weights_sha256: str, settings: Mapping[str, Any]) -> Calibration:
+    def fitted(
+        self, weights_sha256: str, settings: Mapping[str, Any], gains: Gains | None = None
+    ) -> Calibration:
         """Fit to all cases.
 
         Args:
             weights_sha256: of the weights that were judged.
             settings: of the run that judged them.
+            gains: of ``gains_of_one_more``, on the same cases.
         """
         everything = range(N_GROUPS)
         temperatures = {cell: temperature(self._sum(cell, everything)) for cell in self._cells()}
@@ -85,6 +89,7 @@ class CalibrationFit:
             self._table(temperatures),
             self._table(divided),
             LEVEL,
+            gains or {},
             {cell_words(cell): self._measured(cell, temperatures[cell]) for cell in self._cells()},
             settings,
         )

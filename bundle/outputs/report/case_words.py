@@ -68,11 +68,31 @@ def modality_rows(facts: Facts, task: Task) -> list[ModalityRow]:
             note = f"{note.rstrip('.')}. {modality.without}".strip()
         else:
             note = modality.without or "The result rests on the others."
+        if not is_there:
+            note = f"{note} {_gain(facts, modality.name, task)}".strip()
         weights = facts.get("mean_weights", {}).get(modality.name, {}) if is_there else {}
         shares = tuple(_share(weights[name]) for name in task.region_names if name in weights)
         parts = _contributions(facts, modality.name, task) if is_there else ()
         rows.append(ModalityRow(modality.title, modality.name, is_there, note, shares, parts))
     return rows
+
+
+def _gain(facts: Facts, modality: str, task: Task) -> str:
+    """Say what acquiring a missing modality changed in the cases that the weights were judged on;
+    nothing where nobody knows.
+    """
+    known = (facts.get("gains_of_missing") or {}).get(modality, {})
+    said = []
+    for region in task.region_names:
+        found = known.get(region)
+        if found and found["low"] is not None:
+            mean, low, high = (100 * found[key] for key in ("mean", "low", "high"))
+            said.append(f"{region} {mean:+.0f} ({low:+.0f} to {high:+.0f}; {found['n']} cases)")
+    if not said:
+        return ""
+    return (
+        f"With it, Dice in judged cases that had the others changed by points: {', '.join(said)}."
+    )
 
 
 def _contributions(facts: Facts, modality: str, task: Task) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from bundle.tasks.default import DEFAULT_TASK
 from bundle.tasks.task_file import load_task
 from tests.outputs.report.drawn_results import write_result
 
+GAIN_OF_ONE = {"mean": 0.5, "low": None, "high": None, "n": 1}
 MARKUP = """<img src=x onerror=alert(1)>&"'{{ 7*7 }}=1+1"""
 SCRIPT = re.compile(r"<(script|style)[^>]*>.*?</\1>", re.S)
 
@@ -135,6 +136,22 @@ def test_contributions_are_drawn_and_stand_in_the_table_where_they_were_asked_fo
     facts = json.loads((tmp_path / "case7" / "case7.json").read_text())
     shares = {name: facts["contributions"]["ET"][name] for name in DEFAULT_TASK.modality_names}
     assert shares == pytest.approx({"t1n": 0.1, "t1c": 0.2, "t2w": 0.3, "t2f": 0.4}, abs=1e-3)
+
+
+def test_what_acquiring_a_missing_modality_changed_elsewhere_is_said_with_its_interval(
+    files, tmp_path
+):
+    gain = {"ET": {"mean": 0.31, "low": 0.1, "high": 0.52, "n": 8}, "TC": {**GAIN_OF_ONE}}
+    facts = {
+        "gains_of_missing": {"t1c": gain},
+        "region_intervals_ml": {"TC": [1.0, 2.0]},
+        "interval_level": 0.8,
+    }
+    write_result(tmp_path, files, modalities=("t2w", "t2f"), report=True, facts=facts)
+    words = words_of(page_of(tmp_path))
+    assert "changed by points: ET +31 (+10 to +52; 8 cases)." in words
+    assert "TC +" not in words
+    assert "the true volume of 80 % of the cases" in words
 
 
 def test_markup_in_a_name_stays_text(files, tmp_path):
