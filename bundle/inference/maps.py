@@ -26,7 +26,8 @@ from bundle.tasks.task import THRESHOLD, Task
 from bundle.tensors import plain_tensor
 from bundle.weights.calibration import Calibration
 
-WITHOUT = "volumes_without"
+WITHOUT, ENTROPIES_WITHOUT = "volumes_without", "entropies_without"
+ONE_ALONE = "volumes_per_set: of one modality alone there is no result without it"
 _COVERED = 0.5  # blended weights sum to 1 where a window was, and to 0 outside the image's box
 
 
@@ -57,8 +58,9 @@ class ActivateMixtured(Transform):
         Returns:
             ``probabilities`` (R, H, W, D); ``weights`` (M, H, W, D), or (M * R, H, W, D) with
             modalities outermost; both keep their metadata, by which they find the way back.
-            ``mean_weights`` (M, R), as they were; ``volumes_without`` (M, L) in ml, where there
-            were counts; ``parts`` (M * R, H, W, D), where there were any.
+            ``mean_weights`` (M, R), as they were; ``volumes_without`` (M, L) in ml and
+            ``entropies_without`` (M,), where there were counts; ``parts`` (M * R, H, W, D), where
+            there were any.
         """
         case = dict(data)
         pred = case.pop("pred")
@@ -66,6 +68,7 @@ class ActivateMixtured(Transform):
         if "counts_without" in pred:
             affine = getattr(pred["logits"], "affine", torch.eye(4))  # 1 mm where nobody says
             case[WITHOUT] = pred["counts_without"] * _voxel_ml(affine)
+            case[ENTROPIES_WITHOUT] = pred["entropies_without"]
         if PARTS in pred:
             case[PARTS] = pred[PARTS].flatten(0, 1)
         case["mean_weights"] = pred["mean_weights"]
@@ -159,6 +162,14 @@ class SplitMapsd(Transform):
             result["contributions"] = mean_shares(of_regions, self.task)
         if without is not None:
             result["volumes_without_ml"] = self._volumes_without_ml(plain_tensor(without))
+            entropies = plain_tensor(case.pop(ENTROPIES_WITHOUT)).tolist()
+            result["mean_entropies_without"] = {
+                modality: round(entropy, 4) if math.isfinite(entropy) else None
+                for modality, entropy in zip(self.task.modality_names, entropies, strict=True)
+                if modality in result["volumes_without_ml"]
+            }
+            if not result["volumes_without_ml"]:
+                result["warnings"].append(ONE_ALONE)
         case["result"] = result
         return case
 

@@ -12,7 +12,12 @@ from bundle.devices import has_bfloat16
 from bundle.inference.window_blend import Place
 from bundle.inference.window_memory import check_window
 from bundle.inference.windowed_inferer import Said, WindowedInferer
-from bundle.inference.without_one import NOT_COMPUTED, count_labels, sets_without_one
+from bundle.inference.without_one import (
+    NOT_COMPUTED,
+    OneWindow,
+    sets_without_one,
+    what_is_found,
+)
 from bundle.mixture.mixing import derive_presence
 from bundle.mixture.modality_network import ModalityNetwork
 from bundle.tasks.default import DEFAULT_TASK
@@ -20,6 +25,7 @@ from bundle.tasks.task import Task
 from bundle.tensors import plain_tensor
 from bundle.volume_networks.pooling import pool_inside, unpool
 from bundle.volume_networks.windows import Window
+from bundle.weights.calibration import Calibration
 
 
 class MixtureInferer(WindowedInferer):
@@ -31,9 +37,10 @@ class MixtureInferer(WindowedInferer):
     Args:
         roi_size: as ``WindowedInferer``.
         weights_per_region: keep one weight map per modality and region instead of their mean.
-        without_one: also count the voxels of each label from every set that lacks one more of the
-            acquired modalities; the experts run once for all, the gate and the mixer once for each.
+        without_one: also tell what every set finds that lacks one more of the acquired modalities;
+            the experts run once for all, the gate and the mixer once for each.
         contributions: also keep what each modality adds to the logits.
+        calibration: of the probabilities, by which ``without_one`` tells doubts; None for none.
         task: says whether anything lies outside.
         options: as ``WindowedInferer``.
     """
@@ -45,6 +52,7 @@ class MixtureInferer(WindowedInferer):
         weights_per_region: bool = True,
         without_one: bool = False,
         contributions: bool = False,
+        calibration: Calibration | None = None,
         task: Task = DEFAULT_TASK,
         **options: Any,
     ) -> None:
@@ -52,6 +60,7 @@ class MixtureInferer(WindowedInferer):
         self.weights_per_region = weights_per_region
         self.without_one = without_one
         self.contributions = contributions
+        self.calibration = calibration
         self.task = task
 
     def __call__(  # type: ignore[override]
@@ -69,7 +78,8 @@ class MixtureInferer(WindowedInferer):
             ``logits`` (B, R, H, W, D), ``weights`` (B, M, R, H, W, D), or (B, M, 1, H, W, D) means
             over the regions, and ``mean_weights`` (B, M, R) over what is not outside, float32; on
             request ``counts_without`` (B, M, L) float64, voxels of labels, ``NOT_COMPUTED`` where
-            there is no set without that modality, and ``parts`` (B, M, R, H, W, D) float32, which
+            there is no set without that modality, and ``entropies_without`` (B, M), see ``Found``;
+            and ``parts`` (B, M, R, H, W, D) float32, which
             over M sum to the logits. A dictionary, because MONAI takes batches of no
             other kind of named parts into cases.
 
@@ -113,12 +123,17 @@ class MixtureInferer(WindowedInferer):
         places: list[Place] = []
         weights: list[Tensor] = []
         fewer = sets_without_one(presence) if self.without_one else {}
+        boxed: list[Tensor] = []
+        in_box = self._one_window(network, image, shape) if fewer else None
+        wanted = (presence,) if in_box else (presence, *fewer.values())
 
         def said_of(window: Tensor) -> Said:
-            sets = [chosen.expand(len(window), -1) for chosen in (presence, *fewer.values())]
+            sets = [chosen.expand(len(window), -1) for chosen in wanted]
             with self.autocast(window.device):
                 encoded = network.encode(window, sets[0])
                 mixtures = [network.mix(encoded, window, flags) for flags in sets]
+                if in_box:
+                    boxed.extend(in_box.logits(network, encoded, window, list(fewer.values())))
             maps = [mixture.logits.float() for mixture in mixtures]
             if self.contributions:
                 maps.append(network.parts(encoded, mixtures[0], sets[0]).flatten(1, 2))
@@ -134,9 +149,9 @@ class MixtureInferer(WindowedInferer):
         blended = super().__call__(image, predict)
         assert isinstance(blended, Tensor)
         maps = unpool(blended, self.spacing, shape)
-        n_groups = 1 + len(fewer) + (image.shape[1] if self.contributions else 0)
+        n_groups = len(wanted) + (image.shape[1] if self.contributions else 0)
         n_regions = maps.shape[1] // n_groups
-        logits, *others = maps[:, : n_regions * (1 + len(fewer))].chunk(1 + len(fewer), dim=1)
+        logits, *others = maps[:, : n_regions * len(wanted)].chunk(len(wanted), dim=1)
         blend = self.blend(places, image.shape[2:], logits.device)
         said = torch.cat(weights)
         means = blend.means(said[:, None], self._not_outside(image))
@@ -150,19 +165,35 @@ class MixtureInferer(WindowedInferer):
         shares = shares.reshape(1, *said.shape[1:], *shape)
         predicted = {"logits": logits, "weights": shares, "mean_weights": means}
         if self.contributions:
-            parts = maps[:, n_regions * (1 + len(fewer)) :]
+            parts = maps[:, n_regions * len(wanted) :]
             predicted["parts"] = parts.reshape(1, -1, n_regions, *shape)
         if self.without_one:
-            predicted["counts_without"] = self._counts(fewer, others)[None]
+            predicted |= self._without(fewer, boxed or [one[0] for one in others])
         return predicted
 
-    def _counts(self, fewer: dict[int, Tensor], logits: Sequence[Tensor]) -> Tensor:
-        """Count labels (M, L) from the logits of the sets without one modality."""
-        shape = (self.task.n_modalities, len(self.task.labels))
-        counts = torch.full(shape, NOT_COMPUTED, dtype=torch.float64)
-        for channel, of_set in zip(fewer, logits, strict=True):
-            counts[channel] = count_labels(of_set[0], self.task)
-        return counts
+    def _one_window(
+        self, network: ModalityNetwork, image: Tensor, shape: Sequence[int]
+    ) -> OneWindow | None:
+        """Return how what sets without one modality find is told in a box, where it can be."""
+        window = ensure_tuple_rep(self.roi_size, 3)
+        padding = [side - size for side, size in zip(window, image.shape[2:], strict=True)]
+        if self.mirrored or min(padding) < 0 or not network.finds_where_experts_do:
+            return None
+        return OneWindow(padding, self.spacing, shape)
+
+    def _without(self, fewer: dict[int, Tensor], logits: Sequence[Tensor]) -> dict[str, Tensor]:
+        """Tell what is found without one modality, from the logits (R, ...) of these sets."""
+        n_modalities = self.task.n_modalities
+        counts = torch.full(
+            (1, n_modalities, len(self.task.labels)), NOT_COMPUTED, dtype=torch.float64
+        )
+        entropies = torch.full((1, n_modalities), torch.nan)
+        for (channel, flags), of_set in zip(fewer.items(), logits, strict=True):
+            if self.calibration is not None:
+                of_set = self.calibration.scaled(of_set, int(flags.sum()), self.task)
+            found = what_is_found(of_set, self.task)
+            counts[0, channel], entropies[0, channel] = found.counts, found.entropy
+        return {"counts_without": counts, "entropies_without": entropies}
 
     def _not_outside(self, image: Tensor) -> Tensor:
         """Return where one case (1, M, H, W, D) is not outside; everywhere if nothing is."""

@@ -79,6 +79,11 @@ class DMoME(ModalityNetwork):
         """Names of the experts, in channel order."""
         return tuple(self.experts)
 
+    @property
+    def finds_where_experts_do(self) -> bool:
+        """As ``ModalityNetwork``."""
+        return adds_logits(self.mixer) and not self.gate_reads_experts
+
     def forward(self, inputs: Tensor, presence: Tensor | None = None) -> Tensor:
         """Predict; arguments and result as ``ModalityNetwork.forward``, exported or not."""
         return self.predict(inputs, presence)

@@ -23,12 +23,22 @@ class ModalityNetwork(nn.Module, ABC):
     tensor (B, ...), of shapes of their own. A network that was exported takes one tensor.
     """
 
-    __jit_unused_properties__ = ("modalities",)  # TorchScript would try to compile it
+    __jit_unused_properties__ = (
+        "modalities",
+        "finds_where_experts_do",
+    )  # TorchScript would try to compile it
 
     @property
     @abstractmethod
     def modalities(self) -> tuple[str, ...]:
         """Names of the modalities, in the order of the channels."""
+
+    @property
+    def finds_where_experts_do(self) -> bool:
+        """Whether every logit of a mixture is a sum of experts' logits with weights that are not
+        negative, and ``mix`` may be given a part of what ``encode`` says along its last axes.
+        """
+        return False
 
     @abstractmethod
     def encode(self, inputs: Any, presence: Tensor) -> Any:

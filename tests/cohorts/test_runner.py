@@ -372,3 +372,16 @@ def test_volumes_without_each_modality_stand_in_the_json_where_they_are_asked_fo
         )
         # The brain's box, and so the place of the windows, is that of all modalities.
         assert labels == pytest.approx(alone.result["volumes_ml"], rel=0.02, abs=0.2)
+        doubt = outcome.result["mean_entropies_without"][name]
+        assert doubt == pytest.approx(alone.result["mean_entropy_in_tumour"], rel=0.05)
+
+
+def test_of_one_modality_alone_there_is_nothing_to_leave_out_and_the_result_says_so(
+    phantom_folder, tiny_settings, tmp_path
+):
+    (case,) = list_cases(phantom_folder)[:1]
+    one = ({"case_id": "one", "image": {"t2f": case_files(case)["t2f"]}},)
+    settings = {**tiny_settings, "volumes_per_set": True}
+    (outcome,) = segment_cases(one, tmp_path / "out", settings=settings)
+    assert outcome.result["volumes_without_ml"] == {}
+    assert any("there is no result without it" in text for text in outcome.result["warnings"])

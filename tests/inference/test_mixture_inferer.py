@@ -8,11 +8,12 @@ from monai.inferers import sliding_window_inference
 
 from bundle.inference.mixture_inferer import MixtureInferer
 from bundle.inference.set_inferer import SetInferer
-from bundle.inference.without_one import NOT_COMPUTED, count_labels
+from bundle.inference.without_one import NOT_COMPUTED, what_is_found
 from bundle.mixture.mixing import hide_absent
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.volume_networks.pooling import pool_inside, unpool
 from bundle.volume_networks.windows import WholeWindow
+from bundle.weights.calibration import Calibration
 
 MODALITIES = DEFAULT_TASK.modality_names
 SETS = pytest.mark.parametrize("flags", DEFAULT_TASK.all_sets(), ids=str)
@@ -264,10 +265,13 @@ def test_a_coarse_network_gets_pooled_voxels_and_its_maps_come_back_to_1_mm(tiny
 def test_volumes_without_one_modality_are_counted_at_1_mm(tiny_network):
     image, presence = torch.randn(1, M, 60, 44, 51), torch.tensor([[True, True, True, False]])
     inferer = MixtureInferer(**WINDOWS, spacing=2, without_one=True)
-    counts = run(inferer, tiny_network, image, presence)["counts_without"]
+    said = run(inferer, tiny_network, image, presence)
     fewer = torch.tensor([[False, True, True, False]])
     logits = run(MixtureInferer(**WINDOWS, spacing=2), tiny_network, image, fewer)["logits"]
-    assert torch.equal(counts[0, 0], count_labels(logits[0], DEFAULT_TASK))
+    found = what_is_found(logits[0], DEFAULT_TASK)
+    assert torch.equal(said["counts_without"][0, 0], found.counts)
+    assert float(said["entropies_without"][0, 0]) == pytest.approx(found.entropy, abs=1e-5)
+    assert said["entropies_without"][0, 3].isnan()
 
 
 def test_a_mirrored_brain_is_predicted_as_the_mirror_image_where_both_are_seen(tiny_network):
@@ -289,3 +293,24 @@ def test_all_sets_are_seen_mirrored_too(tiny_network):
     assert torch.allclose(
         run(sets, tiny_network, image)["logits"][0, 0], alone["logits"][0], atol=1e-5
     )
+
+
+def test_where_no_expert_finds_anything_no_set_does(tiny_network):
+    for expert in tiny_network.experts.values():
+        torch.nn.init.constant_(expert.bias, -100.0)
+    image = torch.randn(1, M, 40, 44, 51)
+    said = run(MixtureInferer(**WINDOWS, without_one=True), tiny_network, image)
+    assert (said["counts_without"] == 0).all()
+    assert said["entropies_without"].isnan().all()
+
+
+def test_doubts_of_what_is_found_without_a_modality_are_calibrated(tiny_network):
+    image = torch.randn(1, M, 40, 44, 51)
+    of_regions = {region: {"3": 4.0} for region in DEFAULT_TASK.region_names}
+    cool = Calibration("", "brain_tumours", 8, of_regions, {}, 0.8)
+    plain, cooled = (
+        run(MixtureInferer(**WINDOWS, without_one=True, calibration=one), tiny_network, image)
+        for one in (None, cool)
+    )
+    assert torch.equal(plain["counts_without"], cooled["counts_without"])
+    assert (cooled["entropies_without"] > plain["entropies_without"]).all()

@@ -150,15 +150,19 @@ def interval_level(facts: Facts) -> str:
 
 
 def volumes_without(facts: Facts, task: Task) -> list[tuple[str, list[str]]]:
-    """List what the volumes of the labels would be without each modality; nothing where nobody
-    computed it.
+    """List what the volumes of the labels would be without each modality, and last the mean entropy
+    of what would be found; nothing where nobody computed it.
     """
     known = facts.get("volumes_without_ml") or {}
-    return [
-        (modality.title, [_ml(known[modality.name].get(label.name, 0.0)) for label in task.labels])
-        for modality in task.modalities
-        if modality.name in known
-    ]
+    entropies = facts.get("mean_entropies_without") or {}
+    rows = []
+    for modality in task.modalities:
+        if modality.name in known:
+            of_set = known[modality.name]
+            volumes = [_ml(of_set.get(label.name, 0.0)) for label in task.labels]
+            entropy = entropies.get(modality.name)
+            rows.append((modality.title, [*volumes, "-" if entropy is None else f"{entropy:.2f}"]))
+    return rows
 
 
 def total_ml(facts: Facts) -> float:

@@ -237,8 +237,12 @@ def test_a_report_made_later_is_set_aside_with_an_outdated_result(files, tmp_pat
 
 
 def test_volumes_without_a_modality_are_shown_where_they_were_computed(files, tmp_path):
-    without = {"volumes_without_ml": {"t2f": {"oedema": 12.345, "necrotic core": 1}}}
+    without = {
+        "volumes_without_ml": {"t2f": {"oedema": 12.345, "necrotic core": 1}, "t1c": {}},
+        "mean_entropies_without": {"t2f": 0.123, "t1c": None},
+    }
     write_result(tmp_path, files, report=True, facts=without)
     words = words_of(page_of(tmp_path))
     assert "without one modality" in words
-    assert "FLAIR 1.00 12.35 0.00" in words or "FLAIR 1.00 12.34 0.00" in words
+    assert "FLAIR 1.00 12.35 0.00 0.12" in words or "FLAIR 1.00 12.34 0.00 0.12" in words
+    assert "0.00 0.00 0.00 -" in words
