@@ -19,6 +19,8 @@ from bundle.plain_text import printable
 from bundle.serving.task_metadata import metadata_for
 from bundle.tasks.task import Task
 from bundle.tasks.task_file import load_task, task_names
+from bundle.weights.calibration import AUTO, beside, load_calibration
+from bundle.weights.calibration import ENDING as CALIBRATION_ENDING
 
 NAME = "simmlm"
 """Folder of the packed bundle; MONAI Label calls the model by it."""
@@ -33,6 +35,7 @@ GENERATED = {
 Label and MONAI Deploy look for some of these files, and all of them run alone.
 """
 
+CALIBRATION = f"models/model{CALIBRATION_ENDING}"
 _PATTERNS = (
     "LICENSE",
     "bundle/**/*.py",
@@ -48,6 +51,7 @@ _PATTERNS = (
     "docs/**/*.txt",
     "models/model.pt",
     "models/model.pt.sha256",
+    CALIBRATION,
     "models/*.md",
     "models/*.py",
 )
@@ -108,6 +112,7 @@ def pack(
     if declared.name != own_task():
         files |= _of_task(files, declared)
     if checkpoint is not None:
+        files.pop(CALIBRATION, None)  # of the bundle's own weights
         files |= _of_weights(checkpoint, declared)
     for config, overlays in GENERATED.items():
         files[f"configs/{config}.json"] = config_json(config, overlays, task_name=declared.name)
@@ -167,10 +172,14 @@ def _of_task(files: Mapping[str, bytes], task: Task) -> dict[str, bytes]:
 
 
 def _of_weights(checkpoint: Path, task: Task) -> dict[str, bytes]:
-    """Return the files of weights that are not the bundle's own, with a card that says so."""
+    """Return the files of weights that are not the bundle's own, with a card that says so and the
+    calibration beside them, if it is theirs.
+    """
     content = checkpoint.read_bytes()
     digest = sha256_of(content)
+    known = load_calibration(AUTO, checkpoint, digest, task)
     return {
+        **({} if known is None else {CALIBRATION: beside(checkpoint).read_bytes()}),
         "models/model.pt": content,
         "models/model.pt.sha256": f"{digest}  model.pt\n".encode(),
         "models/README.md": CARD.format(task=task.title, digest=digest).encode(),

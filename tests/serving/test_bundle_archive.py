@@ -21,9 +21,10 @@ from bundle.cli.app import app
 from bundle.config_files import bundle_root, config_files
 from bundle.configuration import load_config
 from bundle.errors import OutputError, SetupError
-from bundle.serving.bundle_archive import GENERATED, NAME, pack
+from bundle.serving.bundle_archive import CALIBRATION, GENERATED, NAME, pack
 from bundle.serving.task_metadata import metadata_for
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.weights.calibration import Calibration, beside
 from bundle.weights.checkpoints import export_weights, file_sha256
 
 pytestmark = pytest.mark.slow
@@ -269,6 +270,18 @@ def test_a_bundle_for_another_task_holds_its_weights_and_a_card_of_their_own(les
     assert digest == file_sha256(lesion_bundle / "models" / "model.pt")
     assert digest in (lesion_bundle / "models" / "README.md").read_text(encoding="utf-8")
     assert broken_links(lesion_bundle) == []
+
+
+def test_a_calibration_goes_with_the_weights_that_it_is_of(tmp_path):
+    weights = tmp_path / "model.pt"
+    for ending in ("", ".sha256"):
+        shutil.copy(ROOT / "models" / f"model.pt{ending}", f"{weights}{ending}")
+    of_regions = {region: {"4": 2.0} for region in DEFAULT_TASK.region_names}
+    for sha256, expected in ((file_sha256(weights), True), ("ab" * 32, False)):
+        Calibration(sha256, "brain_tumours", 8, of_regions, of_regions, 0.8).write(beside(weights))
+        names = pack(tmp_path / f"{expected}", as_folder=True, checkpoint=weights)
+        assert (CALIBRATION in names) == expected
+        assert (tmp_path / f"{expected}" / CALIBRATION).exists() == expected
 
 
 def test_the_shipped_metadata_are_those_of_the_default_task(folder):
