@@ -12,8 +12,15 @@ from numpy.typing import NDArray
 from bundle.configuration import load_config
 from bundle.errors import find_user_error
 from bundle.outputs.case_result import CaseResult
-from bundle.outputs.map_files import EntropyFiles, LabelMapFile, Maps, WeightFiles
+from bundle.outputs.map_files import (
+    ContributionFiles,
+    EntropyFiles,
+    LabelMapFile,
+    Maps,
+    WeightFiles,
+)
 from bundle.outputs.output_list import chosen_numbering
+from bundle.tasks.contributions import Contributions
 
 Image = Path | str | NDArray[Any]
 
@@ -24,7 +31,8 @@ class SegmentedCase:
 
     Attributes:
         maps: ``seg`` (H, W, D) uint8 as the numbering has it, ``entropy`` (H, W, D) float32 in
-            bits, and ``weight-MODALITY`` (H, W, D) float32 for every acquired modality.
+            bits, and ``weight-MODALITY`` (H, W, D) float32 for every acquired modality; with the
+            setting ``contributions`` also those maps, see ``map_files.ContributionFiles``.
         affine: (4, 4), voxel to world, RAS+ mm.
         result: modalities, volumes in ml, mean weights, warnings; plain JSON.
     """
@@ -58,6 +66,7 @@ class Segmenter:
             LabelMapFile(numbering),
             EntropyFiles(task, parser.get_parsed_content("entropy_per_region")),
             WeightFiles(task, parser.get_parsed_content("weights_per_region")),
+            ContributionFiles(task, Contributions(parser.get_parsed_content("contributions"))),
         )
 
     def __call__(

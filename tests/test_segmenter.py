@@ -91,3 +91,11 @@ def test_per_region_maps_are_there_if_asked_for(tiny_settings, drawn_files):
     regions = ("TC", "WT", "ET")
     entropies = ["entropy", *(f"entropy-{region}" for region in regions)]
     assert list(case.maps) == ["seg", *entropies, *(f"weight-t2f-{region}" for region in regions)]
+
+
+def test_contributions_are_among_the_maps_where_they_are_asked_for(tiny_settings, drawn_files):
+    settings = {**tiny_settings, "contributions": "shares"}
+    case = Segmenter(**settings)({name: drawn_files[name] for name in ("t1c", "t2f")})
+    total = case.maps["contribution-t1c"] + case.maps["contribution-t2f"]
+    assert np.allclose(total[total > 0], 1, atol=1e-5)
+    assert set(np.unique(case.maps["decided-by"])) <= {0, 2, 4}

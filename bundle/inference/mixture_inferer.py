@@ -78,10 +78,9 @@ class MixtureInferer(WindowedInferer):
             ``logits`` (B, R, H, W, D), ``weights`` (B, M, R, H, W, D), or (B, M, 1, H, W, D) means
             over the regions, and ``mean_weights`` (B, M, R) over what is not outside, float32; on
             request ``counts_without`` (B, M, L) float64, voxels of labels, ``NOT_COMPUTED`` where
-            there is no set without that modality, and ``entropies_without`` (B, M), see ``Found``;
-            and ``parts`` (B, M, R, H, W, D) float32, which
-            over M sum to the logits. A dictionary, because MONAI takes batches of no
-            other kind of named parts into cases.
+            there is no set without that modality, with ``entropies_without`` (B, M), see ``Found``;
+            and ``parts`` (B, M, R, H, W, D) float32, which sum to the logits over M. A dictionary,
+            because MONAI takes batches of no other kind of named parts into cases.
 
         Raises:
             CaseError: E_MEMORY, a window does not fit into what is free.
