@@ -6,18 +6,22 @@ import math
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from monai.transforms import Transform
 from monai.utils import convert_to_dst_type
-from numpy.typing import NDArray
 from torch import Tensor
 
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
 from bundle.inference.contributions import PARTS, decided_by, mean_shares, shares_of_voxels
+from bundle.inference.map_facts import (
+    ONE_ALONE,
+    interval_facts,
+    map_facts,
+    voxel_ml,
+    without_facts,
+)
 from bundle.inference.placement import Box, Placement, whole_volume
-from bundle.inference.volume_interval import voxel_intervals
 from bundle.inference.way_back import PLACEMENT
 from bundle.mixture.mixing import binary_entropy
 from bundle.tasks.contributions import Contributions
@@ -27,7 +31,6 @@ from bundle.tensors import plain_tensor
 from bundle.weights.calibration import Calibration
 
 WITHOUT, ENTROPIES_WITHOUT = "volumes_without", "entropies_without"
-ONE_ALONE = "volumes_per_set: of one modality alone there is no result without it"
 _COVERED = 0.5  # blended weights sum to 1 where a window was, and to 0 outside the image's box
 
 
@@ -67,7 +70,7 @@ class ActivateMixtured(Transform):
         weights: Tensor = pred["weights"]
         if "counts_without" in pred:
             affine = getattr(pred["logits"], "affine", torch.eye(4))  # 1 mm where nobody says
-            case[WITHOUT] = pred["counts_without"] * _voxel_ml(affine)
+            case[WITHOUT] = pred["counts_without"] * voxel_ml(affine)
             case[ENTROPIES_WITHOUT] = pred["entropies_without"]
         if PARTS in pred:
             case[PARTS] = pred[PARTS].flatten(0, 1)
@@ -149,25 +152,19 @@ class SplitMapsd(Transform):
         if self.keep_probabilities:
             case["probabilities"] = place.embed(maps)
         case["pred"] = convert_to_dst_type(place.embed(label), grid, dtype=torch.uint8)[0]
-        result = self._result(record, label[0].numpy(), mean_weights, entropy[0].cpu())
-        result["volume_intervals_ml"] = self._intervals_ml(record, maps)
-        if self.calibration is not None:
-            result["region_intervals_ml"] = self._region_intervals_ml(record, maps)
-            result["interval_level"] = self.calibration.level
-            result["gains_of_missing"] = self.calibration.gains_from(record.modalities)
+        result = {
+            **map_facts(record, label[0].numpy(), mean_weights, entropy[0].cpu(), self.task),
+            **interval_facts(record, maps, self.calibration, self.task),
+        }
         if parts is not None and self.contributions != Contributions.none:
             of_regions = parts.reshape(len(mean_weights), -1, *parts.shape[1:])
             case["contributions"] = place.embed(shares_of_voxels(of_regions, self.contributions))
             case["decided_by"] = place.embed(decided_by(of_regions, label[0])[None])
             result["contributions"] = mean_shares(of_regions, self.task)
         if without is not None:
-            result["volumes_without_ml"] = self._volumes_without_ml(plain_tensor(without))
-            entropies = plain_tensor(case.pop(ENTROPIES_WITHOUT)).tolist()
-            result["mean_entropies_without"] = {
-                modality: round(entropy, 4) if math.isfinite(entropy) else None
-                for modality, entropy in zip(self.task.modality_names, entropies, strict=True)
-                if modality in result["volumes_without_ml"]
-            }
+            entropies = plain_tensor(case.pop(ENTROPIES_WITHOUT))
+            volumes = plain_tensor(without).tolist()
+            result |= without_facts(volumes, entropies.tolist(), self.task)
             if not result["volumes_without_ml"]:
                 result["warnings"].append(ONE_ALONE)
         case["result"] = result
@@ -183,74 +180,6 @@ class SplitMapsd(Transform):
         if not self.entropy_per_region:
             return largest
         return torch.cat([largest, binary_entropy(probabilities)])
-
-    def _result(
-        self, record: CaseRecord, label: NDArray[Any], mean_weights: Tensor, entropy: Tensor
-    ) -> dict[str, Any]:
-        found = torch.from_numpy(label > 0)
-        return {
-            "case_id": record.case_id,
-            "modalities": list(record.modalities),
-            "missing": list(record.missing),
-            "volumes_ml": self._volumes_ml(record, label),
-            "mean_weights": self._named_weights(record, mean_weights),
-            f"mean_entropy_in_{self.task.finding}": (
-                round(float(entropy[found].mean()), 4) if found.any() else None
-            ),
-            "warnings": list(record.warnings),
-        }
-
-    def _volumes_ml(self, record: CaseRecord, label: NDArray[Any]) -> dict[str, float]:
-        counts = np.bincount(label.ravel(), minlength=len(self.task.label_names))
-        return {one.name: _in_ml(int(counts[one.value]), record) for one in self.task.labels}
-
-    def _intervals_ml(self, record: CaseRecord, maps: Tensor) -> dict[str, list[float]]:
-        """Return what each volume may be, see ``volume_interval``."""
-        counts = voxel_intervals(maps, self.task)
-        return {name: [_in_ml(n, record) for n in ends] for name, ends in counts.items()}
-
-    def _region_intervals_ml(self, record: CaseRecord, maps: Tensor) -> dict[str, list[float]]:
-        """Return in what the volume of a region lies in a known share of cases, of regions of which
-        the calibration knows.
-        """
-        assert self.calibration is not None
-        limits = self.calibration.limits(len(record.modalities), self.task)
-        intervals = {}
-        for name, region in zip(self.task.region_names, maps, strict=True):
-            if name in limits:
-                ends = (limits[name], 1 - limits[name])
-                intervals[name] = [_in_ml(int((region > end).sum()), record) for end in ends]
-        return intervals
-
-    def _volumes_without_ml(self, volumes: Tensor) -> dict[str, dict[str, float]]:
-        """Name the volumes (M, L) from the sets without one modality."""
-        names = [label.name for label in self.task.labels]
-        return {
-            modality: {name: round(ml, 3) for name, ml in zip(names, of_set, strict=True)}
-            for modality, of_set in zip(self.task.modality_names, volumes.tolist(), strict=True)
-            if min(of_set) >= 0  # below: not computed
-        }
-
-    def _named_weights(
-        self, record: CaseRecord, mean_weights: Tensor
-    ) -> dict[str, dict[str, float]]:
-        """Name the mean weights (M, R) of the acquired modalities."""
-        named: dict[str, dict[str, float]] = {}
-        for modality, of_regions in zip(
-            self.task.modality_names, mean_weights.tolist(), strict=True
-        ):
-            if modality in record.modalities:
-                rounded = [round(weight, 4) for weight in of_regions]
-                named[modality] = dict(zip(self.task.region_names, rounded, strict=True))
-        return named
-
-
-def _in_ml(n_voxels: int, record: CaseRecord) -> float:
-    return round(n_voxels * _voxel_ml(record.grid.affine), 3)
-
-
-def _voxel_ml(affine: Any) -> float:
-    return abs(float(np.linalg.det(np.asarray(affine)[:3, :3]))) / 1000
 
 
 def _check_finite(parts: Sequence[Tensor], case_id: str) -> None:
