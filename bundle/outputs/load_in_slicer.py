@@ -133,8 +133,8 @@ def load_segmentation(path: Path, case: str) -> None:
 
 
 def load_maps(folder: Path, case: str, names: list[str], n_modalities: int) -> dict[str, Any]:
-    """Open entropy, weights and contributions, which are in [0, 1] unless these are signed, and the
-    numbers of the modalities that decided.
+    """Open entropy, weights and contributions, which are in [0, 1], or in [-1, 1] if they are
+    signed, and the numbers of the modalities that decided.
 
     Kind, for example ``weight-t1c``, to volume node.
     """
@@ -144,7 +144,11 @@ def load_maps(folder: Path, case: str, names: list[str], n_modalities: int) -> d
         if kind == "seg":
             continue
         volume = load_volume(folder / name, f"{case} {kind}")
-        set_window(volume, 0.0, float(n_modalities) if kind == "decided-by" else 1.0)
+        is_signed = (
+            kind.startswith("contribution") and slicer.util.arrayFromVolume(volume).min() < 0
+        )
+        high = float(n_modalities) if kind == "decided-by" else 1.0
+        set_window(volume, -1.0 if is_signed else 0.0, high)
         display = volume.GetDisplayNode()
         is_entropy = kind.startswith("entropy")
         display.SetAndObserveColorNodeID(INFERNO if is_entropy else VIRIDIS)

@@ -309,3 +309,13 @@ def test_contributions_are_viridis_and_who_decided_has_a_colour_for_each_modalit
         display = slicer.node(f"c1 contribution-{modality}").display
         assert (display.window, display.colours) == ((0, 1), VIRIDIS)
     assert slicer.node("c1 decided-by").display.window == (0, len(MODALITIES))
+
+
+def test_signed_contributions_are_shown_from_minus_1_to_1(written, opened, tmp_path):
+    folder = Path(shutil.copytree(written / "told" / "c1", tmp_path / "c1"))
+    path = folder / "c1_contribution-t1c.nii.gz"
+    image = nib.load(path)
+    nib.save(nib.Nifti1Image(-np.asarray(image.dataobj), image.affine), path)
+    slicer = opened(folder)
+    assert slicer.node("c1 contribution-t1c").display.window == (-1, 1)
+    assert slicer.node("c1 contribution-t1n").display.window == (0, 1)
