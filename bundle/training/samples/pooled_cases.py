@@ -4,14 +4,14 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 from monai.data import MetaTensor
-from monai.transforms import MapTransform, Transform
+from monai.transforms import MapTransform
 from torch import Tensor
 
 from bundle.tensors import plain_tensor
 from bundle.volume_networks.pooling import pool_inside, pool_label
 
 
-class PoolCased(MapTransform, Transform):
+class PoolCased(MapTransform):
     """Pool image and label of 1 mm voxels into larger ones.
 
     Args:

@@ -1,0 +1,73 @@
+"""Overlays for trainings with few cases."""
+
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.transforms import Compose
+
+from bundle.config_files import find_overlay
+from bundle.configuration import load_config
+from bundle.training.samples.contrast_mixing import RandContrastMixd
+from bundle.training.samples.training_set import CachedCases
+
+SHAPE = (52, 60, 44)
+SETTINGS = {
+    "spacing": 2,
+    "filters": [4, 4, 4],
+    "roi_size": "whole",
+    "batch_size": 1,
+    "start_from": None,
+}
+
+
+def merged(stage, *names):
+    files = [find_overlay(name) for name in names]
+    if stage == "experts":
+        files.insert(0, find_overlay("train_experts", ("",)))
+    return load_config("train.yaml", SETTINGS, files)
+
+
+def case():
+    """A brain of noise with a bright lesion; t2w was not acquired."""
+    generator = torch.Generator().manual_seed(0)
+    image = torch.zeros(4, *SHAPE)
+    image[:, 6:46, 8:52, 6:38] = torch.randn(4, 40, 44, 32, generator=generator)
+    label = torch.zeros(3, *SHAPE)
+    label[:, 16:28, 20:34, 14:26] = 1
+    image[:, 16:28, 20:34, 14:26] += 2
+    image[2] = 0
+    return {
+        "case_id": "a",
+        "image": MetaTensor(image),
+        "label": MetaTensor(label),
+        "presence": torch.tensor([True, True, False, True]),
+    }
+
+
+@pytest.mark.parametrize("stage", ["experts", "mixture"])
+def test_varied_samples_keep_labels_absent_channels_and_what_is_outside(stage):
+    transforms = merged(stage, "few_cases").get_parsed_content("crop_transforms")
+    samples = CachedCases([case()], Compose(transforms), seed=3)
+    seen = []
+    for epoch in range(6):
+        samples.set_epoch(epoch)
+        image, label = samples[0]["image"].as_tensor(), samples[0]["label"].as_tensor()
+        assert set(label.unique().tolist()) == {0, 1}
+        assert (image[2] == 0).all()
+        assert 0.1 < float((image[0] != 0).float().mean()) < 0.9
+        assert (image[0] == 0)[..., 0].any()
+        seen.append(float(image[0].sum()) + float(label.sum()))
+    assert len(set(seen)) == 6
+
+
+def test_a_shared_expert_stands_under_every_name_and_sees_mixed_contrasts():
+    config = merged("experts", "few_cases", "shared_expert")
+    network = config.get_parsed_content("network_def")
+    assert len({id(expert) for expert in network.experts.values()}) == 1
+    kinds = [type(part) for part in config.get_parsed_content("crop_transforms")]
+    assert RandContrastMixd in kinds
+    alone = load_config("train.yaml", SETTINGS).get_parsed_content("network_def")
+    experts = {name: value for name, value in network.state_dict().items() if "experts" in name}
+    missing, unexpected = alone.load_state_dict(experts, strict=False)
+    assert unexpected == []
+    assert all(name.startswith("gate.") for name in missing)
