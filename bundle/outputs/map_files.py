@@ -96,21 +96,15 @@ class WeightFiles:
 
     def names(self, case: CaseRecord) -> tuple[str, ...]:
         """Name the files."""
-        kinds = self._kinds(per_region=self.per_region)
-        chosen = [kind for kind, modality in kinds.items() if modality in case.modalities]
-        return map_names(case.case_id, chosen)
+        return map_names(case.case_id, self._kinds.acquired(case))
 
     def possible_names(self, case_id: str) -> tuple[str, ...]:
         """Name the files of all modalities, means and those of the regions."""
-        kinds = self._kinds(per_region=False) | self._kinds(per_region=True)
-        return map_names(case_id, kinds)
+        return map_names(case_id, self._kinds.possible())
 
     def maps(self, result: CaseResult) -> Maps:
         """Return the maps, (H, W, D) float32 in [0, 1]."""
-        kinds = self._kinds(per_region=self.per_region)
-        acquired = result.record.modalities
-        maps = zip(kinds.items(), result.weights, strict=True)
-        return {kind: values for (kind, modality), values in maps if modality in acquired}
+        return self._kinds.named(result.weights, result.record)
 
     def write(self, folder: Path, result: CaseResult) -> None:
         """Write the files, rounded to half precision: their sum is 1 but for a 2048th.
@@ -120,9 +114,9 @@ class WeightFiles:
         """
         write_maps(folder, self.maps(result), result.record, to_half=True)
 
-    def _kinds(self, *, per_region: bool) -> dict[str, str]:
-        """Return kinds of maps in the order of the channels, with the modality of each."""
-        return _modality_kinds("weight", self.task, per_region=per_region)
+    @property
+    def _kinds(self) -> "_ModalityKinds":
+        return _ModalityKinds("weight", self.task, self.per_region)
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,24 +128,18 @@ class ContributionFiles:
 
     def names(self, case: CaseRecord) -> tuple[str, ...]:
         """Name the files."""
-        kinds = self._kinds(per_region=self.chosen.has_regions)
-        acquired = [kind for kind, modality in kinds.items() if modality in case.modalities]
-        return map_names(case.case_id, [*acquired, DECIDED_BY])
+        return map_names(case.case_id, [*self._kinds.acquired(case), DECIDED_BY])
 
     def possible_names(self, case_id: str) -> tuple[str, ...]:
         """Name the files of all modalities, means and those of the regions."""
-        kinds = self._kinds(per_region=False) | self._kinds(per_region=True)
-        return map_names(case_id, [*kinds, DECIDED_BY])
+        return map_names(case_id, [*self._kinds.possible(), DECIDED_BY])
 
     def maps(self, result: CaseResult) -> Maps:
         """Return the maps, (H, W, D) float32 in [-1, 1] and uint8; none if none were made."""
         if result.contributions is None or result.decided_by is None:
             return {}
-        kinds = self._kinds(per_region=self.chosen.has_regions)
-        acquired = result.record.modalities
-        pairs = zip(kinds.items(), result.contributions, strict=True)
-        maps: Maps = {kind: values for (kind, modality), values in pairs if modality in acquired}
-        return {**maps, DECIDED_BY: result.decided_by}
+        shares = self._kinds.named(result.contributions, result.record)
+        return {**shares, DECIDED_BY: result.decided_by}
 
     def write(self, folder: Path, result: CaseResult) -> None:
         """Write the files, the shares rounded to half precision.
@@ -164,17 +152,41 @@ class ContributionFiles:
         write_maps(folder, shares, result.record, to_half=True)
         write_maps(folder, decided, result.record)
 
-    def _kinds(self, *, per_region: bool) -> dict[str, str]:
-        return _modality_kinds("contribution", self.task, per_region=per_region)
+    @property
+    def _kinds(self) -> "_ModalityKinds":
+        return _ModalityKinds("contribution", self.task, self.chosen.has_regions)
 
 
-def _modality_kinds(first: str, task: Task, *, per_region: bool) -> dict[str, str]:
-    """Return kinds of maps in the order of the channels, with the modality of each."""
-    kinds: dict[str, str] = {}
-    for modality in task.modality_names:
-        endings = [f"-{region}" for region in task.region_names] if per_region else [""]
-        kinds |= {f"{first}-{modality}{ending}": modality for ending in endings}
-    return kinds
+@dataclass(frozen=True)
+class _ModalityKinds:
+    """The kinds of maps of which each modality has one, or one per region."""
+
+    first: str
+    task: Task
+    per_region: bool
+
+    def acquired(self, case: CaseRecord) -> list[str]:
+        """List those of a case's modalities."""
+        modality_of = self._modality_of(per_region=self.per_region)
+        return [kind for kind, modality in modality_of.items() if modality in case.modalities]
+
+    def possible(self) -> list[str]:
+        """List those of all modalities, means and those of the regions."""
+        return [kind for flag in (False, True) for kind in self._modality_of(per_region=flag)]
+
+    def named(self, values: NDArray[Any], case: CaseRecord) -> Maps:
+        """Name the maps of a case's modalities among those of all, (M, ...) or (M * R, ...)."""
+        maps = dict(zip(self._modality_of(per_region=self.per_region), values, strict=True))
+        return {kind: maps[kind] for kind in self.acquired(case)}
+
+    def _modality_of(self, *, per_region: bool) -> dict[str, str]:
+        """Return kinds in the order of the channels, with the modality of each."""
+        endings = [f"-{region}" for region in self.task.region_names] if per_region else [""]
+        return {
+            f"{self.first}-{modality}{ending}": modality
+            for modality in self.task.modality_names
+            for ending in endings
+        }
 
 
 def map_names(case_id: str, kinds: Iterable[str]) -> tuple[str, ...]:
