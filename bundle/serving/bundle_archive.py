@@ -6,6 +6,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bundle.config_files import bundle_root, own_task
 from bundle.configuration import load_config
@@ -105,7 +106,10 @@ def pack(
     declared = load_task(own_task() if task is None else task)
     given = {"task_name": task, "checkpoint": checkpoint}
     values = {name: value for name, value in given.items() if value is not None}
-    load_config("inference.yaml", values).get_parsed_content("verified")
+    opened = load_config("inference.yaml", values)
+    opened.get_parsed_content("verified")
+    trained_as = opened.get_parsed_content("trained_as")
+    told = {"filters": trained_as.filters, "spacing": trained_as.spacing}
     files = dict(_contents(bundle_root()))
     if task is not None:
         files |= _declaration(declared, task)
@@ -115,7 +119,9 @@ def pack(
         files.pop(CALIBRATION, None)  # of the bundle's own weights
         files |= _of_weights(checkpoint, declared)
     for config, overlays in GENERATED.items():
-        files[f"configs/{config}.json"] = config_json(config, overlays, task_name=declared.name)
+        files[f"configs/{config}.json"] = config_json(
+            config, overlays, {"task_name": declared.name, **told}
+        )
     files = dict(sorted(files.items()))
     sweep(target.absolute().parent, deep=False)  # what a run left that was killed while it packed
     if as_folder:
@@ -125,17 +131,19 @@ def pack(
     return list(files)
 
 
-def config_json(name: str, overlays: Sequence[str] = (), *, task_name: str | None = None) -> bytes:
+def config_json(
+    name: str, overlays: Sequence[str] = (), values: Mapping[str, Any] | None = None
+) -> bytes:
     """Return a config as one JSON file, without its comments.
 
     Args:
         name: of the YAML file in ``configs``, without its ending.
         overlays: names of those that are merged over it.
-        task_name: of the task that it is for; as the file says if left out.
+        values: of settings, where they differ from the file's.
     """
     files = [bundle_root() / "configs" / f"{overlay}.yaml" for overlay in overlays]
     config = load_config(f"{name}.yaml", {"bundle_root": "."}, files).get()
-    config["task_name"] = task_name or config["task_name"]
+    config.update(values or {})
     config.pop("_meta_")  # MONAI's parser adds it, for the metadata
     return json_bytes(config)
 

@@ -12,6 +12,7 @@ from bundle.files.atomic_file import appearing_at_once
 from bundle.files.hashes import sha256_of, sha256_of_file
 from bundle.mixture.features import OUTPUT_BLOCK
 from bundle.weights.state_file import State, read_weights, tensor_bytes
+from bundle.weights.trained_as import SPACING, spacing_in
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -26,11 +27,14 @@ def load_verified(network: Network, path: Path | str) -> Network:
             ``sha256sum``.
 
     Raises:
-        SetupError: a file is missing, the checksum differs, or the weights are of another network.
+        SetupError: a file is missing, the checksum differs, or the weights are of another network
+            or of voxels of another size.
     """
     file = Path(path)
     verified_sha256(file)
-    return _load_into(network, read_weights(file), file).eval()
+    state = read_weights(file)
+    _check_spacing(network, state, file)
+    return _load_into(network, state, file).eval()
 
 
 def initial_weights(network: Network, source: Path | str | Sequence[Path | str] | None) -> Network:
@@ -193,9 +197,23 @@ def _check_experts(needed: Collection[str], held: Mapping[Path, Collection[str]]
 
 
 def _load_into(network: Network, state: State, file: Path) -> Network:
-    """Load a whole network; all of its names must be in the file, and no others."""
-    _check_names(set(state), set(network.state_dict()), file)
-    return _copy(network, state, file)
+    """Load a whole network; all of its names must be in the file, and no others.
+
+    The voxels are those that the network knows of: a training may start from weights of others.
+    """
+    learnt = {name: value for name, value in state.items() if name != SPACING}
+    _check_names(set(learnt), set(network.state_dict()) - {SPACING}, file)
+    return _copy(network, learnt, file)
+
+
+def _check_spacing(network: nn.Module, state: State, file: Path) -> None:
+    given, trained = spacing_in(network.state_dict()), spacing_in(state)
+    if given != trained:
+        raise SetupError(
+            "E_WEIGHTS",
+            f"The weights {file} must be used with voxels of {trained} mm, on which they were"
+            f" trained; got {given} mm. Leave the setting spacing out, or set it to {trained}.",
+        )
 
 
 def _copy(network: Network, state: State, file: Path) -> Network:

@@ -21,6 +21,7 @@ from bundle.cli.app import app
 from bundle.config_files import bundle_root, config_files
 from bundle.configuration import load_config
 from bundle.errors import OutputError, SetupError
+from bundle.files.json_file import parse_json
 from bundle.serving.bundle_archive import CALIBRATION, GENERATED, NAME, pack
 from bundle.serving.task_metadata import metadata_for
 from bundle.tasks.default import DEFAULT_TASK
@@ -282,6 +283,17 @@ def test_a_calibration_goes_with_the_weights_that_it_is_of(tmp_path):
         names = pack(tmp_path / f"{expected}", as_folder=True, checkpoint=weights)
         assert (CALIBRATION in names) == expected
         assert (tmp_path / f"{expected}" / CALIBRATION).exists() == expected
+
+
+def test_weights_of_other_widths_and_voxels_are_packed_with_them(tmp_path):
+    settings = {"filters": [4, 6, 5], "spacing": 2, "start_from": None}
+    network = load_config("train.yaml", settings).get_parsed_content("initial")
+    torch.save(network.state_dict(), tmp_path / "trained.pt")
+    export_weights(network, tmp_path / "trained.pt", tmp_path / "my.pt")
+    pack(tmp_path / NAME, as_folder=True, checkpoint=tmp_path / "my.pt")
+    for name in GENERATED:
+        config = parse_json((tmp_path / NAME / "configs" / f"{name}.json").read_bytes())
+        assert (config["filters"], config["spacing"]) == ([4, 6, 5], 2)
 
 
 def test_the_shipped_metadata_are_those_of_the_default_task(folder):

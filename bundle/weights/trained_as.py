@@ -1,0 +1,96 @@
+"""What weights tell of the network that they are of: how wide it is, and which voxels it sees."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from bundle.errors import SetupError
+from bundle.weights.state_file import State, read_weights
+
+Network = TypeVar("Network", bound=nn.Module)
+
+SPACING = "spacing"
+"""Name of the spacing among the tensors of weights; those without it are of voxels of 1 mm."""
+
+_FIRST_LEVEL = re.compile(r"(.*\b)input_block\.conv1\.conv\.weight")
+_LEVEL = re.compile(r"(input_block|downsamples\.\d+|bottleneck)\.conv1\.conv\.weight")
+"""What MONAI's ``DynUNet`` calls the first convolution of each level, from the finest on."""
+
+
+def with_spacing(network: Network, spacing: int) -> Network:
+    """Let a network remember which voxels it sees, so that its weights tell of them.
+
+    Args:
+        network: gets a buffer ``spacing``.
+        spacing: mm.
+    """
+    network.register_buffer(SPACING, torch.tensor(float(spacing)))
+    return network
+
+
+def spacing_in(state: State) -> int:
+    """Return the spacing of the voxels that weights were trained on, mm."""
+    return round(float(state[SPACING])) if SPACING in state else 1
+
+
+class TrainedAs:
+    """Settings of their training that whoever uses weights must have too.
+
+    The weights are read if one is asked for that was not given.
+
+    Args:
+        checkpoint: the weights.
+        filters: feature maps of each level of an expert, from the finest on; None asks the weights.
+        spacing: mm, of the voxels that the network sees; None asks the weights.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Path | str,
+        *,
+        filters: Sequence[int] | None = None,
+        spacing: int | None = None,
+    ) -> None:
+        self.checkpoint = Path(checkpoint)
+        self._filters = filters
+        self._spacing = spacing
+
+    @property
+    def filters(self) -> list[int]:
+        """Feature maps of each level of an expert, from the finest on.
+
+        Raises:
+            SetupError: E_WEIGHTS, the file is missing or damaged, or holds no U-Net.
+        """
+        if self._filters is None:
+            self._filters = self._widths(read_weights(self.checkpoint))
+        return list(self._filters)
+
+    @property
+    def spacing(self) -> int:
+        """Spacing of the voxels that the network sees, mm.
+
+        Raises:
+            SetupError: E_WEIGHTS, the file is missing or damaged.
+        """
+        if self._spacing is None:
+            self._spacing = spacing_in(read_weights(self.checkpoint))
+        return self._spacing
+
+    def _widths(self, state: State) -> list[int]:
+        unet = next((found[1] for found in map(_FIRST_LEVEL.fullmatch, state) if found), None)
+        if unet is None:
+            raise SetupError(
+                "E_WEIGHTS",
+                f"The weights {self.checkpoint} must hold U-Nets, which tell the setting filters;"
+                " got others. Choose weights of this network, or give the setting.",
+            )
+        return [
+            len(value)
+            for name, value in state.items()
+            if name.startswith(unet) and _LEVEL.fullmatch(name.removeprefix(unet))
+        ]
