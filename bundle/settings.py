@@ -55,6 +55,7 @@ SETTINGS: Mapping[str, Kind] = {
     "output_dir": PATH,
     "checkpoint": PATH,
     "calibration": PATH,
+    "exam_reference": PATH,
     "device_name": WORD,
     "roi_size": Kind(
         f"three whole numbers of at least 1, such as [96, 96, 96], or {WHOLE}", is_window

@@ -404,7 +404,8 @@ def test_inference_prepares_an_image_as_training_does():
         assert read(name)["sliding"]["spacing"] == "@spacing_here"
     assert cast["keys"] == "label"
     assert selection["_target_"] == "monai.transforms.SelectItemsd"
-    deployed = read("inference.yaml")["prepare"]
+    *deployed, warn = read("inference.yaml")["prepare"]
+    assert warn["_target_"] == "bundle.cases.likeness.WarnOfUnlikenessd"
     assert [of_image(transform) for transform in trained] == list(map(of_image, deployed))
 
 

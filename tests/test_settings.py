@@ -74,6 +74,7 @@ WRONG = {
     "output_dir": [2021, None],
     "checkpoint": [3, ["a.pt"], {"a": "model.pt"}],
     "calibration": [3, None, True],
+    "exam_reference": [3, None, True],
     "device_name": [3, "", "cuda 0", ["cpu"]],
     "roi_size": [
         96,

@@ -21,6 +21,7 @@ from bundle.cli.options import exit_codes, expanded
 from bundle.cli.pack_command import pack
 from bundle.cli.pacs_commands import fetch, send
 from bundle.cli.prepare_command import prepare
+from bundle.cli.reference_command import reference
 from bundle.cli.report_command import report
 from bundle.cli.segment_command import segment
 from bundle.cli.serve_command import ask
@@ -88,7 +89,8 @@ def demo(
 
 
 COMMANDS = (
-    segment, report, prepare, series, fetch, send, train, evaluate, calibrate, predict, compare,
+    segment, report, prepare, series, fetch, send, train, evaluate, calibrate, reference,
+    predict, compare,
     data, split, phantom, pack, ask,
 )  # fmt: skip
 for command in COMMANDS:

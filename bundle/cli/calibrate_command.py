@@ -50,7 +50,8 @@ def calibrate(
         from bundle.configuration import load_config
         from bundle.evaluation.reports.report import CALIBRATION
         from bundle.evaluation.statistics.calibration_fit import rows
-        from bundle.weights.calibration import beside, load_calibration
+        from bundle.weights.beside import beside
+        from bundle.weights.calibration import ENDING, load_calibration
         from bundle.weights.checkpoints import verified_sha256
 
         source = judged / CALIBRATION
@@ -64,12 +65,12 @@ def calibrate(
         weights = Path(load_config("inference.yaml", given).get_parsed_content("checkpoint"))
         found = load_calibration(source, weights, verified_sha256(weights), declared)
         assert found is not None
-        found.write(beside(weights))
+        found.write(beside(weights, ENDING))
         table = Table(*HEADINGS)
         for row in rows(found):
             table.add_row(*row)
         Console().print(table)
         typer.echo(
             f"{found.n_cases} cases. Each is judged by a fit to other cases; intervals aim at"
-            f" {found.level:.0%}. Calibration: {beside(weights)}"
+            f" {found.level:.0%}. Calibration: {beside(weights, ENDING)}"
         )

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bundle.cases.reference_file import ENDING as REFERENCE_ENDING
+from bundle.cases.reference_file import load_reference
 from bundle.config_files import bundle_root, own_task
 from bundle.configuration import load_config
 from bundle.errors import OutputError, SetupError
@@ -20,8 +22,9 @@ from bundle.plain_text import printable
 from bundle.serving.task_metadata import metadata_for
 from bundle.tasks.task import Task
 from bundle.tasks.task_file import load_task, task_names
-from bundle.weights.calibration import AUTO, beside, load_calibration
+from bundle.weights.beside import AUTO, beside
 from bundle.weights.calibration import ENDING as CALIBRATION_ENDING
+from bundle.weights.calibration import load_calibration
 
 NAME = "simmlm"
 """Folder of the packed bundle; MONAI Label calls the model by it."""
@@ -37,6 +40,7 @@ Label and MONAI Deploy look for some of these files, and all of them run alone.
 """
 
 CALIBRATION = f"models/model{CALIBRATION_ENDING}"
+REFERENCE = f"models/model{REFERENCE_ENDING}"
 _PATTERNS = (
     "LICENSE",
     "bundle/**/*.py",
@@ -53,6 +57,7 @@ _PATTERNS = (
     "models/model.pt",
     "models/model.pt.sha256",
     CALIBRATION,
+    REFERENCE,
     "models/*.md",
     "models/*.py",
 )
@@ -116,7 +121,8 @@ def pack(
     if declared.name != own_task():
         files |= _of_task(files, declared)
     if checkpoint is not None:
-        files.pop(CALIBRATION, None)  # of the bundle's own weights
+        for own in (CALIBRATION, REFERENCE):
+            files.pop(own, None)  # of the bundle's own weights
         files |= _of_weights(checkpoint, declared)
     for config, overlays in GENERATED.items():
         files[f"configs/{config}.json"] = config_json(
@@ -180,14 +186,21 @@ def _of_task(files: Mapping[str, bytes], task: Task) -> dict[str, bytes]:
 
 
 def _of_weights(checkpoint: Path, task: Task) -> dict[str, bytes]:
-    """Return the files of weights that are not the bundle's own, with a card that says so and the
-    calibration beside them, if it is theirs.
+    """Return the files of weights that are not the bundle's own, with a card that says so and what
+    lies beside them, if it is theirs.
     """
     content = checkpoint.read_bytes()
     digest = sha256_of(content)
-    known = load_calibration(AUTO, checkpoint, digest, task)
+    known = {
+        CALIBRATION: (CALIBRATION_ENDING, load_calibration(AUTO, checkpoint, digest, task)),
+        REFERENCE: (REFERENCE_ENDING, load_reference(AUTO, checkpoint, digest, task)),
+    }
     return {
-        **({} if known is None else {CALIBRATION: beside(checkpoint).read_bytes()}),
+        **{
+            name: beside(checkpoint, ending).read_bytes()
+            for name, (ending, theirs) in known.items()
+            if theirs is not None
+        },
         "models/model.pt": content,
         "models/model.pt.sha256": f"{digest}  model.pt\n".encode(),
         "models/README.md": CARD.format(task=task.title, digest=digest).encode(),

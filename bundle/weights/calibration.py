@@ -10,11 +10,10 @@ import torch
 from torch import Tensor
 
 from bundle.errors import SetupError
-from bundle.files.hashes import sha256_of_file
 from bundle.files.json_file import read_json, write_json
 from bundle.tasks.task import Task
+from bundle.weights.beside import AUTO, chosen_file, used_sha256
 
-AUTO, NONE = "auto", "none"
 ENDING = ".calibration.json"
 _WAY_OUT = "Run simmlm calibrate with these weights, or set calibration=none."
 
@@ -87,12 +86,6 @@ class Calibration:
         write_json(path, asdict(self))
 
 
-def beside(checkpoint: Path | str) -> Path:
-    """Return where the calibration of weights lies, whether there is one or not."""
-    path = Path(checkpoint)
-    return path.with_name(path.stem + ENDING)
-
-
 def load_calibration(
     chosen: str | Path, checkpoint: Path | str, weights_sha256: str, task: Task
 ) -> Calibration | None:
@@ -111,15 +104,12 @@ def load_calibration(
         SetupError: E_CALIBRATION, a file is missing, unreadable, or of other weights or another
             task.
     """
-    if str(chosen) == NONE:
-        return None
-    is_auto = str(chosen) == AUTO
-    path = beside(checkpoint) if is_auto else Path(chosen)
-    if is_auto and not path.is_file():
+    path = chosen_file(chosen, checkpoint, ENDING)
+    if path is None:
         return None
     found = _read(path)
     if found.weights_sha256 != weights_sha256:
-        if is_auto:  # newer weights were put in the place of those that it is of
+        if str(chosen) == AUTO:  # newer weights were put in the place of those that it is of
             return None
         raise SetupError(
             "E_CALIBRATION",
@@ -134,9 +124,7 @@ def calibration_sha256(
     calibration: Calibration | None, chosen: str | Path, checkpoint: Path | str
 ) -> str | None:
     """Return the checksum of the file of a calibration that was loaded; None for none."""
-    if calibration is None:
-        return None
-    return sha256_of_file(beside(checkpoint) if str(chosen) == AUTO else Path(chosen))
+    return used_sha256(calibration, chosen, checkpoint, ENDING)
 
 
 def _read(path: Path) -> Calibration:

@@ -25,7 +25,8 @@ from bundle.files.json_file import parse_json
 from bundle.serving.bundle_archive import CALIBRATION, GENERATED, NAME, pack
 from bundle.serving.task_metadata import metadata_for
 from bundle.tasks.default import DEFAULT_TASK
-from bundle.weights.calibration import Calibration, beside
+from bundle.weights.beside import beside
+from bundle.weights.calibration import ENDING, Calibration
 from bundle.weights.checkpoints import export_weights, file_sha256
 
 pytestmark = pytest.mark.slow
@@ -279,7 +280,9 @@ def test_a_calibration_goes_with_the_weights_that_it_is_of(tmp_path):
         shutil.copy(ROOT / "models" / f"model.pt{ending}", f"{weights}{ending}")
     of_regions = {region: {"4": 2.0} for region in DEFAULT_TASK.region_names}
     for sha256, expected in ((file_sha256(weights), True), ("ab" * 32, False)):
-        Calibration(sha256, "brain_tumours", 8, of_regions, of_regions, 0.8).write(beside(weights))
+        Calibration(sha256, "brain_tumours", 8, of_regions, of_regions, 0.8).write(
+            beside(weights, ENDING)
+        )
         names = pack(tmp_path / f"{expected}", as_folder=True, checkpoint=weights)
         assert (CALIBRATION in names) == expected
         assert (tmp_path / f"{expected}" / CALIBRATION).exists() == expected

@@ -7,9 +7,10 @@ import torch
 
 from bundle.errors import SetupError, UserError
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.weights.beside import beside
 from bundle.weights.calibration import (
+    ENDING,
     Calibration,
-    beside,
     calibration_sha256,
     load_calibration,
 )
@@ -36,8 +37,8 @@ def load(chosen, weights, sha=SHA, task=DEFAULT_TASK):
 
 
 def test_what_is_written_beside_the_weights_is_found_by_itself(weights):
-    FOUND.write(beside(weights))
-    assert beside(weights).name == "model.calibration.json"
+    FOUND.write(beside(weights, ENDING))
+    assert beside(weights, ENDING).name == "model.calibration.json"
     assert asdict(load("auto", weights)) == asdict(FOUND)
     assert len(calibration_sha256(FOUND, "auto", weights)) == 64
     assert load("none", weights) is None
@@ -49,12 +50,12 @@ def test_without_one_there_is_none(weights):
 
 
 def test_that_of_older_weights_is_left_alone_unless_it_is_asked_for(weights):
-    FOUND.write(beside(weights))
+    FOUND.write(beside(weights, ENDING))
     assert load("auto", weights, OTHER) is None
     with pytest.raises(
         SetupError, match=r"must be of the weights .* Run simmlm calibrate"
     ) as caught:
-        load(beside(weights), weights, OTHER)
+        load(beside(weights, ENDING), weights, OTHER)
     assert caught.value.code == "E_CALIBRATION"
 
 
@@ -69,7 +70,7 @@ def test_that_of_older_weights_is_left_alone_unless_it_is_asked_for(weights):
     ],
 )
 def test_what_cannot_be_one_is_a_sentence(weights, change, words):
-    beside(weights).write_text(json.dumps({**asdict(FOUND), **change}))
+    beside(weights, ENDING).write_text(json.dumps({**asdict(FOUND), **change}))
     with pytest.raises(SetupError, match=words) as caught:
         load("auto", weights)
     assert caught.value.code == "E_CALIBRATION"
@@ -78,7 +79,7 @@ def test_what_cannot_be_one_is_a_sentence(weights, change, words):
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", "3", "null"])
 def test_a_damaged_file_is_a_sentence(weights, content):
-    beside(weights).write_text(content)
+    beside(weights, ENDING).write_text(content)
     with pytest.raises(UserError):
         load("auto", weights)
 
@@ -89,7 +90,7 @@ def test_a_file_that_is_not_there_is_a_sentence(weights):
 
 
 def test_one_of_another_task_is_refused(weights):
-    FOUND.write(beside(weights))
+    FOUND.write(beside(weights, ENDING))
     with pytest.raises(SetupError, match="must be of the task"):
         load("auto", weights, task=LESIONS)
 
