@@ -78,9 +78,13 @@ class MoFeLoss(nn.Module):
             over regions.
         stop_fewer_gradient: let the hinge pull the larger set's loss down without pushing the
             smaller set's up.
+        experts: a loss of what the experts say alone, which is added: an expert that the mixture
+            trusts little learns little from the mixture. This is ours, not the paper's.
+        experts_weight: of that loss.
 
     Attributes:
-        parts: detached means of the last call: ``more``, ``fewer`` and the unweighted ``hinge``.
+        parts: detached means of the last call: ``more``, ``fewer`` and the unweighted ``hinge``,
+            and the unweighted sum ``experts``, where there is one.
 
     Source: Li et al., SimMLM, arXiv:2507.19264, More-vs-Fewer ranking loss:
         l(o+, y) + l(o-, y) + lambda * max(0, l(o+, y) - l(o-, y)).
@@ -93,19 +97,24 @@ class MoFeLoss(nn.Module):
         *,
         per_region: bool = False,
         stop_fewer_gradient: bool = False,
+        experts: ExpertsLoss | None = None,
+        experts_weight: float = 1.0,
     ) -> None:
         super().__init__()
         self.task_loss = task_loss
         self.weight = weight
         self.per_region = per_region
         self.stop_fewer_gradient = stop_fewer_gradient
+        self.experts = experts
+        self.experts_weight = experts_weight
         self.parts: dict[str, Tensor] = {}
 
-    def forward(self, pred: tuple[Tensor, Tensor], target: Tensor) -> Tensor:
+    def forward(self, pred: tuple[Tensor, ...], target: Tensor) -> Tensor:
         """Compute the loss of a batch.
 
         Args:
-            pred: logits of the larger and of the smaller modality set, each (B, R, ...).
+            pred: logits of the larger and of the smaller modality set, each (B, R, ...); with
+                ``experts`` also what that takes, expert logits and the flags of those that ran.
             target: (B, ...), as the task loss takes it.
 
         Returns:
@@ -118,7 +127,12 @@ class MoFeLoss(nn.Module):
         hinge = torch.relu(more - (fewer.detach() if self.stop_fewer_gradient else fewer))
         named = {"more": more, "fewer": fewer, "hinge": hinge}
         self.parts = {name: value.detach().mean() for name, value in named.items()}
-        return (more + fewer + self.weight * hinge).mean()
+        loss = (more + fewer + self.weight * hinge).mean()
+        if self.experts is None:
+            return loss
+        of_experts = self.experts((pred[2], pred[3]), target)
+        self.parts["experts"] = of_experts.detach()
+        return loss + self.experts_weight * of_experts
 
 
 def _mean_of_case(loss: Tensor) -> Tensor:

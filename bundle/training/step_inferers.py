@@ -93,15 +93,20 @@ class ExpertsInferer(Inferer):
 class PairInferer(Inferer):
     """Stage 2: predict one sample from two modality sets, running each expert once and the gate
     twice.
+
+    Args:
+        amp: as ``ExpertsInferer``.
+        with_experts: also return what the experts say alone.
     """
 
-    def __init__(self, amp: bool = False) -> None:
+    def __init__(self, amp: bool = False, *, with_experts: bool = False) -> None:
         super().__init__()
         self.amp = amp
+        self.with_experts = with_experts
 
     def __call__(  # type: ignore[override]
         self, inputs: Inputs, network: ModalityNetwork, more: Tensor, fewer: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, ...]:
         """Predict from both sets.
 
         Args:
@@ -111,7 +116,8 @@ class PairInferer(Inferer):
             fewer: (B, M) bool, subsets of ``more``.
 
         Returns:
-            Logits of the larger and of the smaller sets, (B, R, ...) each.
+            Logits of the larger and of the smaller sets, (B, R, ...) each; and, if asked for, those
+            of the experts, (B, M, R, ...), and the flags (B, M) of those that ran, on the CPU.
         """
         inputs, more, fewer = plain_inputs(inputs), more.cpu(), fewer.cpu()
         device = first_tensor(inputs).device.type
@@ -119,7 +125,7 @@ class PairInferer(Inferer):
             encoded = network.encode(inputs, more)
             of_more = network.mix(encoded, inputs, more).logits
             of_fewer = network.mix(encoded, inputs, fewer).logits
-        return of_more, of_fewer
+        return (of_more, of_fewer, encoded, more) if self.with_experts else (of_more, of_fewer)
 
 
 def _moved(inputs: Inputs, options: Mapping[str, Any]) -> Inputs:

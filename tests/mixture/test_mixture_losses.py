@@ -245,3 +245,19 @@ def test_two_processes_have_the_gradients_of_one_with_all_cases_where_modalities
     for rank in range(2):
         assert torch.allclose(torch.load(tmp_path / f"{rank}.pt", weights_only=True), values.grad)
     assert values.grad.squeeze().tolist() == [[0.5, 1, 0, 0], [0.5, 0, 0, 1]]
+
+
+def test_the_experts_own_losses_are_added_with_their_weight():
+    generator = torch.Generator().manual_seed(1)
+    more, fewer = torch.randn(2, 2, 3, *VOXELS, generator=generator)
+    said = torch.randn(2, len(MODALITIES), 3, *VOXELS, generator=generator)
+    target = (torch.rand(2, 3, *VOXELS, generator=generator) < 0.4).float()
+    ran = PRESENCE[0]
+    pair, alone = MoFeLoss(DiceBCELoss()), ExpertsLoss(DiceBCELoss())
+    both = MoFeLoss(DiceBCELoss(), experts=ExpertsLoss(DiceBCELoss()), experts_weight=0.5)
+    together = both((more, fewer, said, ran), target)
+    expected = pair((more, fewer), target) + 0.5 * alone((said, ran), target)
+    assert torch.allclose(together, expected)
+    assert torch.allclose(both.parts["experts"], alone((said, ran), target))
+    assert both.parts["hinge"] == pair.parts["hinge"]
+    assert "experts" not in pair.parts

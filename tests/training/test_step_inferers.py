@@ -57,6 +57,14 @@ def test_a_pair_equals_two_separate_predictions(tiny_network, image):
     assert not torch.allclose(more, fewer, atol=1e-2)
 
 
+def test_a_pair_comes_with_its_experts_if_they_are_asked_for(tiny_network, image):
+    more, fewer, said, ran = PairInferer(with_experts=True)(image, tiny_network, MORE, FEWER)
+    assert torch.equal(ran, MORE.cpu())
+    assert torch.allclose(said, tiny_network.encode(image, MORE))
+    assert torch.allclose(more, tiny_network(image, MORE), atol=1e-6)
+    assert torch.allclose(fewer, tiny_network(image, FEWER), atol=1e-6)
+
+
 def test_a_pair_has_the_gradients_of_two_separate_predictions(tiny_network, image):
     factors = torch.randn(2, 2, 3, *SHAPE) / 1000
     pair = PairInferer()(image, tiny_network, MORE, FEWER)

@@ -71,3 +71,23 @@ def test_a_shared_expert_stands_under_every_name_and_sees_mixed_contrasts():
     missing, unexpected = alone.load_state_dict(experts, strict=False)
     assert unexpected == []
     assert all(name.startswith("gate.") for name in missing)
+
+
+def test_losses_of_experts_reach_an_expert_that_the_mixture_does_not_trust():
+    config = merged("mixture", "few_cases", "expert_losses")
+    loss, inferer = (config.get_parsed_content(part) for part in ("loss", "train#inferer"))
+    network = config.get_parsed_content("network")
+    with torch.no_grad():
+        network.gate.linear.bias.view(4, 3)[0] = -1e4
+    flags = torch.tensor([[True, True, False, False]])
+    image, target = torch.randn(1, 4, 64, 64, 64), torch.zeros(1, 3, 64, 64, 64)
+    target[..., 16:32, 16:32, 16:32] = 1
+    loss(inferer(image, network, flags, flags), target).backward()
+    assert set(loss.parts) == {"more", "fewer", "hinge", "experts"}
+    trained = {
+        name: max(float(value.grad.abs().max()) for value in expert.parameters())
+        for name, expert in network.experts.items()
+        if all(value.grad is not None for value in expert.parameters())
+    }
+    assert set(trained) == {"t1n", "t1c"}
+    assert trained["t1n"] > 1e-5
