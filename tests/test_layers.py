@@ -155,6 +155,7 @@ def test_a_room_is_seen_in_a_target_and_in_an_expression():
 LATE = {
     "bundle/cli/app.py",
     "bundle/cli/calibrate_command.py",
+    "bundle/cli/join_command.py",
     "bundle/cli/reference_command.py",
     "bundle/cli/class_commands.py",
     "bundle/cli/class_data_commands.py",

@@ -16,6 +16,7 @@ from bundle.cli.class_commands import predict
 from bundle.cli.compare_command import compare
 from bundle.cli.data_commands import data, phantom, split
 from bundle.cli.evaluate_command import evaluate
+from bundle.cli.join_command import join
 from bundle.cli.monai_loading import load_monai
 from bundle.cli.options import exit_codes, expanded
 from bundle.cli.pack_command import pack
@@ -89,7 +90,7 @@ def demo(
 
 
 COMMANDS = (
-    segment, report, prepare, series, fetch, send, train, evaluate, calibrate, reference,
+    segment, report, prepare, series, fetch, send, train, evaluate, join, calibrate, reference,
     predict, compare,
     data, split, phantom, pack, ask,
 )  # fmt: skip

@@ -1,5 +1,6 @@
 """Puts what an evaluation learnt about probabilities beside the weights."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,13 @@ def calibrate(
         ),
     ],
     checkpoint: CheckpointOption = None,
+    cross_validated: Annotated[
+        bool,
+        typer.Option(
+            help="The folder is of `simmlm join`, on the folds of a cross-validation with the same"
+            " recipe; these weights were trained on all cases."
+        ),
+    ] = False,
     task: TaskOption = None,
 ) -> None:
     """Let entropies and intervals of volumes say how often they are right: temperatures and margins
@@ -63,9 +71,10 @@ def calibrate(
             )
         given = {} if checkpoint is None else {"checkpoint": checkpoint}
         weights = Path(load_config("inference.yaml", given).get_parsed_content("checkpoint"))
-        found = load_calibration(source, weights, verified_sha256(weights), declared)
+        own = verified_sha256(weights)
+        found = load_calibration(source, weights, None if cross_validated else own, declared)
         assert found is not None
-        found.write(beside(weights, ENDING))
+        replace(found, weights_sha256=own).write(beside(weights, ENDING))
         table = Table(*HEADINGS)
         for row in rows(found):
             table.add_row(*row)

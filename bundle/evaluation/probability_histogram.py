@@ -65,8 +65,19 @@ class ProbabilityHistogram:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let another process have it: only bins that hold voxels travel, a few of the many."""
-        (filled,) = np.nonzero(self.counts.ravel())
-        return _refilled, (filled.astype(np.uint32), self.counts.ravel()[filled])
+        return ProbabilityHistogram.of_bins, self.filled()
+
+    def filled(self) -> tuple[NDArray[np.uint32], NDArray[np.int64]]:
+        """Return the bins that hold voxels, numbered through both rows, and how many they hold."""
+        (bins,) = np.nonzero(self.counts.ravel())
+        return bins.astype(np.uint32), self.counts.ravel()[bins]
+
+    @classmethod
+    def of_bins(cls, bins: NDArray[np.uint32], counts: NDArray[np.int64]) -> "ProbabilityHistogram":
+        """Return the histogram that ``filled`` gave."""
+        whole = np.zeros(2 * N_BINS, np.int64)
+        whole[bins] = counts
+        return cls(whole.reshape(2, N_BINS))
 
     def logits(self) -> Floats:
         """Return the logits of the bins, in rising order."""
@@ -145,12 +156,6 @@ class ProbabilityHistogram:
         """Mean probability on the region's own voxels; NaN if it has none."""
         region = self.counts[1]
         return float((region * _centres()).sum() / region.sum()) if region.any() else math.nan
-
-
-def _refilled(filled: NDArray[np.uint32], values: NDArray[np.int64]) -> ProbabilityHistogram:
-    counts = np.zeros(2 * N_BINS, np.int64)
-    counts[filled] = values
-    return ProbabilityHistogram(counts.reshape(2, N_BINS))
 
 
 def _bin_of(probabilities: NDArray[Any]) -> NDArray[np.int64]:

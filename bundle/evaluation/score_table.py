@@ -126,6 +126,10 @@ class ScoreTable:
         ]
         return ScoreTable(scores, self.names)
 
+    def scores(self) -> list[Score]:
+        """Return its rows."""
+        return [Score(*key, value) for key, value in self._scores.items()]
+
     def write(self, path: Path) -> None:
         """Write the table as CSV.
 

@@ -87,14 +87,14 @@ class Calibration:
 
 
 def load_calibration(
-    chosen: str | Path, checkpoint: Path | str, weights_sha256: str, task: Task
+    chosen: str | Path, checkpoint: Path | str, weights_sha256: str | None, task: Task
 ) -> Calibration | None:
     """Load the calibration of weights.
 
     Args:
         chosen: ``none``; ``auto``, what lies beside the weights, if it is theirs; or a file.
         checkpoint: the weights.
-        weights_sha256: their checksum.
+        weights_sha256: their checksum; None takes a calibration of any weights.
         task: of the network.
 
     Returns:
@@ -108,7 +108,7 @@ def load_calibration(
     if path is None:
         return None
     found = _read(path)
-    if found.weights_sha256 != weights_sha256:
+    if weights_sha256 not in (None, found.weights_sha256):
         if str(chosen) == AUTO:  # newer weights were put in the place of those that it is of
             return None
         raise SetupError(

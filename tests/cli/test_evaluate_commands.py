@@ -4,6 +4,7 @@ import json
 import shutil
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from bundle.cli.app import app
@@ -11,6 +12,7 @@ from bundle.datasets.labelled_cases import labelled_cases
 from bundle.evaluation.judged_run import read_scores
 from bundle.evaluation.score_table import Score
 from bundle.tasks.default import DEFAULT_TASK
+from bundle.weights.checkpoints import export_state, file_sha256
 from tests.datasets.sample_datasets import rows_of, stripes, write_json
 from tests.evaluation.sample_scores import REGIONS, table_of
 from tests.test_bad_input import options
@@ -90,6 +92,51 @@ def test_a_calibration_comes_from_an_evaluation_and_changes_doubts_but_no_labels
     refused = call("calibrate", tmp_path / "again", "--checkpoint", weights)
     assert refused.exit_code == 78
     assert "E_CALIBRATION" in refused.output
+
+
+@pytest.mark.slow
+def test_the_folds_of_a_cross_validation_calibrate_the_weights_of_all_cases(
+    phantom_folder, tiny_settings, tmp_path
+):
+    weights = tmp_path / "model.pt"
+    for ending in ("", ".sha256"):
+        shutil.copy(f"{tiny_settings['checkpoint']}{ending}", f"{weights}{ending}")
+    network = torch.load(weights)
+    other = tmp_path / "other" / "model.pt"
+    other.parent.mkdir()
+    export_state({**network, "gate.linear.bias": network["gate.linear.bias"] + 1}, other)
+    folds = []
+    for number, (case, used) in enumerate(
+        zip(sorted(phantom_folder.iterdir()), (weights, other), strict=True)
+    ):
+        folds.append(tmp_path / f"fold{number}")
+        given = options({**tiny_settings, "checkpoint": used})
+        (tmp_path / f"cases{number}").mkdir()
+        (tmp_path / f"cases{number}" / case.name).symlink_to(case)
+        done = call("evaluate", tmp_path / f"cases{number}", "-o", folds[-1], *given)
+        assert done.exit_code == 0, done.output
+    done = call("join", *folds, "-o", tmp_path / "joined")
+    assert done.exit_code == 0, done.output
+    assert "2 cases of 2 evaluations" in done.output
+    summary = json.loads((tmp_path / "joined" / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["n_cases"], summary.get("weights_sha256")) == (2, None)
+    refused = call("calibrate", tmp_path / "joined", "--checkpoint", weights)
+    assert refused.exit_code == 78
+    done = call("calibrate", tmp_path / "joined", "--checkpoint", weights, "--cross-validated")
+    assert done.exit_code == 0, done.output
+    known = json.loads((tmp_path / "model.calibration.json").read_text(encoding="utf-8"))
+    assert (known["weights_sha256"], known["n_cases"]) == (file_sha256(weights), 2)
+
+
+def test_one_evaluation_or_one_case_twice_is_not_joined(tmp_path):
+    write_run(tmp_path / "one", 0.5, 0.6)
+    (tmp_path / "one" / "summary.json").write_text("{}")
+    refused = call("join", tmp_path / "one", "-o", tmp_path / "out")
+    assert refused.exit_code == 2
+    assert "at least two; got 1" in refused.output
+    refused = call("join", tmp_path / "one", tmp_path / "one", "-o", tmp_path / "out")
+    assert refused.exit_code == 2
+    assert "got a twice" in refused.output
 
 
 def test_segmentations_are_judged_and_one_part_of_a_split_alone_where_asked_for(

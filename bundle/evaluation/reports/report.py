@@ -11,8 +11,12 @@ import monai
 import torch
 
 from bundle import __version__
+from bundle.errors import UsageError
 from bundle.evaluation.case_slices import CaseSlice
 from bundle.evaluation.judge import Histograms, JudgedCase
+from bundle.evaluation.judged_probabilities import FILE as PROBABILITIES
+from bundle.evaluation.judged_probabilities import read_probabilities, write_probabilities
+from bundle.evaluation.judged_run import read_scores
 from bundle.evaluation.metrics import METRICS, is_weight
 from bundle.evaluation.probability_histogram import Bin
 from bundle.evaluation.reports.pictures import (
@@ -65,6 +69,7 @@ class EvaluationReport:
     | ``reliability.csv`` | per set and region, voxels of all cases by probability |
     | ``summary.json`` | means with intervals, counter-intuitive rate, correlations, versions |
     | ``calibration.json`` | temperatures and margins fitted to these cases |
+    | ``probabilities.npz`` | what ``join`` needs besides |
     | ``report.md``, ``tables.tex`` | the same for people; per set a row with dots |
     | ``*.png`` | pictures |
 
@@ -106,14 +111,34 @@ class EvaluationReport:
         """
         self.facts |= facts or {}
         self._scores += judged.scores
-        for key, histogram in judged.histograms.items():
-            self._histograms[key] = (
-                self._histograms[key] + histogram if key in self._histograms else histogram
-            )
+        self._add_histograms(judged.histograms)
         if judged.histograms:
             self._fit.add(judged.case, judged.histograms)
         worst = sorted([*self._worst, judged.worst], key=lambda worst: (worst.score, worst.case))
         self._worst = worst[:N_WORST]
+
+    def join(self, folder: Path) -> None:
+        """Add the cases of another report; of its pictures of cases none is kept.
+
+        Args:
+            folder: where it wrote its files.
+
+        Raises:
+            UsageError: E_SCORES, it is no report of an evaluation, or a case comes twice.
+        """
+        table = read_scores(folder, task=self.task)
+        twice = sorted({score.case for score in self._scores} & set(table.cases))
+        if twice:
+            raise UsageError(
+                "E_SCORES",
+                f"{folder} must have cases of its own; got {twice[0]} twice. Name each evaluation"
+                " once, of cases that the others did not judge.",
+            )
+        self._scores += table.scores()
+        if (folder / PROBABILITIES).is_file():
+            histograms, fit = read_probabilities(folder / PROBABILITIES, self.task)
+            self._add_histograms(histograms)
+            self._fit.join(fit)
 
     def write(self) -> Summary:
         """Write all files and return the summary.
@@ -134,11 +159,18 @@ class EvaluationReport:
         self.calibration = self._calibrate(table)
         if self.calibration is not None:
             self.calibration.write(self.output_dir / CALIBRATION)
+            write_probabilities(self.output_dir / PROBABILITIES, self._histograms, self._fit)
         pictures = self._draw(summary)
         self._write_text("report.md", _markdown(summary, pictures))
         latex = [latex_sets_table(summary, metric) for metric in _tabled(summary)]
         self._write_text("tables.tex", "\n\n".join(latex) + "\n")
         return summary
+
+    def _add_histograms(self, histograms: Histograms) -> None:
+        for key, histogram in histograms.items():
+            self._histograms[key] = (
+                self._histograms[key] + histogram if key in self._histograms else histogram
+            )
 
     def _calibrate(self, table: ScoreTable) -> Calibration | None:
         """Fit a calibration, unless there is nothing to fit or one was used already."""
@@ -151,8 +183,9 @@ class EvaluationReport:
     def _draw(self, summary: Summary) -> list[str]:
         figures = {
             "dice_per_set.png": draw_dice_per_set(summary, self.task),
-            "worst_cases.png": draw_worst_cases(self._worst, self.task),
         }
+        if self._worst:
+            figures["worst_cases.png"] = draw_worst_cases(self._worst, self.task)
         if self._histograms:
             bins = self._reliability(summary.sets[-1])
             figures["reliability.png"] = draw_reliability(bins, self.task)

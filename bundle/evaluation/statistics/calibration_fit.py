@@ -26,7 +26,7 @@ Cell = tuple[str, int]
 """A region and a number of modalities."""
 
 
-class _Needed(NamedTuple):
+class Needed(NamedTuple):
     """What one prediction asks of a margin: the logit beyond which nothing is doubted."""
 
     case: str
@@ -41,13 +41,18 @@ class CalibrationFit:
 
     Args:
         task: of the network.
+
+    Attributes:
+        cases: their names.
+        sums: of each group, histograms by region and number of modalities.
+        needed: by region and number of modalities, what each prediction asks of a margin.
     """
 
     def __init__(self, task: Task) -> None:
         self.task = task
         self.cases: set[str] = set()
-        self._sums: list[dict[Cell, ProbabilityHistogram]] = [{} for _ in range(N_GROUPS)]
-        self._needed: dict[Cell, list[_Needed]] = {}
+        self.sums: list[dict[Cell, ProbabilityHistogram]] = [{} for _ in range(N_GROUPS)]
+        self.needed: dict[Cell, list[Needed]] = {}
 
     def add(self, case: str, histograms: Histograms) -> None:
         """Add a case.
@@ -57,13 +62,22 @@ class CalibrationFit:
             histograms: of the probabilities in the brain, by modality set and region.
         """
         number = int(sha256_of(case.encode(errors="surrogateescape"))[:8], 16) % N_GROUPS
-        group = self._sums[number]
+        group = self.sums[number]
         for (modality_set, region), histogram in histograms.items():
             cell = (region, modality_set.count("+") + 1)
             group[cell] = group[cell] + histogram if cell in group else histogram
-            needed = _Needed(case, number, needed_logit(histogram))
-            self._needed.setdefault(cell, []).append(needed)
+            needed = Needed(case, number, needed_logit(histogram))
+            self.needed.setdefault(cell, []).append(needed)
         self.cases.add(case)
+
+    def join(self, other: "CalibrationFit") -> None:
+        """Add the cases of another fit, which must not be among its own."""
+        for own, theirs in zip(self.sums, other.sums, strict=True):
+            for cell, histogram in theirs.items():
+                own[cell] = own[cell] + histogram if cell in own else histogram
+        for cell, needed in other.needed.items():
+            self.needed.setdefault(cell, []).extend(needed)
+        self.cases |= other.cases
 
     def fitted(
         self, weights_sha256: str, settings: Mapping[str, Any], gains: Gains | None = None
@@ -95,7 +109,7 @@ class CalibrationFit:
         )
 
     def _cells(self) -> list[Cell]:
-        found = {cell for group in self._sums for cell in group}
+        found = {cell for group in self.sums for cell in group}
         order = self.task.region_names.index
         return sorted(found, key=lambda cell: (order(cell[0]), cell[1]))
 
@@ -106,13 +120,13 @@ class CalibrationFit:
         whole = self._sum(cell, range(N_GROUPS))
         before = whole.expected_calibration_error()
         after, n_judged, n_covered = None, 0, 0
-        filled = [g for g in range(N_GROUPS) if cell in self._sums[g]]
+        filled = [g for g in range(N_GROUPS) if cell in self.sums[g]]
         if len(filled) > 1:
             parts = []
             for group in filled:
                 others = [other for other in filled if other != group]
                 fitted = temperature(self._sum(cell, others))
-                parts.append(cooled(self._sums[group][cell], fitted))
+                parts.append(cooled(self.sums[group][cell], fitted))
                 limit = margin(*self._logits(cell, others))
                 own, _ = self._logits(cell, [group])
                 if limit is not None:
@@ -124,16 +138,16 @@ class CalibrationFit:
             "ece_before": _rounded(before),
             "ece_after": None if after is None else _rounded(after),
             "covered": round(n_covered / n_judged, 4) if n_judged else None,
-            "predictions": len(self._needed[cell]),
+            "predictions": len(self.needed[cell]),
         }
 
     def _sum(self, cell: Cell, groups: Sequence[int]) -> ProbabilityHistogram:
-        parts = [self._sums[group][cell] for group in groups if cell in self._sums[group]]
+        parts = [self.sums[group][cell] for group in groups if cell in self.sums[group]]
         return sum(parts[1:], parts[0])
 
     def _logits(self, cell: Cell, groups: Sequence[int]) -> tuple[NDArray[np.float64], int]:
         """Return what predictions of some groups ask for, and the number of their cases."""
-        chosen = [one for one in self._needed[cell] if one.group in groups]
+        chosen = [one for one in self.needed[cell] if one.group in groups]
         return np.array([one.logit for one in chosen]), len({one.case for one in chosen})
 
     def _table(self, values: Mapping[Cell, float | None]) -> dict[str, dict[str, float | None]]:

@@ -19,6 +19,7 @@ FILES = {
     "scores.csv",
     "reliability.csv",
     "calibration.json",
+    "probabilities.npz",
     "summary.json",
     "report.md",
     "tables.tex",
@@ -102,7 +103,10 @@ def test_scores_are_read_back_as_they_were(tmp_path):
 
 def test_segmentations_of_which_no_probability_is_known_have_no_calibration(tmp_path):
     report(tmp_path, judged("a", 0.5, sets=("given",), bare=True))
-    assert {path.name for path in tmp_path.iterdir()} == FILES - {"calibration.json"} | {
+    assert {path.name for path in tmp_path.iterdir()} == FILES - {
+        "calibration.json",
+        "probabilities.npz",
+    } | {
         "dice_per_set.png",
         "worst_cases.png",
     }
@@ -139,3 +143,30 @@ def test_a_report_of_nothing_is_refused(tmp_path):
     with pytest.raises(UsageError):
         report(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_joined_reports_are_the_report_of_all_their_cases(tmp_path):
+    cases = [judged(name, 0.25 + number / 16) for number, name in enumerate("abcdefgh")]
+    cases[0] = judged("a", 0.5, sets=SETS[:1])
+    for folder, part in {"whole": cases, "one": cases[:3], "two": cases[3:]}.items():
+        (tmp_path / folder).mkdir()
+        report(tmp_path / folder, *part)
+    (tmp_path / "joined").mkdir()
+    joined = EvaluationReport(tmp_path / "joined")
+    for folder in ("two", "one"):
+        joined.join(tmp_path / folder)
+    joined.write()
+    for name in FILES - {"report.md"}:
+        same = (tmp_path / "joined" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        assert same, name
+    assert not (tmp_path / "joined" / "worst_cases.png").exists()
+    assert "worst_cases" not in (tmp_path / "joined" / "report.md").read_text(encoding="utf-8")
+    with pytest.raises(UsageError, match="got a twice"):
+        joined.join(tmp_path / "one")
+
+
+def test_what_is_no_file_of_probabilities_is_refused_when_reports_are_joined(tmp_path):
+    report(tmp_path, judged("a", 0.5), judged("b", 0.7))
+    (tmp_path / "probabilities.npz").write_bytes(b"no archive")
+    with pytest.raises(UsageError, match=r"probabilities\.npz must be written by simmlm evaluate"):
+        EvaluationReport(tmp_path / "joined").join(tmp_path)
