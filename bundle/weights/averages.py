@@ -9,6 +9,7 @@ from torch import Tensor
 from bundle.errors import SetupError
 from bundle.weights.checkpoints import export_state
 from bundle.weights.state_file import State, read_weights
+from bundle.weights.trained_as import SPACING, spacing_in
 
 
 def average_weights(sources: Sequence[Path], target: Path) -> None:
@@ -28,13 +29,13 @@ def average_weights(sources: Sequence[Path], target: Path) -> None:
     Source: Wortsman et al. 2022, Robust fine-tuning of zero-shot models, arXiv:2109.01903, with
     the mixing coefficient 1/2 for two.
     """
-    first, *others = states = [read_weights(source) for source in sources]
+    first, *others = states = [_told(read_weights(source)) for source in sources]
     for source, state in zip(sources[1:], others, strict=True):
-        if _shapes(state) != _shapes(first):
+        if _shapes(state) != _shapes(first) or spacing_in(state) != spacing_in(first):
             raise SetupError(
                 "E_WEIGHTS",
-                f"Weights that are averaged must be of one network; got others in {source} than in"
-                f" {sources[0]}. Average those that were trained from each other.",
+                "Weights that are averaged must be of one network and spacing; got others in"
+                f" {source} than in {sources[0]}. Average those that were trained from each other.",
             )
     means: dict[tuple[int, torch.Size], Tensor] = {}  # a tensor of two names stays one
     mean: State = {}
@@ -44,6 +45,11 @@ def average_weights(sources: Sequence[Path], target: Path) -> None:
             means[place] = _mean([state[name] for state in states])
         mean[name] = means[place]
     export_state(mean, target)
+
+
+def _told(state: State) -> State:
+    """Let weights from before say the spacing, if others say it."""
+    return {**state, SPACING: torch.tensor(float(spacing_in(state)))}
 
 
 def _shapes(state: State) -> dict[str, torch.Size]:

@@ -10,6 +10,7 @@ from bundle.errors import SetupError
 from bundle.weights.averages import average_weights
 from bundle.weights.checkpoints import verified_sha256
 from bundle.weights.state_file import read_weights, save_state
+from bundle.weights.trained_as import spacing_in
 
 SCRIPT = Path(bundle.__file__).resolve().parents[1] / "models" / "average_weights.py"
 
@@ -37,9 +38,21 @@ def test_a_tensor_of_two_names_is_stored_once(tmp_path):
     assert mean["a"].data_ptr() == mean["again"].data_ptr()
 
 
+def test_weights_from_before_are_of_1_mm_and_are_not_averaged_with_those_of_others(tmp_path):
+    sources = [stored(tmp_path / "1.pt", [1.0, 2.0]), stored(tmp_path / "2.pt", [2.0, -4.0])]
+    for spacing in (1.0, 2.0):
+        save_state({**read_weights(sources[1]), "spacing": torch.tensor(spacing)}, sources[1])
+        if spacing == 1:
+            average_weights(sources, tmp_path / "mean.pt")
+            assert spacing_in(read_weights(tmp_path / "mean.pt")) == 1
+        else:
+            with pytest.raises(SetupError, match="one network and spacing"):
+                average_weights(sources, tmp_path / "mean2.pt")
+
+
 def test_weights_of_other_networks_are_refused(tmp_path):
     sources = [stored(tmp_path / "1.pt", [1.0, 2.0]), stored(tmp_path / "2.pt", [2.0, 1.0, 0.0])]
-    with pytest.raises(SetupError, match=r"of one network; got others in .*2\.pt"):
+    with pytest.raises(SetupError, match=r"of one network and spacing; got others in .*2\.pt"):
         average_weights(sources, tmp_path / "mean.pt")
     assert not (tmp_path / "mean.pt").exists()
 
