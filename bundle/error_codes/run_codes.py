@@ -77,13 +77,13 @@ CODES = {
         "A run lost a case, or counted one twice: a fault of the program.",
         "Report it; run the same command again, which does what is not done.",
     ),
-    "E_REPORT": (
-        "A report cannot be made of what lies in an output folder.",
-        "Segment the case again, or name the task of the results with `--task`.",
-    ),
     "E_REFERENCE": (
         "An exam reference is missing, damaged, of other weights or task, or has too few exams.",
         "Run `simmlm reference` with the weights in use, or set `exam_reference=none`.",
+    ),
+    "E_REPORT": (
+        "A report cannot be made of what lies in an output folder.",
+        "Segment the case again, or name the task of the results with `--task`.",
     ),
     "E_RESUME": (
         "A training would go on with other settings than it began with.",

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from bundle.errors import SetupError
 from bundle.weights.checkpoints import export_state
+from bundle.weights.spacing import SPACING, spacing_in
 from bundle.weights.state_file import State, read_weights
-from bundle.weights.trained_as import SPACING, spacing_in
 
 
 def average_weights(sources: Sequence[Path], target: Path) -> None:

@@ -3,38 +3,15 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
-
-import torch
-from torch import nn
 
 from bundle.errors import SetupError
+from bundle.weights.checkpoints import verified_sha256
+from bundle.weights.spacing import spacing_in
 from bundle.weights.state_file import State, read_weights
-
-Network = TypeVar("Network", bound=nn.Module)
-
-SPACING = "spacing"
-"""Name of the spacing among the tensors of weights; those without it are of voxels of 1 mm."""
 
 _FIRST_LEVEL = re.compile(r"(.*\b)input_block\.conv1\.conv\.weight")
 _LEVEL = re.compile(r"(input_block|downsamples\.\d+|bottleneck)\.conv1\.conv\.weight")
 """What MONAI's ``DynUNet`` calls the first convolution of each level, from the finest on."""
-
-
-def with_spacing(network: Network, spacing: int) -> Network:
-    """Let a network remember which voxels it sees, so that its weights tell of them.
-
-    Args:
-        network: gets a buffer ``spacing``.
-        spacing: mm.
-    """
-    network.register_buffer(SPACING, torch.tensor(float(spacing)))
-    return network
-
-
-def spacing_in(state: State) -> int:
-    """Return the spacing of the voxels that weights were trained on, mm."""
-    return round(float(state[SPACING])) if SPACING in state else 1
 
 
 class TrainedAs:
@@ -64,10 +41,11 @@ class TrainedAs:
         """Feature maps of each level of an expert, from the finest on.
 
         Raises:
-            SetupError: E_WEIGHTS, the file is missing or damaged, or holds no U-Net.
+            SetupError: E_WEIGHTS, E_WEIGHTS_CHECKSUM, the file is missing or damaged, or holds no
+                U-Net.
         """
         if self._filters is None:
-            self._filters = self._widths(read_weights(self.checkpoint))
+            self._filters = self._widths(self._read())
         return list(self._filters)
 
     @property
@@ -75,11 +53,15 @@ class TrainedAs:
         """Spacing of the voxels that the network sees, mm.
 
         Raises:
-            SetupError: E_WEIGHTS, the file is missing or damaged.
+            SetupError: E_WEIGHTS, E_WEIGHTS_CHECKSUM, the file is missing or damaged.
         """
         if self._spacing is None:
-            self._spacing = spacing_in(read_weights(self.checkpoint))
+            self._spacing = spacing_in(self._read())
         return self._spacing
+
+    def _read(self) -> State:
+        verified_sha256(self.checkpoint)
+        return read_weights(self.checkpoint)
 
     def _widths(self, state: State) -> list[int]:
         unet = next((found[1] for found in map(_FIRST_LEVEL.fullmatch, state) if found), None)

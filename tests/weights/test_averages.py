@@ -9,8 +9,8 @@ import bundle
 from bundle.errors import SetupError
 from bundle.weights.averages import average_weights
 from bundle.weights.checkpoints import verified_sha256
+from bundle.weights.spacing import spacing_in
 from bundle.weights.state_file import read_weights, save_state
-from bundle.weights.trained_as import spacing_in
 
 SCRIPT = Path(bundle.__file__).resolve().parents[1] / "models" / "average_weights.py"
 

@@ -8,9 +8,10 @@ import torch
 from bundle.config_files import find_overlay
 from bundle.configuration import load_config
 from bundle.errors import SetupError
-from bundle.weights.checkpoints import export_weights
+from bundle.weights.checkpoints import export_state, export_weights
+from bundle.weights.spacing import spacing_in, with_spacing
 from bundle.weights.state_file import read_weights
-from bundle.weights.trained_as import TrainedAs, spacing_in, with_spacing
+from bundle.weights.trained_as import TrainedAs
 from tests.test_bad_input import call, options
 
 WIDTHS = [4, 6, 5]
@@ -49,12 +50,12 @@ def test_what_is_given_is_not_asked(tmp_path):
     given = TrainedAs(tmp_path / "absent.pt", filters=(8, 16), spacing=4)
     assert (given.filters, given.spacing) == ([8, 16], 4)
     for name in ("filters", "spacing"):
-        with pytest.raises(SetupError, match=r"absent\.pt must be a complete"):
+        with pytest.raises(SetupError, match=r"absent\.pt must be readable"):
             getattr(TrainedAs(tmp_path / "absent.pt"), name)
 
 
 def test_weights_from_before_are_of_1_mm_and_those_of_other_networks_tell_no_filters(tmp_path):
-    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / "other.pt")
+    export_state(torch.nn.Linear(2, 2).state_dict(), tmp_path / "other.pt")
     assert TrainedAs(tmp_path / "other.pt").spacing == 1
     with pytest.raises(SetupError, match="must hold U-Nets") as caught:
         TrainedAs(tmp_path / "other.pt").filters  # noqa: B018 it is asked
