@@ -47,7 +47,8 @@ def run_demo(out: Path, echo: Callable[[str], None], *, task: Task = DEFAULT_TAS
     hidden = hidden_modalities(task)
     cases = _draw_cases(out / CASES, hidden)
     echo(f"Drew one case and hid {' and '.join(hidden)} in a copy: {cases}")
-    outcomes = segment_cases(list_cases(cases), out / RESULTS, settings={"preview": True})
+    wanted = {"preview": True, "contributions": "shares"}
+    outcomes = segment_cases(list_cases(cases), out / RESULTS, settings=wanted)
     failed = [outcome.reason for outcome in outcomes if outcome.result is None]
     if failed:
         raise UsageError("E_DEMO", f"The demo must segment its own cases; got {failed[0]}")
