@@ -141,7 +141,12 @@ class ExamReference:
 
     def doubts(self, exam: Appearance) -> tuple[str, ...]:
         """Say in words what is unlike the exams that it was learnt from."""
-        return (*self._of_volume(exam), *self._of_names(exam), *self._of_distance(exam))
+        looks_exchanged, is_unlike = judged(self.usuals, exam, self.limits)
+        return (
+            *self._of_volume(exam),
+            *(self._of_names(exam) if looks_exchanged else ()),
+            *(self._of_distance(exam) if is_unlike else ()),
+        )
 
     def write(self, path: Path) -> None:
         """Write the file.
@@ -161,23 +166,20 @@ class ExamReference:
             )
 
     def _of_names(self, exam: Appearance) -> Iterator[str]:
-        names, gain = self.usuals.best_names(exam)
+        names, _ = self.usuals.best_names(exam)
         moved = [f"{own} looks like {best}" for own, best in names.items() if own != best]
-        if moved and gain > NAMES_MARGIN:
-            yield (
-                f"{', '.join(moved)}, judged by the {self.n_exams} exams of the reference: check"
-                " the names of the files"
-            )
+        yield (
+            f"{', '.join(moved)}, judged by the {self.n_exams} exams of the reference: check the"
+            " names of the files"
+        )
 
     def _of_distance(self, exam: Appearance) -> Iterator[str]:
-        limit = self.limits.get(str(len(exam.modalities)))
-        distance = self.usuals.distance(exam)
-        if limit is not None and distance > limit:
-            yield (
-                f"intensities are unlike those of the {self.n_exams} exams of the reference"
-                f" (distance {distance:.1f}, usually below {limit:.1f}): results may be worse than"
-                " measured"
-            )
+        limit = self.limits[str(len(exam.modalities))]
+        yield (
+            f"intensities are unlike those of the {self.n_exams} exams of the reference (distance"
+            f" {self.usuals.distance(exam):.1f}, usually below {limit:.1f}): results may be worse"
+            " than measured"
+        )
 
 
 def learn(exams: Sequence[Appearance], weights_sha256: str, task: str) -> ExamReference:
@@ -217,20 +219,31 @@ def measure(
     for exam, others in zip(exams, usuals, strict=True):
         for part in _subsets(exam):
             size = str(len(part.modalities))
-            names, gain = others.best_names(part)
+            looks_exchanged, is_unlike = judged(others, part, limits)
             raised = {
                 "volume": is_volume_odd(others, part),
-                "names": gain > NAMES_MARGIN and any(own != best for own, best in names.items()),
-                "distance": others.distance(part) > limits[size],
+                "names": looks_exchanged,
+                "distance": is_unlike,
             }
             for kind, is_raised in raised.items():
                 _count(false[kind], size, is_raised)
         for one, other in combinations(exam.modalities, 2):
             names = {name: name for name in exam.modalities} | {one: other, other: one}
-            swapped = exam.named(names)
-            _, gain = others.best_names(swapped)
-            _count(found, _SEPARATOR.join((one, other)), gain > NAMES_MARGIN)
+            looks_exchanged, _ = judged(others, exam.named(names), limits)
+            _count(found, _SEPARATOR.join((one, other)), looks_exchanged)
     return {"false": false, "found": found}
+
+
+def judged(usuals: Usuals, exam: Appearance, limits: Mapping[str, float]) -> tuple[bool, bool]:
+    """Tell whether names look exchanged, and whether the exam is unlike the others.
+
+    One that is unlike under any names is no matter of names: a head with its skull, for example.
+    """
+    limit = limits.get(str(len(exam.modalities)), math.inf)
+    names, gain = usuals.best_names(exam)
+    if gain > NAMES_MARGIN and usuals.distance(exam.named(names)) <= limit:
+        return True, False
+    return False, usuals.distance(exam) > limit
 
 
 def is_volume_odd(usuals: Usuals, exam: Appearance) -> bool:

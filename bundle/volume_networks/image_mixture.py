@@ -1,6 +1,9 @@
 """The mixture whose modalities are channels of one image."""
 
-from torch import Tensor
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
 
 from bundle.mixture.dmome import DMoME
 
@@ -15,7 +18,21 @@ class ImageMixture(DMoME):
         experts: as ``DMoME``.
         gate: as ``DMoME``.
         mixer: as ``DMoME``.
+        gate_reads: as ``DMoME``.
+        spacing: mm, of the voxels that it sees; its weights tell of it, in a buffer of that name.
     """
+
+    def __init__(
+        self,
+        experts: Mapping[str, nn.Module],
+        gate: nn.Module,
+        mixer: nn.Module,
+        *,
+        gate_reads: str = "inputs",
+        spacing: int = 1,
+    ) -> None:
+        super().__init__(experts, gate, mixer, gate_reads=gate_reads)
+        self.register_buffer("spacing", torch.tensor(float(spacing)))
 
     def forward(self, image: Tensor, presence: Tensor | None = None) -> Tensor:
         """Predict windows or whole images.
