@@ -25,7 +25,7 @@ def network() -> DMoME:
 
 def test_it_is_the_mixture_with_its_names_and_predictions(network):
     plain, image = build(DMoME), torch.randn(2, 2, *SHAPE)
-    assert list(network.state_dict()) == list(plain.state_dict())
+    assert list(network.state_dict()) == ["spacing", *plain.state_dict()]
     assert torch.equal(network(image, FLAGS), plain(image, FLAGS))
     assert torch.equal(network(image), plain(image))
 
