@@ -20,7 +20,7 @@ Pair = tuple[str, str]
 
 _MM = 2  # of the voxels that are looked at: scans of 1 mm and of 2 mm then have the same noise
 _LEVELS = (0.002, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.998)
-_TAILS = (0.002, 0.01)
+_TAILS = (0.002, 0.01)  # quantiles; their mirror images are the other ends
 _MOST_VOXELS = 40_000  # of those inside, at equal steps: quantiles need no more
 _FEWEST_VOXELS = 100
 
@@ -34,8 +34,8 @@ class Appearance:
         alone: of each acquired modality, quantiles and skewness of its normalised intensities
             inside.
         pairs: of each two, in the order of the task: how far they rise together (rank correlation),
-            and how much further the first goes beyond the second on the bright side than on the
-            dark one, in standard deviations of their difference, twice.
+            and how much longer the bright tail of their difference is than its dark one, in its
+            standard deviations, at two quantiles.
     """
 
     volume_ml: float

@@ -95,7 +95,7 @@ class Usuals:
     def best_names(self, exam: Appearance) -> tuple[dict[str, str], float]:
         """Return the names that fit an exam best, and by how much more than its own."""
         own = exam.modalities
-        known = [modality for modality in self.alone if modality in own] or list(own)
+        known = [modality for modality in own if modality in self.alone]
         candidates = known if len(own) > 1 else list(self.alone)
         named = [dict(zip(own, names, strict=True)) for names in permutations(candidates, len(own))]
         if not named:
@@ -141,12 +141,29 @@ class ExamReference:
 
     def doubts(self, exam: Appearance) -> tuple[str, ...]:
         """Say in words what is unlike the exams that it was learnt from."""
-        looks_exchanged, is_unlike = judged(self.usuals, exam, self.limits)
-        return (
-            *self._of_volume(exam),
-            *(self._of_names(exam) if looks_exchanged else ()),
-            *(self._of_distance(exam) if is_unlike else ()),
-        )
+        names, is_unlike = judged(self.usuals, exam, self.limits)
+        said = []
+        if is_volume_odd(self.usuals, exam):
+            low, high = self.volumes_ml
+            said.append(
+                f"what is not background measures {exam.volume_ml:.0f} ml, and {low:.0f} to"
+                f" {high:.0f} ml in the {self.n_exams} exams of the reference: check that it is the"
+                " whole brain and nothing else"
+            )
+        if names:
+            moved = [f"{own} looks like {better}" for own, better in names.items()]
+            said.append(
+                f"{', '.join(moved)}, judged by the {self.n_exams} exams of the reference: check"
+                " the names of the files"
+            )
+        if is_unlike:
+            limit = self.limits[str(len(exam.modalities))]
+            said.append(
+                f"intensities are unlike those of the {self.n_exams} exams of the reference"
+                f" (distance {self.usuals.distance(exam):.1f}, usually below {limit:.1f}): results"
+                " may be worse than measured"
+            )
+        return tuple(said)
 
     def write(self, path: Path) -> None:
         """Write the file.
@@ -155,31 +172,6 @@ class ExamReference:
             OutputError: it cannot be written.
         """
         write_json(path, asdict(self))
-
-    def _of_volume(self, exam: Appearance) -> Iterator[str]:
-        if is_volume_odd(self.usuals, exam):
-            low, high = self.volumes_ml
-            yield (
-                f"what is not background measures {exam.volume_ml:.0f} ml, and {low:.0f} to"
-                f" {high:.0f} ml in the {self.n_exams} exams of the reference: check that it is the"
-                " whole brain and nothing else"
-            )
-
-    def _of_names(self, exam: Appearance) -> Iterator[str]:
-        names, _ = self.usuals.best_names(exam)
-        moved = [f"{own} looks like {best}" for own, best in names.items() if own != best]
-        yield (
-            f"{', '.join(moved)}, judged by the {self.n_exams} exams of the reference: check the"
-            " names of the files"
-        )
-
-    def _of_distance(self, exam: Appearance) -> Iterator[str]:
-        limit = self.limits[str(len(exam.modalities))]
-        yield (
-            f"intensities are unlike those of the {self.n_exams} exams of the reference (distance"
-            f" {self.usuals.distance(exam):.1f}, usually below {limit:.1f}): results may be worse"
-            " than measured"
-        )
 
 
 def learn(exams: Sequence[Appearance], weights_sha256: str, task: str) -> ExamReference:
@@ -219,31 +211,37 @@ def measure(
     for exam, others in zip(exams, usuals, strict=True):
         for part in _subsets(exam):
             size = str(len(part.modalities))
-            looks_exchanged, is_unlike = judged(others, part, limits)
+            better_names, is_unlike = judged(others, part, limits)
             raised = {
                 "volume": is_volume_odd(others, part),
-                "names": looks_exchanged,
+                "names": bool(better_names),
                 "distance": is_unlike,
             }
             for kind, is_raised in raised.items():
                 _count(false[kind], size, is_raised)
         for one, other in combinations(exam.modalities, 2):
             names = {name: name for name in exam.modalities} | {one: other, other: one}
-            looks_exchanged, _ = judged(others, exam.named(names), limits)
-            _count(found, _SEPARATOR.join((one, other)), looks_exchanged)
+            better_names, _ = judged(others, exam.named(names), limits)
+            _count(found, _SEPARATOR.join((one, other)), bool(better_names))
     return {"false": false, "found": found}
 
 
-def judged(usuals: Usuals, exam: Appearance, limits: Mapping[str, float]) -> tuple[bool, bool]:
-    """Tell whether names look exchanged, and whether the exam is unlike the others.
+def judged(
+    usuals: Usuals, exam: Appearance, limits: Mapping[str, float]
+) -> tuple[dict[str, str], bool]:
+    """Tell which modalities look like others, and whether the exam is unlike the usual ones.
 
-    One that is unlike under any names is no matter of names: a head with its skull, for example.
+    An exam that is unlike under any names is no matter of names: a head with its skull, for
+    example.
+
+    Returns:
+        Modality to the one that it looks like, empty if the names seem right; and the flag.
     """
     limit = limits.get(str(len(exam.modalities)), math.inf)
     names, gain = usuals.best_names(exam)
     if gain > NAMES_MARGIN and usuals.distance(exam.named(names)) <= limit:
-        return True, False
-    return False, usuals.distance(exam) > limit
+        return {own: better for own, better in names.items() if own != better}, False
+    return {}, usuals.distance(exam) > limit
 
 
 def is_volume_odd(usuals: Usuals, exam: Appearance) -> bool:

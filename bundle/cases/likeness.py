@@ -38,7 +38,7 @@ class WarnOfUnlikenessd(MapTransform):
             data: images (M, H, W, D); ``presence`` (M,) bool; ``record``.
         """
         case = dict(data)
-        if self.reference is None or "record" not in case:
+        if self.reference is None:
             return case
         record = CaseRecord.from_json(case["record"])
         for key in self.key_iterator(case):

@@ -58,8 +58,7 @@ def calibrate(
         from bundle.configuration import load_config
         from bundle.evaluation.reports.report import CALIBRATION
         from bundle.evaluation.statistics.calibration_fit import rows
-        from bundle.weights.beside import beside
-        from bundle.weights.calibration import ENDING, load_calibration
+        from bundle.weights.calibration import CALIBRATIONS, load_calibration
         from bundle.weights.checkpoints import verified_sha256
 
         source = judged / CALIBRATION
@@ -74,12 +73,12 @@ def calibrate(
         own = verified_sha256(weights)
         found = load_calibration(source, weights, None if cross_validated else own, declared)
         assert found is not None
-        replace(found, weights_sha256=own).write(beside(weights, ENDING))
+        replace(found, weights_sha256=own).write(CALIBRATIONS.path(weights))
         table = Table(*HEADINGS)
         for row in rows(found):
             table.add_row(*row)
         Console().print(table)
         typer.echo(
             f"{found.n_cases} cases. Each is judged by a fit to other cases; intervals aim at"
-            f" {found.level:.0%}. Calibration: {beside(weights, ENDING)}"
+            f" {found.level:.0%}. Calibration: {CALIBRATIONS.path(weights)}"
         )

@@ -43,10 +43,9 @@ def reference(
         load_monai()
         from bundle.cases.appearance import appearance_of
         from bundle.cases.exam_reference import FEWEST_EXAMS, learn
-        from bundle.cases.reference_file import ENDING
+        from bundle.cases.reference_file import REFERENCES
         from bundle.configuration import load_config
         from bundle.tensors import plain_tensor
-        from bundle.weights.beside import beside
         from bundle.weights.checkpoints import verified_sha256
 
         given: dict[str, Any] = {"dataset_dir": cases, "exam_reference": "none"}
@@ -72,10 +71,10 @@ def reference(
                 f" in {cases}. Add exams.",
             )
         learnt = learn(exams, verified_sha256(weights), declared.name)
-        learnt.write(beside(weights, ENDING))
+        learnt.write(REFERENCES.path(weights))
         Console().print(_table(learnt.measured["false"]), _swaps(learnt.measured["found"]))
         typer.echo(
-            f"{len(exams)} exams, each judged by the others. Reference: {beside(weights, ENDING)}"
+            f"{len(exams)} exams, each judged by the others. Reference: {REFERENCES.path(weights)}"
         )
 
 

@@ -85,10 +85,12 @@ def _read(content: Mapping[str, NDArray], task: Task) -> tuple[Histograms, Calib
 
 
 def _put(arrays: dict[str, NDArray], name: str, histogram: ProbabilityHistogram) -> None:
-    arrays[f"{name}|bins"], arrays[f"{name}|counts"] = histogram.filled()
+    """Add a histogram; steps from bin to bin are small numbers, which compress well."""
+    bins, counts = histogram.filled()
+    arrays[f"{name}|bins"] = np.diff(bins, prepend=np.zeros(1, bins.dtype))
+    arrays[f"{name}|counts"] = counts
 
 
 def _taken(content: Mapping[str, NDArray], name: str) -> ProbabilityHistogram:
-    return ProbabilityHistogram.of_bins(
-        content[name], content[f"{name.removesuffix('bins')}counts"]
-    )
+    counts = content[f"{name.removesuffix('bins')}counts"]
+    return ProbabilityHistogram.of_bins(np.cumsum(content[name], dtype=np.uint32), counts)

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bundle.cases.reference_file import ENDING as REFERENCE_ENDING
-from bundle.cases.reference_file import load_reference
+from bundle.cases.reference_file import REFERENCES
 from bundle.config_files import bundle_root, own_task
 from bundle.configuration import load_config
 from bundle.errors import OutputError, SetupError
@@ -22,9 +21,8 @@ from bundle.plain_text import printable
 from bundle.serving.task_metadata import metadata_for
 from bundle.tasks.task import Task
 from bundle.tasks.task_file import load_task, task_names
-from bundle.weights.beside import AUTO, beside
-from bundle.weights.calibration import ENDING as CALIBRATION_ENDING
-from bundle.weights.calibration import load_calibration
+from bundle.weights.beside import AUTO, FilesBeside
+from bundle.weights.calibration import CALIBRATIONS
 
 NAME = "simmlm"
 """Folder of the packed bundle; MONAI Label calls the model by it."""
@@ -39,8 +37,11 @@ GENERATED = {
 Label and MONAI Deploy look for some of these files, and all of them run alone.
 """
 
-CALIBRATION = f"models/model{CALIBRATION_ENDING}"
-REFERENCE = f"models/model{REFERENCE_ENDING}"
+BESIDE: Mapping[str, FilesBeside[Any]] = {
+    f"models/model{kind.ending}": kind for kind in (CALIBRATIONS, REFERENCES)
+}
+"""What lies beside the weights, if there is any of it."""
+
 _PATTERNS = (
     "LICENSE",
     "bundle/**/*.py",
@@ -56,8 +57,7 @@ _PATTERNS = (
     "docs/**/*.txt",
     "models/model.pt",
     "models/model.pt.sha256",
-    CALIBRATION,
-    REFERENCE,
+    *BESIDE,
     "models/*.md",
     "models/*.py",
 )
@@ -121,7 +121,7 @@ def pack(
     if declared.name != own_task():
         files |= _of_task(files, declared)
     if checkpoint is not None:
-        for own in (CALIBRATION, REFERENCE):
+        for own in BESIDE:
             files.pop(own, None)  # of the bundle's own weights
         files |= _of_weights(checkpoint, declared)
     for config, overlays in GENERATED.items():
@@ -191,15 +191,11 @@ def _of_weights(checkpoint: Path, task: Task) -> dict[str, bytes]:
     """
     content = checkpoint.read_bytes()
     digest = sha256_of(content)
-    known = {
-        CALIBRATION: (CALIBRATION_ENDING, load_calibration(AUTO, checkpoint, digest, task)),
-        REFERENCE: (REFERENCE_ENDING, load_reference(AUTO, checkpoint, digest, task)),
-    }
     return {
         **{
-            name: beside(checkpoint, ending).read_bytes()
-            for name, (ending, theirs) in known.items()
-            if theirs is not None
+            name: kind.path(checkpoint).read_bytes()
+            for name, kind in BESIDE.items()
+            if kind.load(AUTO, checkpoint, digest, task) is not None
         },
         "models/model.pt": content,
         "models/model.pt.sha256": f"{digest}  model.pt\n".encode(),

@@ -1,38 +1,28 @@
 """The mixture whose modalities are channels of one image."""
 
-from collections.abc import Mapping
+from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bundle.mixture.dmome import DMoME
+from bundle.volume_networks.spacing import with_spacing
 
 
 class ImageMixture(DMoME):
     """The mixture of images, whose exported files call their input ``image``.
 
     ONNX and TorchScript take the names of their inputs from the arguments of ``forward``; whoever
-    runs such a file gives its input by that name. Weights have the names that ``DMoME`` gives them.
+    runs such a file gives its input by that name. Weights have the names that ``DMoME`` gives them,
+    and one more: the spacing of the voxels that it sees, 1 mm until ``with_spacing`` says another.
 
     Args:
-        experts: as ``DMoME``.
-        gate: as ``DMoME``.
-        mixer: as ``DMoME``.
-        gate_reads: as ``DMoME``.
-        spacing: mm, of the voxels that it sees; its weights tell of it, in a buffer of that name.
+        parts: experts, gate and mixer, as ``DMoME``.
+        options: as ``DMoME``.
     """
 
-    def __init__(
-        self,
-        experts: Mapping[str, nn.Module],
-        gate: nn.Module,
-        mixer: nn.Module,
-        *,
-        gate_reads: str = "inputs",
-        spacing: int = 1,
-    ) -> None:
-        super().__init__(experts, gate, mixer, gate_reads=gate_reads)
-        self.register_buffer("spacing", torch.tensor(float(spacing)))
+    def __init__(self, *parts: Any, **options: Any) -> None:
+        super().__init__(*parts, **options)
+        with_spacing(self, 1)
 
     def forward(self, image: Tensor, presence: Tensor | None = None) -> Tensor:
         """Predict windows or whole images.

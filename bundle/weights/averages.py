@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from bundle.errors import SetupError
+from bundle.volume_networks.spacing import SPACING, spacing_in
 from bundle.weights.checkpoints import export_state
-from bundle.weights.spacing import SPACING, spacing_in
 from bundle.weights.state_file import State, read_weights
 
 
@@ -29,7 +29,10 @@ def average_weights(sources: Sequence[Path], target: Path) -> None:
     Source: Wortsman et al. 2022, Robust fine-tuning of zero-shot models, arXiv:2109.01903, with
     the mixing coefficient 1/2 for two.
     """
-    first, *others = states = [_told(read_weights(source)) for source in sources]
+    states = [read_weights(source) for source in sources]
+    if any(SPACING in state for state in states):
+        states = [_told(state) for state in states]
+    first, *others = states
     for source, state in zip(sources[1:], others, strict=True):
         if _shapes(state) != _shapes(first) or spacing_in(state) != spacing_in(first):
             raise SetupError(
@@ -48,7 +51,7 @@ def average_weights(sources: Sequence[Path], target: Path) -> None:
 
 
 def _told(state: State) -> State:
-    """Let weights from before say the spacing, if others say it."""
+    """Let weights from before say the spacing, too."""
     return {**state, SPACING: torch.tensor(float(spacing_in(state)))}
 
 

@@ -9,13 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bundle.errors import SetupError
-from bundle.files.json_file import read_json, write_json
+from bundle.files.json_file import write_json
 from bundle.tasks.task import Task
-from bundle.weights.beside import AUTO, chosen_file, used_sha256
-
-ENDING = ".calibration.json"
-_WAY_OUT = "Run simmlm calibrate with these weights, or set calibration=none."
+from bundle.weights.beside import AUTO, FilesBeside
 
 PerSize = Mapping[str, float | None]
 """Number of modalities, as JSON has keys, to a value."""
@@ -92,7 +88,7 @@ def load_calibration(
     """Load the calibration of weights.
 
     Args:
-        chosen: ``none``; ``auto``, what lies beside the weights, if it is theirs; or a file.
+        chosen: value of the setting ``calibration``.
         checkpoint: the weights.
         weights_sha256: their checksum; None takes a calibration of any weights.
         task: of the network.
@@ -101,22 +97,18 @@ def load_calibration(
         None where there is none.
 
     Raises:
-        SetupError: E_CALIBRATION, a file is missing, unreadable, or of other weights or another
-            task.
+        SetupError: E_CALIBRATION, as ``FilesBeside.load``, or a region of the task is missing.
     """
-    path = chosen_file(chosen, checkpoint, ENDING)
-    if path is None:
-        return None
-    found = _read(path)
-    if weights_sha256 not in (None, found.weights_sha256):
-        if str(chosen) == AUTO:  # newer weights were put in the place of those that it is of
-            return None
-        raise SetupError(
-            "E_CALIBRATION",
-            f"The calibration {path} must be of the weights {checkpoint}; it is of others, with the"
-            f" SHA-256 {found.weights_sha256[:12]}... {_WAY_OUT}",
-        )
-    _check_task(found, path, task)
+    found = CALIBRATIONS.load(chosen, checkpoint, weights_sha256, task)
+    if found is not None:
+        missing = set(task.region_names) - (set(found.temperatures) & set(found.margins))
+        if missing:
+            path = CALIBRATIONS.path(checkpoint) if str(chosen) == AUTO else Path(chosen)
+            raise CALIBRATIONS.error(
+                path,
+                f"must be of the task {task.name} and its regions; got none for"
+                f" {', '.join(sorted(missing))}.",
+            )
     return found
 
 
@@ -124,42 +116,28 @@ def calibration_sha256(
     calibration: Calibration | None, chosen: str | Path, checkpoint: Path | str
 ) -> str | None:
     """Return the checksum of the file of a calibration that was loaded; None for none."""
-    return used_sha256(calibration, chosen, checkpoint, ENDING)
+    return CALIBRATIONS.used_sha256(calibration, chosen, checkpoint)
 
 
-def _read(path: Path) -> Calibration:
-    if not path.is_file():
-        raise SetupError("E_CALIBRATION", f"There is no calibration {path}. {_WAY_OUT}")
-    content = read_json(path)
-    try:
-        found = Calibration(**content)
-        numbers = [
-            value
-            for table in (found.temperatures, found.margins)
-            for of_sizes in table.values()
-            for value in of_sizes.values()
-            if value is not None
-        ]
-        if not all(math.isfinite(value) and value >= 0 for value in numbers):
-            raise ValueError("a number below 0")
-    except (TypeError, ValueError, AttributeError) as error:
-        raise _unreadable(path, str(error)) from None
+def _parsed(content: Any) -> Calibration:
+    found = Calibration(**content)
+    numbers = [
+        value
+        for table in (found.temperatures, found.margins)
+        for of_sizes in table.values()
+        for value in of_sizes.values()
+        if value is not None
+    ]
+    if not all(math.isfinite(value) and value >= 0 for value in numbers):
+        raise ValueError("a number below 0")
     return found
 
 
-def _unreadable(path: Path, reason: str) -> SetupError:
-    return SetupError(
-        "E_CALIBRATION",
-        f"The calibration {path} must be a file of simmlm calibrate; got {reason}. {_WAY_OUT}",
-    )
-
-
-def _check_task(found: Calibration, path: Path, task: Task) -> None:
-    regions = set(task.region_names)
-    if found.task == task.name and regions <= set(found.temperatures) & set(found.margins):
-        return
-    raise SetupError(
-        "E_CALIBRATION",
-        f"The calibration {path} must be of the task {task.name} and its regions; got one of"
-        f" {found.task}. {_WAY_OUT}",
-    )
+CALIBRATIONS = FilesBeside(
+    what="calibration",
+    ending=".calibration.json",
+    command="simmlm calibrate",
+    setting="calibration",
+    code="E_CALIBRATION",
+    parse=_parsed,
+)

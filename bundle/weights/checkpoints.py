@@ -11,7 +11,7 @@ from bundle.errors import SetupError
 from bundle.files.atomic_file import appearing_at_once
 from bundle.files.hashes import sha256_of, sha256_of_file
 from bundle.mixture.features import OUTPUT_BLOCK
-from bundle.weights.spacing import SPACING, spacing_in
+from bundle.volume_networks.spacing import SPACING, spacing_in
 from bundle.weights.state_file import State, read_weights, tensor_bytes
 
 Network = TypeVar("Network", bound=nn.Module)

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 from bundle.errors import SetupError
+from bundle.volume_networks.spacing import spacing_in
 from bundle.weights.checkpoints import verified_sha256
-from bundle.weights.spacing import spacing_in
 from bundle.weights.state_file import State, read_weights
 
 _FIRST_LEVEL = re.compile(r"(.*\b)input_block\.conv1\.conv\.weight")
@@ -44,9 +45,7 @@ class TrainedAs:
             SetupError: E_WEIGHTS, E_WEIGHTS_CHECKSUM, the file is missing or damaged, or holds no
                 U-Net.
         """
-        if self._filters is None:
-            self._filters = self._widths(self._read())
-        return list(self._filters)
+        return self._widths(self._state) if self._filters is None else list(self._filters)
 
     @property
     def spacing(self) -> int:
@@ -55,11 +54,10 @@ class TrainedAs:
         Raises:
             SetupError: E_WEIGHTS, E_WEIGHTS_CHECKSUM, the file is missing or damaged.
         """
-        if self._spacing is None:
-            self._spacing = spacing_in(self._read())
-        return self._spacing
+        return spacing_in(self._state) if self._spacing is None else self._spacing
 
-    def _read(self) -> State:
+    @cached_property
+    def _state(self) -> State:
         verified_sha256(self.checkpoint)
         return read_weights(self.checkpoint)
 

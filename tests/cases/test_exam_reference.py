@@ -146,9 +146,9 @@ def test_a_file_of_others_is_refused_where_it_was_named(reference, tmp_path):
     ) as caught:
         load_reference(named, weights, "cd" * 32, DEFAULT_TASK)
     assert caught.value.code == "E_REFERENCE"
-    with pytest.raises(SetupError, match=f"task {LESIONS.name}"):
+    with pytest.raises(SetupError, match=f"must be of the task {LESIONS.name}"):
         load_reference(named, weights, SHA, LESIONS)
-    with pytest.raises(SetupError, match="There is no exam reference"):
+    with pytest.raises(SetupError, match="must be there; it is missing"):
         load_reference(tmp_path / "absent.json", weights, SHA, DEFAULT_TASK)
     for content in (
         "{}",

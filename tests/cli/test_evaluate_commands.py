@@ -56,11 +56,8 @@ def test_a_network_is_judged_and_the_report_is_named(phantom_folder, tiny_settin
 
 @pytest.mark.slow
 def test_a_calibration_comes_from_an_evaluation_and_changes_doubts_but_no_labels(
-    phantom_folder, tiny_settings, tmp_path
+    phantom_folder, tiny_settings, weights, tmp_path
 ):
-    weights = tmp_path / "model.pt"
-    for ending in ("", ".sha256"):
-        shutil.copy(f"{tiny_settings['checkpoint']}{ending}", f"{weights}{ending}")
     given = options({**tiny_settings, "checkpoint": weights})
 
     def segment(out, *more):
@@ -96,11 +93,8 @@ def test_a_calibration_comes_from_an_evaluation_and_changes_doubts_but_no_labels
 
 @pytest.mark.slow
 def test_the_folds_of_a_cross_validation_calibrate_the_weights_of_all_cases(
-    phantom_folder, tiny_settings, tmp_path
+    phantom_folder, tiny_settings, weights, tmp_path
 ):
-    weights = tmp_path / "model.pt"
-    for ending in ("", ".sha256"):
-        shutil.copy(f"{tiny_settings['checkpoint']}{ending}", f"{weights}{ending}")
     network = torch.load(weights)
     other = tmp_path / "other" / "model.pt"
     other.parent.mkdir()

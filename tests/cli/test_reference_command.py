@@ -12,14 +12,6 @@ from tests.test_bad_input import call, options
 
 
 @pytest.fixture
-def weights(tiny_settings, tmp_path):
-    """Weights in a folder of their own."""
-    for ending in ("", ".sha256"):
-        shutil.copy(f"{tiny_settings['checkpoint']}{ending}", f"{tmp_path / 'model.pt'}{ending}")
-    return tmp_path / "model.pt"
-
-
-@pytest.fixture
 def exams(phantom_folder, tmp_path):
     """Seven exams that differ a little, and a file that is none."""
     source = sorted(phantom_folder.iterdir())[0]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -17,16 +18,16 @@ import yaml
 from monai.bundle import ConfigParser
 from typer.testing import CliRunner
 
+from bundle.cases.reference_file import REFERENCES
 from bundle.cli.app import app
 from bundle.config_files import bundle_root, config_files
 from bundle.configuration import load_config
 from bundle.errors import OutputError, SetupError
-from bundle.files.json_file import parse_json
-from bundle.serving.bundle_archive import CALIBRATION, GENERATED, NAME, pack
+from bundle.files.json_file import parse_json, write_json
+from bundle.serving.bundle_archive import GENERATED, NAME, pack
 from bundle.serving.task_metadata import metadata_for
 from bundle.tasks.default import DEFAULT_TASK
-from bundle.weights.beside import beside
-from bundle.weights.calibration import ENDING, Calibration
+from bundle.weights.calibration import CALIBRATIONS, Calibration
 from bundle.weights.checkpoints import export_weights, file_sha256
 
 pytestmark = pytest.mark.slow
@@ -276,18 +277,22 @@ def test_a_bundle_for_another_task_holds_its_weights_and_a_card_of_their_own(les
     assert broken_links(lesion_bundle) == []
 
 
-def test_a_calibration_goes_with_the_weights_that_it_is_of(tmp_path):
+@pytest.mark.parametrize("kind", [CALIBRATIONS, REFERENCES], ids=lambda kind: kind.setting)
+def test_what_was_learnt_of_weights_goes_with_them(tmp_path, kind):
     weights = tmp_path / "model.pt"
     for ending in ("", ".sha256"):
         shutil.copy(ROOT / "models" / f"model.pt{ending}", f"{weights}{ending}")
     of_regions = {region: {"4": 2.0} for region in DEFAULT_TASK.region_names}
+    learnt = {
+        CALIBRATIONS: asdict(Calibration("", "brain_tumours", 8, of_regions, of_regions, 0.8)),
+        REFERENCES: parse_json((ROOT / "models" / "model.reference.json").read_bytes()),
+    }
     for sha256, expected in ((file_sha256(weights), True), ("ab" * 32, False)):
-        Calibration(sha256, "brain_tumours", 8, of_regions, of_regions, 0.8).write(
-            beside(weights, ENDING)
-        )
+        write_json(kind.path(weights), {**learnt[kind], "weights_sha256": sha256})
+        packed = f"models/model{kind.ending}"
         names = pack(tmp_path / f"{expected}", as_folder=True, checkpoint=weights)
-        assert (CALIBRATION in names) == expected
-        assert (tmp_path / f"{expected}" / CALIBRATION).exists() == expected
+        assert (packed in names) == expected
+        assert (tmp_path / f"{expected}" / packed).exists() == expected
 
 
 def test_weights_of_other_widths_and_voxels_are_packed_with_them(tmp_path):

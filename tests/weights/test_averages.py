@@ -7,9 +7,9 @@ import torch
 
 import bundle
 from bundle.errors import SetupError
+from bundle.volume_networks.spacing import spacing_in
 from bundle.weights.averages import average_weights
 from bundle.weights.checkpoints import verified_sha256
-from bundle.weights.spacing import spacing_in
 from bundle.weights.state_file import read_weights, save_state
 
 SCRIPT = Path(bundle.__file__).resolve().parents[1] / "models" / "average_weights.py"

@@ -7,9 +7,8 @@ import torch
 
 from bundle.errors import SetupError, UserError
 from bundle.tasks.default import DEFAULT_TASK
-from bundle.weights.beside import beside
 from bundle.weights.calibration import (
-    ENDING,
+    CALIBRATIONS,
     Calibration,
     calibration_sha256,
     load_calibration,
@@ -37,8 +36,8 @@ def load(chosen, weights, sha=SHA, task=DEFAULT_TASK):
 
 
 def test_what_is_written_beside_the_weights_is_found_by_itself(weights):
-    FOUND.write(beside(weights, ENDING))
-    assert beside(weights, ENDING).name == "model.calibration.json"
+    FOUND.write(CALIBRATIONS.path(weights))
+    assert CALIBRATIONS.path(weights).name == "model.calibration.json"
     assert asdict(load("auto", weights)) == asdict(FOUND)
     assert len(calibration_sha256(FOUND, "auto", weights)) == 64
     assert load("none", weights) is None
@@ -50,12 +49,12 @@ def test_without_one_there_is_none(weights):
 
 
 def test_that_of_older_weights_is_left_alone_unless_it_is_asked_for(weights):
-    FOUND.write(beside(weights, ENDING))
+    FOUND.write(CALIBRATIONS.path(weights))
     assert load("auto", weights, OTHER) is None
     with pytest.raises(
         SetupError, match=r"must be of the weights .* Run simmlm calibrate"
     ) as caught:
-        load(beside(weights, ENDING), weights, OTHER)
+        load(CALIBRATIONS.path(weights), weights, OTHER)
     assert caught.value.code == "E_CALIBRATION"
 
 
@@ -70,7 +69,7 @@ def test_that_of_older_weights_is_left_alone_unless_it_is_asked_for(weights):
     ],
 )
 def test_what_cannot_be_one_is_a_sentence(weights, change, words):
-    beside(weights, ENDING).write_text(json.dumps({**asdict(FOUND), **change}))
+    CALIBRATIONS.path(weights).write_text(json.dumps({**asdict(FOUND), **change}))
     with pytest.raises(SetupError, match=words) as caught:
         load("auto", weights)
     assert caught.value.code == "E_CALIBRATION"
@@ -79,18 +78,18 @@ def test_what_cannot_be_one_is_a_sentence(weights, change, words):
 
 @pytest.mark.parametrize("content", ["", "{", "[1]", "3", "null"])
 def test_a_damaged_file_is_a_sentence(weights, content):
-    beside(weights, ENDING).write_text(content)
+    CALIBRATIONS.path(weights).write_text(content)
     with pytest.raises(UserError):
         load("auto", weights)
 
 
 def test_a_file_that_is_not_there_is_a_sentence(weights):
-    with pytest.raises(SetupError, match="There is no calibration"):
+    with pytest.raises(SetupError, match="must be there; it is missing"):
         load(weights.with_name("mine.json"), weights)
 
 
 def test_one_of_another_task_is_refused(weights):
-    FOUND.write(beside(weights, ENDING))
+    FOUND.write(CALIBRATIONS.path(weights))
     with pytest.raises(SetupError, match="must be of the task"):
         load("auto", weights, task=LESIONS)
 

@@ -8,8 +8,8 @@ import torch
 from bundle.config_files import find_overlay
 from bundle.configuration import load_config
 from bundle.errors import SetupError
+from bundle.volume_networks.spacing import spacing_in, with_spacing
 from bundle.weights.checkpoints import export_state, export_weights
-from bundle.weights.spacing import spacing_in, with_spacing
 from bundle.weights.state_file import read_weights
 from bundle.weights.trained_as import TrainedAs
 from tests.test_bad_input import call, options

@@ -124,7 +124,8 @@ class EvaluationReport:
             folder: where it wrote its files.
 
         Raises:
-            UsageError: E_SCORES, it is no report of an evaluation, or a case comes twice.
+            UsageError: E_SCORES, it is no report of an evaluation, a case comes twice, or
+                probabilities are known of some cases only.
         """
         table = read_scores(folder, task=self.task)
         twice = sorted({score.case for score in self._scores} & set(table.cases))
@@ -134,8 +135,15 @@ class EvaluationReport:
                 f"{folder} must have cases of its own; got {twice[0]} twice. Name each evaluation"
                 " once, of cases that the others did not judge.",
             )
+        is_known = (folder / PROBABILITIES).is_file()
+        if self._scores and is_known != bool(self._fit.cases):
+            raise UsageError(
+                "E_SCORES",
+                f"{folder} must have {PROBABILITIES} if the other evaluations have it, and only"
+                " then. Judge all cases with this version and calibration=none.",
+            )
         self._scores += table.scores()
-        if (folder / PROBABILITIES).is_file():
+        if is_known:
             histograms, fit = read_probabilities(folder / PROBABILITIES, self.task)
             self._add_histograms(histograms)
             self._fit.join(fit)

@@ -170,3 +170,14 @@ def test_what_is_no_file_of_probabilities_is_refused_when_reports_are_joined(tmp
     (tmp_path / "probabilities.npz").write_bytes(b"no archive")
     with pytest.raises(UsageError, match=r"probabilities\.npz must be written by simmlm evaluate"):
         EvaluationReport(tmp_path / "joined").join(tmp_path)
+
+
+def test_reports_of_which_only_some_know_probabilities_are_not_joined(tmp_path):
+    for folder, case, bare in (("one", "a", False), ("two", "b", True)):
+        (tmp_path / folder).mkdir()
+        report(tmp_path / folder, judged(case, 0.5, sets=("t1c",), bare=bare))
+    for order in (("one", "two"), ("two", "one")):
+        joined = EvaluationReport(tmp_path / "joined")
+        joined.join(tmp_path / order[0])
+        with pytest.raises(UsageError, match=f"{order[1]} must have probabilities"):
+            joined.join(tmp_path / order[1])

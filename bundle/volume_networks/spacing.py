@@ -1,11 +1,10 @@
-"""Which voxels the network sees that weights are of."""
+"""Which voxels a network sees: its weights tell of them."""
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 import torch
-from torch import nn
-
-from bundle.weights.state_file import State
+from torch import Tensor, nn
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -17,13 +16,13 @@ def with_spacing(network: Network, spacing: int) -> Network:
     """Let a network remember which voxels it sees, so that its weights tell of them.
 
     Args:
-        network: gets a buffer ``spacing``.
+        network: gets a buffer ``spacing``, or another value in it.
         spacing: mm.
     """
     network.register_buffer(SPACING, torch.tensor(float(spacing)))
     return network
 
 
-def spacing_in(state: State) -> int:
+def spacing_in(state: Mapping[str, Tensor]) -> int:
     """Return the spacing of the voxels that weights were trained on, mm."""
     return round(float(state[SPACING])) if SPACING in state else 1
