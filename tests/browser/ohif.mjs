@@ -20,6 +20,8 @@ try {
     if (!shot) continue;
     const expression = countHue(shot, wanted.split(',').map(Number), '.cornerstone-canvas, canvas');
     n = (await send('Runtime.evaluate', {expression, awaitPromise: true, returnByValue: true})).result?.value ?? 0;
+    // The viewer opens where a segmentation begins, perhaps with a few voxels: a turn of the wheel goes to the next slice.
+    if (n > 0 && n < 100) await send('Input.dispatchMouseEvent', {type: 'mouseWheel', x: 760, y: 380, deltaX: 0, deltaY: 100});
   } while (n < 100 && Date.now() < end);
   await pause(3000);
   shot = (await send('Page.captureScreenshot', {format: 'png'})).data;
