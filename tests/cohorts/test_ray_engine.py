@@ -84,7 +84,7 @@ def test_reports_of_evaluations_are_the_same_to_the_byte(
         chosen = engine(given) if name == "ray" else None
         evaluate_predictions(cases, tmp_path / "theirs", given, engine=chosen)
     assert written(tmp_path / "here") == written(tmp_path / "ray")
-    assert len(written(tmp_path / "ray")) == 11
+    assert len(written(tmp_path / "ray")) == 12
     assert written(tmp_path / "here-given") == written(tmp_path / "ray-given")
 
 
