@@ -24,6 +24,13 @@ def chosen_experts(network: DMoME, names: Sequence[str]) -> nn.ModuleList:
     return nn.ModuleList(network.experts[name] for name in network.modalities if name in names)
 
 
+def gate_alone(network: DMoME) -> nn.ModuleList:
+    """Return the gate, and freeze everything else: no gradient is computed for it."""
+    network.requires_grad_(False)
+    network.gate.requires_grad_(True)
+    return nn.ModuleList([network.gate])
+
+
 def all_parts(network: nn.Module) -> nn.ModuleList:
     """Return every expert, and everything beside the experts that has weights, such as the gate."""
     parts = nn.ModuleList()

@@ -165,7 +165,7 @@ def main() -> None:
         if any(VARIANTS[name].has_experts for name in arguments.only):
             list(pool.map(lambda seed: train_experts(study, seed), seeds))
         jobs = [(name, seed) for seed in seeds for name in arguments.only]
-        list(pool.map(lambda job: train_and_judge(study, *job), jobs))
+        list(pool.map(lambda job: train_and_judge(study, VARIANTS[job[0]], *job), jobs))
     runs = {
         name: [study.folder(name, seed) / "judged" for seed in seeds] for name in arguments.only
     }
@@ -207,8 +207,8 @@ def train_experts(study: Study, seed: int) -> None:
         (out / "done").touch()
 
 
-def train_and_judge(study: Study, name: str, seed: int) -> None:
-    variant, out = VARIANTS[name], study.folder(name, seed)
+def train_and_judge(study: Study, variant: Variant, name: str, seed: int) -> None:
+    out = study.folder(name, seed)
     if (out / "judged" / "summary.json").exists():
         return
     epochs = study.size.epochs[1] if variant.has_experts else sum(study.size.epochs)
