@@ -78,6 +78,8 @@ class MoFeLoss(nn.Module):
             over regions.
         stop_fewer_gradient: let the hinge pull the larger set's loss down without pushing the
             smaller set's up.
+        rank_by: what the hinge compares instead of the task loss, of the same form; lower is
+            better. This is ours, not the paper's.
         experts: a loss of what the experts say alone, which is added: an expert that the mixture
             trusts little learns little from the mixture. This is ours, not the paper's.
         experts_weight: of that loss.
@@ -97,6 +99,7 @@ class MoFeLoss(nn.Module):
         *,
         per_region: bool = False,
         stop_fewer_gradient: bool = False,
+        rank_by: TaskLoss | None = None,
         experts: ExpertsLoss | None = None,
         experts_weight: float = 1.0,
     ) -> None:
@@ -105,6 +108,7 @@ class MoFeLoss(nn.Module):
         self.weight = weight
         self.per_region = per_region
         self.stop_fewer_gradient = stop_fewer_gradient
+        self.rank_by = rank_by
         self.experts = experts
         self.experts_weight = experts_weight
         self.parts: dict[str, Tensor] = {}
@@ -121,10 +125,13 @@ class MoFeLoss(nn.Module):
             A scalar, the mean over cases.
         """
         target = plain_tensor(target).float()  # once for all comparisons
-        more, fewer = self.task_loss(pred[0], target), self.task_loss(pred[1], target)
-        if not self.per_region:
-            more, fewer = _mean_of_case(more), _mean_of_case(fewer)
-        hinge = torch.relu(more - (fewer.detach() if self.stop_fewer_gradient else fewer))
+        more, fewer = self._compared(self.task_loss, pred, target)
+        ranked = more, fewer
+        if self.rank_by is not None:
+            ranked = self._compared(self.rank_by, pred, target)
+        hinge = torch.relu(
+            ranked[0] - (ranked[1].detach() if self.stop_fewer_gradient else ranked[1])
+        )
         named = {"more": more, "fewer": fewer, "hinge": hinge}
         self.parts = {name: value.detach().mean() for name, value in named.items()}
         loss = (more + fewer + self.weight * hinge).mean()
@@ -133,6 +140,13 @@ class MoFeLoss(nn.Module):
         of_experts = self.experts((pred[2], pred[3]), target)
         self.parts["experts"] = of_experts.detach()
         return loss + self.experts_weight * of_experts
+
+    def _compared(
+        self, compare: TaskLoss, pred: tuple[Tensor, ...], target: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Compare both predictions with the truth: two of (B, R), or of (B,)."""
+        more, fewer = compare(pred[0], target), compare(pred[1], target)
+        return (more, fewer) if self.per_region else (_mean_of_case(more), _mean_of_case(fewer))
 
 
 def _mean_of_case(loss: Tensor) -> Tensor:

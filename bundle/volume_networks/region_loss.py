@@ -1,4 +1,4 @@
-"""The task loss: soft Dice and cross-entropy of overlapping regions."""
+"""The task loss, soft Dice and cross-entropy of overlapping regions, and what else ranks them."""
 
 from monai.losses import DiceLoss
 from torch import Tensor, nn
@@ -65,3 +65,25 @@ class DiceBCELoss(nn.Module):
         """Return where soft Dice has something to find: (B, R), or (1, R) for the whole batch."""
         filled = target.flatten(2).any(dim=2)
         return filled.any(dim=0, keepdim=True) if self.empty_regions == "batch" else filled
+
+
+class MissedConfidence(nn.Module):
+    """How much probability is missing on a region, one value per case and region.
+
+    For the More-vs-Fewer hinge, which can rank two predictions by it instead of by their task loss
+    (Ma et al. 2023, Calibrating Multimodal Learning, arXiv:2306.01265, rank confidences).
+    """
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Compare a prediction with the truth.
+
+        Args:
+            logits: (B, R, ...), before the sigmoid.
+            target: (B, R, ...), 0 or 1.
+
+        Returns:
+            (B, R), 0 to 1: one less the mean probability on the region; 0 where it is empty.
+        """
+        target = target.float().flatten(2)
+        missed = ((1 - logits.float().sigmoid().flatten(2)) * target).sum(dim=2)
+        return missed / target.sum(dim=2).clamp(min=1)

@@ -38,10 +38,10 @@ RECIPE = "simmlm"
 VARIANTS = {
     "without_mofe": Variant(("without_mofe",)),
     RECIPE: Variant(),
-    "lambda_1": Variant(settings={"mofe_weight": 1.0}),
     "lambda_10": Variant(settings={"mofe_weight": 10.0}),
     "per_region_10": Variant(("per_region_hinge",), {"mofe_weight": 10.0}),
     "stop_fewer_10": Variant(("stop_fewer_gradient",), {"mofe_weight": 10.0}),
+    "confidence_10": Variant(("confidence_hinge",), {"mofe_weight": 10.0}),
     "expert_losses": Variant(("expert_losses",)),
     "static_averaging": Variant(("static_averaging",)),
     "summed": Variant(("avmnist/variants/sum_of_logits.yaml",)),
@@ -52,10 +52,10 @@ VARIANTS = {
 TITLES = {
     "without_mofe": "no ranking loss (lambda 0)",
     RECIPE: "the paper's recipe (lambda 0.1)",
-    "lambda_1": "lambda 1",
     "lambda_10": "lambda 10",
     "per_region_10": "lambda 10, hinge per region",
     "stop_fewer_10": "lambda 10, no gradient into the smaller set",
+    "confidence_10": "lambda 10, confidence in place of the loss",
     "expert_losses": "lambda 0.1 and the experts' own losses",
     "static_averaging": "mean of logits, no gate",
     "summed": "sum of logits, no gate",

@@ -261,3 +261,14 @@ def test_the_experts_own_losses_are_added_with_their_weight():
     assert torch.allclose(both.parts["experts"], alone((said, ran), target))
     assert both.parts["hinge"] == pair.parts["hinge"]
     assert "experts" not in pair.parts
+
+
+def test_the_hinge_can_rank_by_something_else_than_the_task_loss():
+    def missed(values: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        return 1 - values
+
+    more, fewer = torch.tensor([[0.2]]), torch.tensor([[0.5]])
+    loss = MoFeLoss(given, weight=10.0, rank_by=missed)
+    assert float(loss((more, fewer), more)) == pytest.approx(0.7 + 10 * 0.3)
+    assert float(loss.parts["hinge"]) == pytest.approx(0.3)
+    assert float(loss((fewer, more), more)) == pytest.approx(0.7)

@@ -3,7 +3,7 @@ from torch import nn
 
 from bundle.errors import UsageError
 from bundle.tasks.default import DEFAULT_TASK
-from bundle.training.parts import all_parts, chosen_experts
+from bundle.training.parts import all_parts, chosen_experts, gate_alone
 
 MODALITIES = DEFAULT_TASK.modality_names
 
@@ -28,3 +28,9 @@ def test_all_parts_hold_every_weight_once(tiny_network):
     held = [id(parameter) for part in all_parts(tiny_network) for parameter in part.parameters()]
     assert sorted(held) == sorted(id(parameter) for parameter in tiny_network.parameters())
     assert len(all_parts(tiny_network)) == len(MODALITIES) + 2
+
+
+def test_the_gate_alone_learns_and_nothing_else_has_a_gradient(tiny_network):
+    assert list(gate_alone(tiny_network)) == [tiny_network.gate]
+    learning = {name for name, value in tiny_network.named_parameters() if value.requires_grad}
+    assert learning == {f"gate.{name}" for name, _ in tiny_network.gate.named_parameters()}

@@ -91,3 +91,21 @@ def test_losses_of_experts_reach_an_expert_that_the_mixture_does_not_trust():
     }
     assert set(trained) == {"t1n", "t1c"}
     assert trained["t1n"] > 1e-5
+
+
+def test_a_gate_that_learns_of_held_out_cases_leaves_the_experts_as_they_are(phantom_folder):
+    config = merged("mixture", "held_out_gate")
+    config["dataset_dir"] = str(phantom_folder)
+    config["validation_share"] = 0.5
+    held_out = config.get_parsed_content("divided")[1]
+    assert config.get_parsed_content("training_cases") == held_out
+    (group,) = config.get_parsed_content("optimizer").param_groups
+    network = config.get_parsed_content("network")
+    assert [id(value) for value in group["params"]] == [id(v) for v in network.gate.parameters()]
+
+
+def test_the_hinge_can_compare_confidence():
+    loss = merged("mixture", "confidence_hinge").get_parsed_content("loss")
+    sure, unsure = torch.full((1, 3, 4, 4, 4), 2.0), torch.zeros(1, 3, 4, 4, 4)
+    loss((unsure, sure), torch.ones(1, 3, 4, 4, 4))
+    assert float(loss.parts["hinge"]) == pytest.approx(float(sure.sigmoid().mean()) - 0.5, abs=1e-5)

@@ -6,7 +6,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from bundle.errors import SetupError
-from bundle.volume_networks.region_loss import DiceBCELoss
+from bundle.volume_networks.region_loss import DiceBCELoss, MissedConfidence
 
 B, R, VOXELS = 2, 3, (5, 6, 7)
 
@@ -129,3 +129,11 @@ def test_a_region_that_is_empty_in_the_whole_batch_has_no_dice_of_the_batch(logi
 def test_an_unknown_treatment_of_empty_regions_is_refused():
     with pytest.raises(SetupError, match="skip, one, batch; got 'zero'"):
         DiceBCELoss("zero")
+
+
+def test_missed_confidence_is_what_the_mean_probability_on_the_region_lacks():
+    logits, target = torch.zeros(1, 2, 2, 2, 2), torch.zeros(1, 2, 2, 2, 2)
+    logits[0, 0, 0, 0] = torch.tensor([2.0, -1.0])
+    target[0, 0, 0, 0] = 1
+    expected = 1 - float(logits[0, 0, 0, 0].sigmoid().mean())
+    assert MissedConfidence()(logits, target).tolist() == [[pytest.approx(expected), 0.0]]
