@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test test-all test-lowest tables tables-avmnist tables-image-text lint clean
+.PHONY: demo test test-all test-lowest tables ranking tables-avmnist tables-image-text lint clean
 
 demo: $(READY)
 	$(BIN)/simmlm demo demo
@@ -36,6 +36,10 @@ test-lowest: $(LOWEST)/.ready
 SIZE ?= cpu
 tables: $(READY)
 	$(BIN)/python -m tests.benchmarks.tables --size $(SIZE)
+
+# What makes more modalities help; writes docs/results_ranking.md from the same cases and experts.
+ranking: $(READY)
+	$(BIN)/python -m tests.benchmarks.ranking --size $(SIZE)
 
 # The same for tasks of classes: AVMNIST is the file of `simmlm prepare avmnist`, EMOJI a folder or emoji.npz; without one the
 # cases are drawn, and the page goes to .work.
