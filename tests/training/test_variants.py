@@ -109,3 +109,14 @@ def test_the_hinge_can_compare_confidence():
     sure, unsure = torch.full((1, 3, 4, 4, 4), 2.0), torch.zeros(1, 3, 4, 4, 4)
     loss((unsure, sure), torch.ones(1, 3, 4, 4, 4))
     assert float(loss.parts["hinge"]) == pytest.approx(float(sure.sigmoid().mean()) - 0.5, abs=1e-5)
+
+
+def test_a_training_with_self_distillation_and_the_experts_losses_notes_all_of_them():
+    config = merged("mixture", "expert_losses", "self_distillation")
+    loss = config.get_parsed_content("taught")
+    assert config.get_parsed_content("stage_settings")["teaching_weight"] == loss.weight
+    network, inferer = map(config.get_parsed_content, ("network", "train#inferer"))
+    flags = torch.tensor([[True, True, False, False]])
+    target = torch.zeros(1, 3, 64, 64, 64)
+    loss(inferer(torch.randn(1, 4, 64, 64, 64), network, flags, flags), target)
+    assert set(loss.parts) == {"more", "fewer", "hinge", "experts", "taught"}
