@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import combinations, permutations
+from itertools import permutations
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,13 +18,13 @@ FEWEST_EXAMS = 5
 NAMES_MARGIN = 4.0
 """Of the scores below, by which other names must fit better before they are spoken of."""
 
-_LIMIT_FACTOR = 1.5  # of the largest distance that one exam has from the others
 _VOLUME_DEVIATIONS = 3
 _CLIPPED_AT = 3.0  # deviations: no single number decides
 # Deviations are at least these: few exams may resemble each other by chance.
 _ALONE_FLOOR, _CORRELATION_FLOOR, _TAIL_FLOOR = 0.08, 0.08, 0.3
 _VOLUME_FLOOR = 0.1
-_SEPARATOR = "+"
+SEPARATOR = "+"
+"""Between the two modalities of a pair."""
 
 
 class Usual(NamedTuple):
@@ -61,7 +61,7 @@ class Usuals:
             for modality, numbers in exam.alone.items():
                 alone.setdefault(modality, []).append(numbers)
             for pair, numbers in exam.pairs.items():
-                pairs.setdefault(_SEPARATOR.join(pair), []).append(numbers)
+                pairs.setdefault(SEPARATOR.join(pair), []).append(numbers)
         floors = [_CORRELATION_FLOOR, _TAIL_FLOOR, _TAIL_FLOOR]
         volumes = [(math.log(max(exam.volume_ml, 1e-3)),) for exam in exams]
         return cls(
@@ -95,11 +95,10 @@ class Usuals:
     def best_names(self, exam: Appearance) -> tuple[dict[str, str], float]:
         """Return the names that fit an exam best, and by how much more than its own."""
         own = exam.modalities
-        known = [modality for modality in own if modality in self.alone]
-        candidates = known if len(own) > 1 else list(self.alone)
-        named = [dict(zip(own, names, strict=True)) for names in permutations(candidates, len(own))]
-        if not named:
+        if not own or any(modality not in self.alone for modality in own):
             return {}, 0.0
+        candidates = own if len(own) > 1 else tuple(self.alone)
+        named = [dict(zip(own, names, strict=True)) for names in permutations(candidates, len(own))]
         scores = [self.score(exam.named(names)) for names in named]
         best = int(np.argmax(scores))
         return named[best], scores[best] - self.score(exam)
@@ -109,7 +108,7 @@ class Usuals:
             if modality in self.alone:
                 yield self.alone[modality], numbers
         for (one, other), numbers in exam.pairs.items():
-            forth, back = _SEPARATOR.join((one, other)), _SEPARATOR.join((other, one))
+            forth, back = SEPARATOR.join((one, other)), SEPARATOR.join((other, one))
             if forth in self.pairs:
                 yield self.pairs[forth], numbers
             elif back in self.pairs:
@@ -128,7 +127,7 @@ class ExamReference:
         volumes_ml: smallest and largest.
         limits: number of modalities to the distance beyond which an exam is unlike the others.
         measured: how often each warning comes where it should and where it should not, every exam
-            judged by the others, see ``measure``.
+            judged by the others, see ``reference_learning.measure``.
     """
 
     weights_sha256: str
@@ -174,58 +173,6 @@ class ExamReference:
         write_json(path, asdict(self))
 
 
-def learn(exams: Sequence[Appearance], weights_sha256: str, task: str) -> ExamReference:
-    """Learn a reference from at least ``FEWEST_EXAMS`` + 1 exams, and measure it."""
-    usuals = [Usuals.of([*exams[:i], *exams[i + 1 :]]) for i in range(len(exams))]
-    limits = _limits(exams, usuals)
-    volumes = [exam.volume_ml for exam in exams]
-    return ExamReference(
-        weights_sha256,
-        task,
-        len(exams),
-        Usuals.of(exams),
-        (min(volumes), max(volumes)),
-        limits,
-        measure(exams, usuals, limits),
-    )
-
-
-def measure(
-    exams: Sequence[Appearance], usuals: Sequence[Usuals], limits: Mapping[str, float]
-) -> dict[str, Any]:
-    """Count the warnings of exams that are as they should be, from every set of their modalities,
-    and of the same exams with exchanged names.
-
-    Args:
-        exams: as they are.
-        usuals: learnt for each of them from the others.
-        limits: as ``ExamReference``.
-
-    Returns:
-        ``false``: kind of warning to number of modalities to [warnings, exams]; ``found``: two
-        modalities to [warnings, exams], where all of an exam's modalities are there and these two
-        have each other's name.
-    """
-    false: dict[str, dict[str, list[int]]] = {"volume": {}, "names": {}, "distance": {}}
-    found: dict[str, list[int]] = {}
-    for exam, others in zip(exams, usuals, strict=True):
-        for part in _subsets(exam):
-            size = str(len(part.modalities))
-            better_names, is_unlike = judged(others, part, limits)
-            raised = {
-                "volume": is_volume_odd(others, part),
-                "names": bool(better_names),
-                "distance": is_unlike,
-            }
-            for kind, is_raised in raised.items():
-                _count(false[kind], size, is_raised)
-        for one, other in combinations(exam.modalities, 2):
-            names = {name: name for name in exam.modalities} | {one: other, other: one}
-            better_names, _ = judged(others, exam.named(names), limits)
-            _count(found, _SEPARATOR.join((one, other)), bool(better_names))
-    return {"false": false, "found": found}
-
-
 def judged(
     usuals: Usuals, exam: Appearance, limits: Mapping[str, float]
 ) -> tuple[dict[str, str], bool]:
@@ -248,29 +195,6 @@ def is_volume_odd(usuals: Usuals, exam: Appearance) -> bool:
     """Whether what is inside is much smaller or larger than usual."""
     away = usuals.log_volume.away([math.log(max(exam.volume_ml, 1e-3))])
     return bool(abs(away[0]) > _VOLUME_DEVIATIONS)
-
-
-def _limits(exams: Sequence[Appearance], usuals: Sequence[Usuals]) -> dict[str, float]:
-    distances: dict[str, list[float]] = {}
-    for exam, others in zip(exams, usuals, strict=True):
-        for part in _subsets(exam):
-            distances.setdefault(str(len(part.modalities)), []).append(others.distance(part))
-    return {size: _LIMIT_FACTOR * max(values) for size, values in distances.items()}
-
-
-def _subsets(exam: Appearance) -> Iterator[Appearance]:
-    for size in range(1, len(exam.modalities) + 1):
-        for chosen in combinations(exam.modalities, size):
-            yield Appearance(
-                exam.volume_ml,
-                {name: exam.alone[name] for name in chosen},
-                {pair: value for pair, value in exam.pairs.items() if set(pair) <= set(chosen)},
-            )
-
-
-def _count(table: dict[str, list[int]], key: str, is_raised: bool) -> None:
-    raised, total = table.get(key, [0, 0])
-    table[key] = [raised + is_raised, total + 1]
 
 
 def _usual(rows: Sequence[Sequence[float]], floors: Sequence[float]) -> Usual:

@@ -1,6 +1,5 @@
 """Learns how exams usually look, and puts it beside the weights."""
 
-import logging
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,9 +16,6 @@ from bundle.cli.options import (
     expanded,
     task_name,
 )
-from bundle.errors import SetupError, find_user_error
-
-LOGGER = logging.getLogger("simmlm")
 
 
 def reference(
@@ -41,11 +37,9 @@ def reference(
     with exit_codes():
         declared = chosen_task(task_name(task, None))
         load_monai()
-        from bundle.cases.appearance import appearance_of
-        from bundle.cases.exam_reference import FEWEST_EXAMS, learn
         from bundle.cases.reference_file import REFERENCES
+        from bundle.cases.reference_learning import learn, looks_of
         from bundle.configuration import load_config
-        from bundle.tensors import plain_tensor
         from bundle.weights.checkpoints import verified_sha256
 
         given: dict[str, Any] = {"dataset_dir": cases, "exam_reference": "none"}
@@ -53,23 +47,8 @@ def reference(
         given |= {} if task is None else {"task_name": task}
         config = load_config("inference.yaml", given)
         weights = Path(config.get_parsed_content("checkpoint"))
-        prepare = config.get_parsed_content("preprocessing")
-        exams = []
-        for case in config.get_parsed_content("cases"):
-            try:
-                exam = prepare(case)
-                exams.append(appearance_of(plain_tensor(exam["image"]), exam["presence"], declared))
-            except Exception as error:
-                known = find_user_error(error)
-                if known is None:
-                    raise
-                LOGGER.warning("left out: %s: %s", known.code, known)
-        if len(exams) <= FEWEST_EXAMS:
-            raise SetupError(
-                "E_REFERENCE",
-                f"A reference must be learnt from more than {FEWEST_EXAMS} exams; got {len(exams)}"
-                f" in {cases}. Add exams.",
-            )
+        listed, prepare = map(config.get_parsed_content, ("cases", "preprocessing"))
+        exams = looks_of(listed, prepare, declared)
         learnt = learn(exams, verified_sha256(weights), declared.name)
         learnt.write(REFERENCES.path(weights))
         Console().print(_table(learnt.measured["false"]), _swaps(learnt.measured["found"]))

@@ -47,12 +47,13 @@ def decided_by(parts: Tensor, label: Tensor) -> Tensor:
         label: (...), 0 where nothing was found.
 
     Returns:
-        (...) uint8: 1 and up, in the order of the modalities; 0 where nothing was found.
+        (...) uint8, where the parts are: 1 and up, in the order of the modalities; 0 where nothing
+        was found.
     """
     side = parts.sum(dim=0, keepdim=True).sign()
     support = (parts * side).sum(dim=1)
     first = support.argmax(dim=0).add_(1).to(torch.uint8)
-    return torch.where(label > 0, first, first.new_zeros(()))
+    return torch.where(label.to(first.device) > 0, first, first.new_zeros(()))
 
 
 def mean_shares(parts: Tensor, task: Task) -> dict[str, dict[str, float] | None]:

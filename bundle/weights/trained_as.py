@@ -10,9 +10,10 @@ from bundle.volume_networks.spacing import spacing_in
 from bundle.weights.checkpoints import verified_sha256
 from bundle.weights.state_file import State, read_weights
 
-_FIRST_LEVEL = re.compile(r"(.*\b)input_block\.conv1\.conv\.weight")
-_LEVEL = re.compile(r"(input_block|downsamples\.\d+|bottleneck)\.conv1\.conv\.weight")
-"""What MONAI's ``DynUNet`` calls the first convolution of each level, from the finest on."""
+_FIRST_LEVEL = re.compile(r"(.*\b)(?:input_block|layers\.0)\.conv1\.conv\.weight")
+_LEVEL = re.compile(r"(input_block|downsamples\.\d+|bottleneck|layers\.\d+)\.conv1\.conv\.weight")
+"""What the first convolution of each level is called, from the finest on: in MONAI's ``DynUNet``,
+and in an encoder of its layers."""
 
 
 class TrainedAs:

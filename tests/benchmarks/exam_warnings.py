@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bundle.cases.appearance import Appearance, appearance_of
-from bundle.cases.exam_reference import learn
+from bundle.cases.reference_learning import learn
 from bundle.configuration import load_config, parse_settings
 from bundle.mixture.mixing import binary_entropy
 from bundle.tasks.default import DEFAULT_TASK

@@ -8,9 +8,10 @@ import torch
 
 from bundle.cases.appearance import Appearance, appearance_of
 from bundle.cases.case_record import CaseRecord
-from bundle.cases.exam_reference import FEWEST_EXAMS, Usuals, learn
+from bundle.cases.exam_reference import FEWEST_EXAMS, Usuals
 from bundle.cases.likeness import WarnOfUnlikenessd
 from bundle.cases.reference_file import load_reference, reference_sha256
+from bundle.cases.reference_learning import learn
 from bundle.errors import SetupError
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.volumes.geometry import grid_from_affine

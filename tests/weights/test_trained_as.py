@@ -12,6 +12,7 @@ from bundle.volume_networks.spacing import spacing_in, with_spacing
 from bundle.weights.checkpoints import export_state, export_weights
 from bundle.weights.state_file import read_weights
 from bundle.weights.trained_as import TrainedAs
+from tests.test_ablations import ABLATIONS, PEERS
 from tests.test_bad_input import call, options
 
 WIDTHS = [4, 6, 5]
@@ -44,6 +45,14 @@ def test_they_tell_filters_and_spacing(tmp_path, widths, spacing):
 def test_one_network_of_all_channels_tells_them_too(tmp_path):
     path = exported(tmp_path, [find_overlay("early_fusion")])
     assert (TrainedAs(path).filters, TrainedAs(path).spacing) == (WIDTHS, 2)
+
+
+@pytest.mark.parametrize("name", [*ABLATIONS, *PEERS])
+def test_what_an_overlay_trains_is_judged_with_the_overlay_alone(tmp_path, name):
+    overlay = find_overlay(name)
+    path = exported(tmp_path, [overlay])
+    config = load_config("evaluate.yaml", {"checkpoint": path}, [overlay], trained_with=True)
+    assert spacing_in(config.get_parsed_content("verified").state_dict()) == 2
 
 
 def test_what_is_given_is_not_asked(tmp_path):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import cycle
 from typing import Any
 
 from bundle import __version__
@@ -23,6 +24,9 @@ from bundle.outputs.report.display_volumes import DisplayVolume, display_volumes
 from bundle.outputs.report.page import asset, render, viewer_script
 from bundle.outputs.report.pictures import case_pictures
 from bundle.plain_text import printable
+
+_MODALITY_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
+"""Okabe and Ito's, which people with every kind of colour vision tell apart."""
 
 
 def case_page(view: CaseView) -> str:
@@ -58,8 +62,13 @@ def case_page(view: CaseView) -> str:
         without_images=view.without_images,
         is_reduced=is_reduced(view),
         images=_layers(view, volumes, ["image"]),
-        maps=_layers(view, volumes, ["labels", "entropy", "map"]),
+        maps=_layers(view, volumes, ["labels", "decided", "entropy", "map", "signed"]),
         label_rows=[(label.name, label.colour) for label in task.labels],
+        decided_rows=[
+            (title, colour)
+            for _, colour, title in _deciders(view)
+            if any(volume.kind == "decided" for volume in volumes)
+        ],
         data=script_json(_viewer_data(view, volumes)),
         checksums=checksum_rows(facts),
         run=list(run_rows(facts)),
@@ -79,11 +88,20 @@ def _layers(
 
 def _title(view: CaseView, volume: DisplayVolume) -> str:
     titles = {modality.name: modality.title for modality in view.task.modalities}
-    if volume.kind == "labels":
-        return "Segmentation"
+    if volume.kind in ("labels", "decided"):
+        return "Segmentation" if volume.kind == "labels" else "Decided by"
     kind, _, rest = volume.name.partition("-")
     title = titles.get(rest or kind, printable(rest))
     return title if volume.kind == "image" else f"{kind.capitalize()} {title}".strip()
+
+
+def _deciders(view: CaseView) -> list[tuple[int, str, str]]:
+    """Return what the map of those that decided has: number, colour and title of each modality."""
+    colours = cycle(_MODALITY_COLOURS)
+    return [
+        (number, next(colours), modality.title)
+        for number, modality in enumerate(view.task.modalities, 1)
+    ]
 
 
 def _viewer_data(view: CaseView, volumes: Sequence[DisplayVolume]) -> dict[str, Any]:
@@ -105,5 +123,6 @@ def _viewer_data(view: CaseView, volumes: Sequence[DisplayVolume]) -> dict[str, 
         "first": first,
         "labels": [[0, "#000000", ""]]
         + [[label.value, label.colour, label.name] for label in view.task.labels],
+        "decided": [[0, "#000000", ""], *_deciders(view)],
         "start": view.focus_mm,
     }

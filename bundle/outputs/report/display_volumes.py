@@ -12,6 +12,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from bundle.outputs.map_files import DECIDED_BY
 from bundle.outputs.report.case_view import ENTROPY, SEGMENTATION, CaseView
 from bundle.volumes.geometry import spacing_mm
 from bundle.volumes.plane_views import Volume, tight_span
@@ -26,6 +27,8 @@ GREYS = 127
 STEPS = 63
 """Of a map."""
 
+_NUMBERED = {SEGMENTATION: "labels", DECIDED_BY: "decided"}
+
 PERCENTILES = (0.5, 99.5)
 """Of an image's voxels that are not outside; what lies beyond is drawn black or white."""
 
@@ -36,8 +39,8 @@ class DisplayVolume:
 
     Attributes:
         name: of the modality or map.
-        kind: ``image``, ``labels``, ``entropy`` or ``map``.
-        low: value that is drawn first; below it a map is transparent.
+        kind: ``image``, ``labels``, ``decided``, ``entropy``, ``map`` or ``signed``.
+        low: value that is drawn first; below it a map is transparent, and above its negative.
         high: value that is drawn brightest.
         data: a NIfTI file, compressed, in base64.
     """
@@ -76,8 +79,8 @@ def display_volumes(view: CaseView) -> Iterator[DisplayVolume]:
         yield _image(modality, view.images[modality][cut.box], inside, cut)
     for name, values in sorted(view.maps.items(), key=lambda pair: _place(pair[0], view)):
         kept = values[cut.box]
-        if name == SEGMENTATION:
-            yield DisplayVolume(name, "labels", 0, 255, cut.file(kept.astype(np.uint8)))
+        if name in _NUMBERED:
+            yield DisplayVolume(name, _NUMBERED[name], 0, 255, cut.file(kept.astype(np.uint8)))
         else:
             yield _map(name, np.where(inside, kept, 0), cut)
 
@@ -122,7 +125,10 @@ def _image(name: str, values: Volume, inside: Volume, cut: _Cut) -> DisplayVolum
 
 def _map(name: str, values: Volume, cut: _Cut) -> DisplayVolume:
     top = max(1.0, float(np.abs(values).max()))
-    voxels = np.rint(np.clip(values, 0, top) * (STEPS / top)).astype(np.uint8)
-    is_entropy = name.startswith(ENTROPY)
-    kind, low = ("entropy", 0.1) if is_entropy else ("map", 0.5 * top / STEPS)
-    return DisplayVolume(name, kind, low, top, cut.file(voxels, top / STEPS))
+    step = top / STEPS
+    bottom = -top if values.min() < 0 else 0.0
+    voxels = np.rint((values - bottom) / step).astype(np.uint8)
+    kind, low = "signed" if bottom else "map", 0.5 * step
+    if name.startswith(ENTROPY):
+        kind, low = "entropy", 0.1
+    return DisplayVolume(name, kind, low, top, cut.file(voxels, step, bottom))

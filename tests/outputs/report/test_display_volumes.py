@@ -8,7 +8,7 @@ import pytest
 
 from bundle.outputs.report import display_volumes as module
 from bundle.outputs.report.case_view import CaseView
-from bundle.outputs.report.display_volumes import GREYS, display_volumes, is_reduced
+from bundle.outputs.report.display_volumes import GREYS, STEPS, display_volumes, is_reduced
 from bundle.tasks.default import DEFAULT_TASK
 
 SHAPE = (20, 24, 28)
@@ -100,6 +100,24 @@ def test_maps_of_any_name_are_shown_also_beyond_1():
     volume = by_name(view(**{"contribution-t1c": contribution}))["contribution-t1c"]
     assert volume.high == 4
     assert np.allclose(opened(volume).get_fdata(), 4)
+
+
+def test_a_signed_map_keeps_what_speaks_against():
+    signed = np.zeros(SHAPE, np.float32)
+    signed[8:10, 9:11, 10:12], signed[10:12, 9:11, 10:12] = -0.8, 0.4
+    volume = by_name(view(**{"contribution-t1c-TC": signed}))["contribution-t1c-TC"]
+    assert (volume.kind, volume.high) == ("signed", 1)
+    assert np.abs(opened(volume).get_fdata() - signed[BRAIN]).max() < 0.5 / STEPS + 1e-6
+    zero = opened(volume).get_fdata()[0, 0, 0]
+    assert abs(zero) < volume.low
+
+
+def test_who_decided_is_a_number_and_no_amount():
+    decided = np.zeros(SHAPE, np.uint8)
+    decided[8:12, 9:13, 10:16] = 2
+    volume = by_name(view(**{"decided-by": decided}))["decided-by"]
+    assert volume.kind == "decided"
+    assert np.array_equal(opened(volume).get_fdata(), decided[BRAIN])
 
 
 def test_what_was_found_outside_of_the_images_is_not_cut_away():

@@ -84,6 +84,35 @@ def test_each_layer_is_seen_when_it_is_switched_on_and_not_when_it_is_off(out):
     check_quiet(seen, page)
 
 
+def test_what_spoke_against_and_who_decided_have_colours_of_their_own(files, tmp_path):
+    write_result(tmp_path, files, report=True, contributions="signed")
+    page = page_of(tmp_path)
+    layer = (
+        "JSON.parse(document.getElementById('data').textContent).volumes"
+        ".findIndex(one => one.name === '{}')"
+    )
+    found = visit(
+        page,
+        VIEWER,
+        {"run": layer.format("contribution-t2f-WT")},
+        {"run": layer.format("decided-by")},
+    )
+    signed, decided = found.results[1:]
+    blue, pink = bytes.fromhex("0000ff"), bytes.fromhex("cc79a7")  # of winter; of the last modality
+    steps = [
+        VIEWER, TO_VIEWER, switch(4, on=False), count(blue, 120), switch(signed, on=True), count(blue, 120),
+        switch(signed, on=False), count(pink, 40), switch(decided, on=True), count(pink, 40),
+        {"run": "document.getElementById('readout').textContent"},
+    ]  # fmt: skip
+    seen = visit(page, *steps)
+    counts = [result for step, result in zip(steps, seen.results, strict=True) if "count" in step]
+    assert (counts[0], counts[2]) == (0, 0)
+    assert counts[1] > 2000
+    assert counts[3] > 200
+    assert "Decided by FLAIR" in seen.results[-1]
+    check_quiet(seen, page)
+
+
 def test_another_image_and_another_slice_change_what_is_seen(out, tmp_path):
     shots = [tmp_path / f"{name}.png" for name in ("first", "image", "slice")]
     seen = visit(

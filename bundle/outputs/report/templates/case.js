@@ -7,15 +7,16 @@
   if (!document.createElement("canvas").getContext("webgl2")) return;
 
   const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
-  const labelColours = {
-    R: data.labels.map(([, colour]) => rgb(colour)[0]),
-    G: data.labels.map(([, colour]) => rgb(colour)[1]),
-    B: data.labels.map(([, colour]) => rgb(colour)[2]),
-    A: data.labels.map(([value]) => (value ? 255 : 0)),
-    I: data.labels.map(([value]) => value),
-    labels: data.labels.map(([, , name]) => name),
-  };
-  const COLOURS = { image: "gray", labels: "gray", entropy: "inferno", map: "viridis" };
+  const coloursOf = (table) => ({
+    R: table.map(([, colour]) => rgb(colour)[0]),
+    G: table.map(([, colour]) => rgb(colour)[1]),
+    B: table.map(([, colour]) => rgb(colour)[2]),
+    A: table.map(([value]) => (value ? 255 : 0)),
+    I: table.map(([value]) => value),
+    labels: table.map(([, , name]) => name),
+  });
+  const numbered = { labels: data.labels, decided: data.decided };
+  const COLOURS = { image: "gray", labels: "gray", decided: "gray", entropy: "inferno", map: "viridis", signed: "warm" };
 
   try {
     byId("viewer").hidden = false;
@@ -39,11 +40,12 @@
         base64: volume.data,
         name: (volume.name || "blank") + ".nii.gz",
         colormap: COLOURS[volume.kind],
+        colormapNegative: volume.kind === "signed" ? "winter" : "",
         opacity: 0,
         cal_min: volume.low,
         cal_max: volume.high,
       });
-      if (volume.kind === "labels") layer.setColormapLabel(labelColours);
+      if (numbered[volume.kind]) layer.setColormapLabel(coloursOf(numbered[volume.kind]));
       layers.push(layer);
       viewer.addVolume(layer);
     }
@@ -68,8 +70,10 @@
         .filter(({ layer }) => layers[layer] && layers[layer].opacity > 0 && data.volumes[layer].name)
         .map(({ value, layer }) => {
           const { title, kind } = data.volumes[layer];
-          const label = data.labels.find(([number]) => number === Math.round(value));
-          if (kind === "labels") return label && label[2] ? label[2] : "no label";
+          if (numbered[kind]) {
+            const [, , name] = numbered[kind].find(([number]) => number === Math.round(value)) || [];
+            return kind === "labels" ? name || "no label" : `${title} ${name || "none"}`;
+          }
           return `${title} ${kind === "image" ? Math.round(value) : value.toFixed(2)}`;
         });
       byId("readout").textContent = `${[x, y, z].map((part) => part.toFixed(0)).join(", ")} mm: ${values.join(", ")}`;
@@ -81,7 +85,10 @@
 
     for (const radio of all("input[name=image]")) radio.checked = Number(radio.value) === data.first;
     all("input[name=image], input[name=layer], input[data-opacity]").forEach((input) =>
-      input.addEventListener("input", show));
+      input.addEventListener("input", () => {
+        show();
+        viewer.createOnLocationChange();
+      }));
     all("input[data-axis]").forEach((slider) =>
       slider.addEventListener("input", () => {
         viewer.scene.crosshairPos[slider.dataset.axis] = slider.value / 1000;
