@@ -71,8 +71,15 @@ def calibrate(
         given = {} if checkpoint is None else {"checkpoint": checkpoint}
         weights = Path(load_config("inference.yaml", given).get_parsed_content("checkpoint"))
         own = verified_sha256(weights)
-        found = load_calibration(source, weights, None if cross_validated else own, declared)
+        found = load_calibration(source, weights, None, declared)
         assert found is not None
+        if not cross_validated and found.weights_sha256 != own:
+            raise SetupError(
+                "E_CALIBRATION",
+                f"{judged} must be an evaluation of the weights {weights}; it is of others. Judge"
+                " these, or add --cross-validated if it joins the folds of a cross-validation with"
+                " their recipe.",
+            )
         replace(found, weights_sha256=own).write(CALIBRATIONS.path(weights))
         table = Table(*HEADINGS)
         for row in rows(found):

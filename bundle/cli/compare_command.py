@@ -64,7 +64,7 @@ def compare(
         typer.Option(help="A metric of scores.csv; dice if left out, of classes accuracy."),
     ] = None,
     empty: EmptyOption = Empty.skip,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap and the permutations.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap and the permutations.")] = 0,
 ) -> None:
     """Table evaluated runs side by side: differences to the first, intervals, tests over cases."""
     with exit_codes():

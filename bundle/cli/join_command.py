@@ -1,7 +1,7 @@
 """Makes one report of several evaluations."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -24,7 +24,7 @@ def join(
     ],
     task: TaskOption = None,
     empty: EmptyOption = Empty.skip,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
 ) -> None:
     """One report of several evaluations, such as the folds of a cross-validation: as if all cases
     had been judged at once.
@@ -37,18 +37,18 @@ def join(
                 f"Evaluations to join must be at least two; got {len(judged)}. Name another"
                 " folder.",
             )
+        if out.resolve() in [folder.resolve() for folder in judged]:
+            raise UsageError(
+                "E_USAGE",
+                f"--out must be another folder than those that are joined; got {out}, whose"
+                " evaluation would be lost. Name another.",
+            )
         load_monai()
-        from bundle.evaluation.judged_run import SUMMARY
+        from bundle.evaluation.judged_run import same_facts
         from bundle.evaluation.reports.report import EvaluationReport
-        from bundle.files.json_file import read_json
 
         check_writable(out)
-        facts = [read_json(folder / SUMMARY) for folder in judged]
-        same: dict[str, Any] = {
-            key: facts[0][key]
-            for key in ("weights_sha256", "settings")
-            if all(other.get(key) == facts[0].get(key) for other in facts) and key in facts[0]
-        }
+        same = same_facts(judged, ("weights_sha256", "settings"), declared)
         report = EvaluationReport(out, empty=empty.value, seed=seed, facts=same, task=declared)
         for folder in judged:
             report.join(folder)

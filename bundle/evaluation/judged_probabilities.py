@@ -1,6 +1,8 @@
 """What an evaluation keeps of probabilities, so that several evaluations can be joined."""
 
 import io
+import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +17,19 @@ from bundle.files.atomic_file import appearing_at_once
 from bundle.tasks.task import Task
 
 FILE = "probabilities.npz"
+
+
+_UNREADABLE = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and its archive raise of other files, and of damaged ones."""
 
 
 def write_probabilities(path: Path, histograms: Histograms, fit: CalibrationFit) -> None:
@@ -58,7 +73,7 @@ def read_probabilities(path: Path, task: Task) -> tuple[Histograms, CalibrationF
     try:
         with path.open("rb") as raw, np.load(raw, allow_pickle=False) as content:
             return _read(content, task)
-    except (OSError, ValueError, KeyError, IndexError) as error:
+    except _UNREADABLE as error:
         raise UsageError(
             "E_SCORES",
             f"{path} must be written by simmlm evaluate; got {type(error).__name__}: {error}. Judge"

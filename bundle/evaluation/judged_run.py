@@ -1,5 +1,6 @@
 """Reads what ``EvaluationReport`` wrote into a folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,34 @@ def read_summary(folder: Path, *, task: Task = DEFAULT_TASK) -> Summary:
         UsageError: E_SCORES, there is none, or it is another file.
     """
     return Summary.from_json(_read_facts(folder / SUMMARY), TaskNames.of(task))
+
+
+def same_facts(folders: Sequence[Path], keys: Sequence[str], task: Task) -> dict[str, Any]:
+    """Return those facts that the summaries of all runs have, and have alike.
+
+    Args:
+        folders: of the reports.
+        keys: of the facts.
+        task: of which all must be.
+
+    Raises:
+        UsageError: E_SCORES, there is no summary, or it is of another task.
+    """
+    found = [_read_facts(folder / SUMMARY) for folder in folders]
+    for folder, facts in zip(folders, found, strict=True):
+        names = facts.get("task")
+        other = names.get("name") if isinstance(names, dict) else None
+        if other not in (None, task.name):
+            raise UsageError(
+                "E_SCORES",
+                f"{folder} must be an evaluation of the task {task.name}; got one of {other}. Name"
+                " its task with --task.",
+            )
+    return {
+        key: found[0][key]
+        for key in keys
+        if key in found[0] and all(facts.get(key) == found[0][key] for facts in found)
+    }
 
 
 def _read_facts(path: Path) -> dict[str, Any]:

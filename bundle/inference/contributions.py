@@ -8,11 +8,27 @@ part in what is decided.
 import torch
 from torch import Tensor
 
+from bundle.errors import SetupError
 from bundle.tasks.contributions import Contributions
 from bundle.tasks.task import Task
 
 PARTS = "parts"
 """Key of what each modality adds to the logits, (M * R, H, W, D)."""
+
+
+def chosen_contributions(name: str) -> Contributions:
+    """Read a setting.
+
+    Raises:
+        SetupError: E_SETTING, there is no such choice.
+    """
+    if name not in list(Contributions):
+        raise SetupError(
+            "E_SETTING",
+            f"contributions must be one of {', '.join(Contributions)}; got {name!r}. Choose one of"
+            " them, in the setting or in SIMMLM_CONTRIBUTIONS.",
+        )
+    return Contributions(name)
 
 
 def shares_of_voxels(parts: Tensor, kind: Contributions) -> Tensor:

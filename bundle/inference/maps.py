@@ -13,7 +13,13 @@ from torch import Tensor
 
 from bundle.cases.case_record import CaseRecord
 from bundle.errors import CaseError
-from bundle.inference.contributions import PARTS, decided_by, mean_shares, shares_of_voxels
+from bundle.inference.contributions import (
+    PARTS,
+    chosen_contributions,
+    decided_by,
+    mean_shares,
+    shares_of_voxels,
+)
 from bundle.inference.map_facts import (
     ONE_ALONE,
     interval_facts,
@@ -109,7 +115,7 @@ class SplitMapsd(Transform):
         self.entropy_per_region = entropy_per_region
         self.task = task
         self.keep_probabilities = keep_probabilities_for is not None
-        self.contributions = Contributions(contributions)
+        self.contributions = chosen_contributions(contributions)
         self.calibration = calibration
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

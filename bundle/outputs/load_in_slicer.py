@@ -178,7 +178,7 @@ def explain(case: str, shown: str | None, kinds: list[str]) -> None:
         say(f"Choose what is in front in the same bar: {', '.join(kinds)}.")
     say(
         "Entropy is in bits, weights and contributions are shares; their colour scales go from 0 to"
-        " 1. Research use only."
+        " 1, those of signed contributions from -1 to 1. Research use only."
     )
 
 

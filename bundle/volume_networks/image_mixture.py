@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from bundle.mixture.dmome import DMoME
-from bundle.volume_networks.spacing import with_spacing
+from bundle.volume_networks.spacing import SPACING, with_spacing
 
 
 class ImageMixture(DMoME):
@@ -23,6 +24,15 @@ class ImageMixture(DMoME):
     def __init__(self, *parts: Any, **options: Any) -> None:
         super().__init__(*parts, **options)
         with_spacing(self, 1)
+
+    def _load_from_state_dict(
+        self, state_dict: dict[str, Any], prefix: str, *options: Any, **more: Any
+    ) -> None:
+        """Load weights, also those from before they told their spacing: exports ask for all
+        names.
+        """
+        state_dict.setdefault(prefix + SPACING, torch.tensor(1.0))
+        super()._load_from_state_dict(state_dict, prefix, *options, **more)
 
     def forward(self, image: Tensor, presence: Tensor | None = None) -> Tensor:
         """Predict windows or whole images.

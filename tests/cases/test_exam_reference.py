@@ -177,3 +177,18 @@ def test_what_is_odd_stands_in_the_record_after_what_stood_there(reference):
 def test_exams_without_a_modality_that_is_usual_are_judged_by_the_rest(reference):
     assert Usuals.of([looked_at(0)]).distance(looked_at(1)) == 0
     assert reference.usuals.best_names(Appearance(100.0, {}, {}))[1] == 0
+
+
+def test_an_exam_is_held_against_the_limits_of_the_others():
+    exams = [looked_at(seed) for seed in range(N)]
+    odd = looked_at(40, skews=(4.0, 4.0, 4.0, 4.0))
+    with_odd = learn([*exams, odd], SHA, "x")
+    assert with_odd.measured["false"]["distance"]["4"][0] == 1
+    assert max(with_odd.limits.values()) <= 5  # distances go up to 6
+
+
+def test_a_modality_that_the_reference_does_not_know_is_not_said_to_be_another(reference):
+    known = {name: reference.usuals.alone[name] for name in ("t1c", "t2f")}
+    usuals = replace(reference.usuals, alone=known, pairs={})
+    only = torch.tensor([name == "t2w" for name in DEFAULT_TASK.modality_names])
+    assert usuals.best_names(looked_at(21, only)) == ({}, 0.0)

@@ -116,6 +116,7 @@ def test_the_folds_of_a_cross_validation_calibrate_the_weights_of_all_cases(
     assert (summary["n_cases"], summary.get("weights_sha256")) == (2, None)
     refused = call("calibrate", tmp_path / "joined", "--checkpoint", weights)
     assert refused.exit_code == 78
+    assert "Judge these, or add --cross-validated" in refused.stderr
     done = call("calibrate", tmp_path / "joined", "--checkpoint", weights, "--cross-validated")
     assert done.exit_code == 0, done.output
     known = json.loads((tmp_path / "model.calibration.json").read_text(encoding="utf-8"))
@@ -131,6 +132,28 @@ def test_one_evaluation_or_one_case_twice_is_not_joined(tmp_path):
     refused = call("join", tmp_path / "one", tmp_path / "one", "-o", tmp_path / "out")
     assert refused.exit_code == 2
     assert "got a twice" in refused.output
+
+
+def test_joining_loses_none_of_what_is_joined_and_says_what_is_no_evaluation(tmp_path):
+    one = write_run(tmp_path / "one", 0.5, 0.6, cases="ab")
+    other = write_run(tmp_path / "other", 0.5, 0.6, cases="cd")
+    for folder in (one, other):
+        (folder / "summary.json").write_text("{}")
+    before = (one / "scores.csv").read_bytes()
+    refused = call("join", one, other, "-o", tmp_path / "other" / ".." / "one")
+    assert refused.exit_code == 2
+    assert "--out must be another folder" in refused.stderr
+    assert (one / "scores.csv").read_bytes() == before
+    assert call("join", one, other, "-o", tmp_path / "out", "--seed", -1).exit_code == 2
+    for content, words in (
+        ("[1]", "list"),
+        (json.dumps({"task": {"name": "lung"}}), "one of lung. Name its task with --task"),
+    ):
+        (other / "summary.json").write_text(content)
+        refused = call("join", one, other, "-o", tmp_path / "out")
+        assert refused.exit_code == 2
+        assert "E_SCORES" in refused.stderr
+        assert words in refused.stderr
 
 
 def test_segmentations_are_judged_and_one_part_of_a_split_alone_where_asked_for(

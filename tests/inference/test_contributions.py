@@ -6,6 +6,7 @@ from torch import nn
 
 from bundle.errors import SetupError
 from bundle.inference.contributions import decided_by, mean_shares, shares_of_voxels
+from bundle.inference.maps import SplitMapsd
 from bundle.inference.mixture_inferer import MixtureInferer
 from bundle.mixture.mixers import (
     LogitMixer,
@@ -128,3 +129,14 @@ def test_a_mixer_that_adds_up_no_logits_is_refused_with_the_way_out():
     for mixer in (ProbabilityMixer(), SumMixer(ProbabilityMixer())):
         with pytest.raises(SetupError, match=r"contributions must be none .* got a \w+Mixer"):
             parts_of(torch.ones(1, M, *SHAPE), None, network(mixer))
+
+
+def test_a_word_that_is_no_choice_is_refused_with_the_choices():
+    with pytest.raises(SetupError, match="shares, per_region, signed; got 'share'") as caught:
+        SplitMapsd(contributions="share")
+    assert caught.value.code == "E_SETTING"
+
+
+def test_who_decided_is_told_where_the_parts_are():
+    parts = torch.zeros(2, 3, 4, 4, 4, device="meta")
+    assert decided_by(parts, torch.zeros(4, 4, 4)).device.type == "meta"

@@ -7,6 +7,7 @@ from bundle.mixture.dmome import DMoME
 from bundle.mixture.mixers import LogitMixer
 from bundle.volume_networks.gate import GateCNN
 from bundle.volume_networks.image_mixture import ImageMixture
+from bundle.volume_networks.spacing import with_spacing
 
 SHAPE = (36, 40, 44)
 FLAGS = torch.tensor([[True, False], [True, True]])
@@ -28,6 +29,13 @@ def test_it_is_the_mixture_with_its_names_and_predictions(network):
     assert list(network.state_dict()) == ["spacing", *plain.state_dict()]
     assert torch.equal(network(image, FLAGS), plain(image, FLAGS))
     assert torch.equal(network(image), plain(image))
+
+
+def test_weights_from_before_they_told_their_spacing_are_of_1_mm(network):
+    state = {name: value for name, value in network.state_dict().items() if name != "spacing"}
+    with_spacing(network, 2).load_state_dict(state)
+    assert network.spacing == 1
+    assert "spacing" not in state
 
 
 def test_exported_files_call_their_inputs_image_and_presence(network):

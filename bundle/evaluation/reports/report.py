@@ -165,7 +165,10 @@ class EvaluationReport:
         facts = {**summary.to_json(), "versions": _versions(), **self.facts}
         write_json(self.output_dir / "summary.json", facts)
         self.calibration = self._calibrate(table)
-        if self.calibration is not None:
+        if self.calibration is None:  # those of another evaluation do not stay
+            for name in (CALIBRATION, PROBABILITIES):
+                (self.output_dir / name).unlink(missing_ok=True)
+        else:
             self.calibration.write(self.output_dir / CALIBRATION)
             write_probabilities(self.output_dir / PROBABILITIES, self._histograms, self._fit)
         pictures = self._draw(summary)

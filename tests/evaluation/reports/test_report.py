@@ -1,4 +1,5 @@
 import csv
+import io
 import json
 import re
 
@@ -114,6 +115,15 @@ def test_segmentations_of_which_no_probability_is_known_have_no_calibration(tmp_
     assert "Expected calibration" not in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
+def test_a_later_evaluation_in_the_same_folder_leaves_no_calibration_of_the_first(tmp_path):
+    report(tmp_path, judged("a", 0.5))
+    assert (tmp_path / "probabilities.npz").is_file()
+    report(tmp_path, judged("b", 0.5, sets=("given",), bare=True))
+    assert not {"calibration.json", "probabilities.npz"} & {
+        path.name for path in tmp_path.iterdir()
+    }
+
+
 def test_only_the_worst_cases_are_kept_for_the_picture():
     made = EvaluationReport("unused")
     for number in range(2 * N_WORST):
@@ -165,9 +175,22 @@ def test_joined_reports_are_the_report_of_all_their_cases(tmp_path):
         joined.join(tmp_path / "one")
 
 
-def test_what_is_no_file_of_probabilities_is_refused_when_reports_are_joined(tmp_path):
+@pytest.mark.parametrize("damage", ["other", "empty", "cut", "bit", "array"])
+def test_what_is_no_file_of_probabilities_is_refused_when_reports_are_joined(tmp_path, damage):
     report(tmp_path, judged("a", 0.5), judged("b", 0.7))
-    (tmp_path / "probabilities.npz").write_bytes(b"no archive")
+    path = tmp_path / "probabilities.npz"
+    whole = path.read_bytes()
+    middle = whole.index(b"bins") + 60
+    array = io.BytesIO()
+    np.save(array, np.zeros(3))
+    damaged = {
+        "other": b"no archive",
+        "empty": b"",
+        "cut": whole[: len(whole) // 2],
+        "bit": whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :],
+        "array": array.getvalue(),
+    }
+    path.write_bytes(damaged[damage])
     with pytest.raises(UsageError, match=r"probabilities\.npz must be written by simmlm evaluate"):
         EvaluationReport(tmp_path / "joined").join(tmp_path)
 
