@@ -151,8 +151,22 @@ class MixtureInferer(WindowedInferer):
         n_groups = len(wanted) + (image.shape[1] if self.contributions else 0)
         n_regions = maps.shape[1] // n_groups
         logits, *others = maps[:, : n_regions * len(wanted)].chunk(len(wanted), dim=1)
-        blend = self.blend(places, image.shape[2:], logits.device)
-        said = torch.cat(weights)
+        shares, means = self._blended(torch.cat(weights), places, image, shape)
+        predicted = {"logits": logits, "weights": shares, "mean_weights": means}
+        if self.contributions:
+            parts = maps[:, n_regions * len(wanted) :]
+            predicted["parts"] = parts.reshape(1, -1, n_regions, *shape)
+        if self.without_one:
+            predicted |= self._without(fewer, boxed or [one[0] for one in others])
+        return predicted
+
+    def _blended(
+        self, said: Tensor, places: Sequence[Place], image: Tensor, shape: Sequence[int]
+    ) -> tuple[Tensor, Tensor]:
+        """Blend the weights of N windows, (N, M, R), into maps (1, M, R, *shape), or of their means
+        over the regions, and into means (1, M, R) over what is not outside.
+        """
+        blend = self.blend(places, image.shape[2:], said.device)
         means = blend.means(said[:, None], self._not_outside(image))
         if not self.weights_per_region:
             said = said.mean(dim=2, keepdim=True)
@@ -161,14 +175,7 @@ class MixtureInferer(WindowedInferer):
             shares = shares[..., :1, :1, :1].expand(-1, -1, *shape)
         else:
             shares = unpool(shares, self.spacing, shape)
-        shares = shares.reshape(1, *said.shape[1:], *shape)
-        predicted = {"logits": logits, "weights": shares, "mean_weights": means}
-        if self.contributions:
-            parts = maps[:, n_regions * len(wanted) :]
-            predicted["parts"] = parts.reshape(1, -1, n_regions, *shape)
-        if self.without_one:
-            predicted |= self._without(fewer, boxed or [one[0] for one in others])
-        return predicted
+        return shares.reshape(1, *said.shape[1:], *shape), means
 
     def _one_window(
         self, network: ModalityNetwork, image: Tensor, shape: Sequence[int]
