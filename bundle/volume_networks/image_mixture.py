@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from bundle.mixture.dmome import DMoME
@@ -28,10 +27,8 @@ class ImageMixture(DMoME):
     def _load_from_state_dict(
         self, state_dict: dict[str, Any], prefix: str, *options: Any, **more: Any
     ) -> None:
-        """Load weights, also those from before they told their spacing: exports ask for all
-        names.
-        """
-        state_dict.setdefault(prefix + SPACING, torch.tensor(1.0))
+        """Load weights, also those from before they told their spacing, which stays as it is."""
+        state_dict.setdefault(prefix + SPACING, self.get_buffer(SPACING))
         super()._load_from_state_dict(state_dict, prefix, *options, **more)
 
     def forward(self, image: Tensor, presence: Tensor | None = None) -> Tensor:

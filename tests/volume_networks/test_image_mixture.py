@@ -31,10 +31,12 @@ def test_it_is_the_mixture_with_its_names_and_predictions(network):
     assert torch.equal(network(image), plain(image))
 
 
-def test_weights_from_before_they_told_their_spacing_are_of_1_mm(network):
+def test_weights_from_before_they_told_their_spacing_are_taken(network):
     state = {name: value for name, value in network.state_dict().items() if name != "spacing"}
+    state["gate.linear.bias"] = state["gate.linear.bias"] + 1
     with_spacing(network, 2).load_state_dict(state)
-    assert network.spacing == 1
+    assert network.spacing == 2
+    assert torch.equal(network.gate.linear.bias, state["gate.linear.bias"])
     assert "spacing" not in state
 
 
