@@ -172,6 +172,7 @@ def test_closing_the_engine_stops_its_workers_and_no_more_cases_were_taken_than_
     next(outcomes)
     assert len(taken) <= 4
     outcomes.close()
+    time.sleep(1)  # the order to stop is a message; a worker may just have begun
     noted = {path.name: path.read_text() for path in (tmp_path / "notes").iterdir()}
     time.sleep(4)
     assert {path.name: path.read_text() for path in (tmp_path / "notes").iterdir()} == noted
