@@ -5,8 +5,8 @@
 Of every exam with all modalities, as it is and with each two names exchanged, it takes the numbers
 of `simmlm reference`, the gate's mean weights, and the share of voxels inside whose entropy is
 above half a bit, with the volume found, for each region. An exam is told if it is further away from
-the others than any of these is from the rest, by half: the rule of `simmlm reference`. Prints a
-Markdown table.
+the others than any of these is from the rest, by half, or beyond 5 standard deviations: the rule of
+`simmlm reference`. Prints a Markdown table.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from bundle.tasks.default import DEFAULT_TASK
 from bundle.tensors import plain_tensor
 
 MODALITIES = DEFAULT_TASK.modality_names
-ALLOWED = 1.5  # as the reference
+ALLOWED, LARGEST_LIMIT, LARGEST_DEVIATION = 1.5, 5.0, 6.0  # as the reference
 FLOOR = 0.1  # of deviations over exams
 HALF_A_BIT = 0.5
 KINDS = ("gate", "entropy", "both")
@@ -103,11 +103,15 @@ def told(
 ) -> NDArray[np.bool_]:
     """Return which exams with exchanged names are further away than is usual: (exams, pairs)."""
     rest = [np.stack([*own[:i], *own[i + 1 :]]) for i in range(len(own))]
-    limit = ALLOWED * max(away(numbers, others) for numbers, others in zip(own, rest, strict=True))
+    distances = [away(numbers, others) for numbers, others in zip(own, rest, strict=True)]
+    limits = [
+        min(ALLOWED * max([*distances[:i], *distances[i + 1 :]]), LARGEST_LIMIT)
+        for i in range(len(own))
+    ]
     return np.array(
         [
             [away(numbers, others) > limit for numbers in of_exam]
-            for of_exam, others in zip(exchanged, rest, strict=True)
+            for of_exam, others, limit in zip(exchanged, rest, limits, strict=True)
         ]
     )
 
@@ -115,7 +119,8 @@ def told(
 def away(numbers: NDArray[np.float64], others: NDArray[np.float64]) -> float:
     """Return the root mean square of the deviations from the mean of the others."""
     deviations = np.maximum(others.std(axis=0, ddof=1), FLOOR)
-    return float(np.sqrt((((numbers - others.mean(axis=0)) / deviations) ** 2).mean()))
+    beyond = np.minimum(np.abs((numbers - others.mean(axis=0)) / deviations), LARGEST_DEVIATION)
+    return float(np.sqrt((beyond**2).mean()))
 
 
 if __name__ == "__main__":

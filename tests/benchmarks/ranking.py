@@ -35,6 +35,7 @@ from tests.benchmarks.tables import (
 )
 
 RECIPE = "simmlm"
+SUMS = ROOT / "configs" / "avmnist" / "variants"  # these two are for any mixture
 VARIANTS = {
     "without_mofe": Variant(("without_mofe",)),
     RECIPE: Variant(),
@@ -45,8 +46,8 @@ VARIANTS = {
     "expert_losses": Variant(("expert_losses",)),
     "self_distillation": Variant(("self_distillation",)),
     "static_averaging": Variant(("static_averaging",)),
-    "summed": Variant(("avmnist/variants/sum_of_logits.yaml",)),
-    "gated_sum": Variant(("avmnist/variants/gated_sum.yaml",)),
+    "summed": Variant((str(SUMS / "sum_of_logits.yaml"),)),
+    "gated_sum": Variant((str(SUMS / "gated_sum.yaml"),)),
     "held_out_gate": Variant(("held_out_gate",), {"mofe_weight": 0.0}),
     "held_out_gate_10": Variant(("held_out_gate",), {"mofe_weight": 10.0}),
 }
@@ -86,19 +87,9 @@ def main() -> None:
     with ThreadPoolExecutor(arguments.jobs) as pool:
         list(pool.map(lambda seed: train_experts(study, seed), seeds))
         jobs = [(name, seed) for seed in seeds for name in arguments.only]
-        list(pool.map(lambda job: train_and_judge(study, with_paths(*job), *job), jobs))
+        list(pool.map(lambda job: train_and_judge(study, VARIANTS[job[0]], *job), jobs))
     runs = {name: [study.folder(name, seed) for seed in seeds] for name in arguments.only}
     write_page(arguments.page, runs, study)
-
-
-def with_paths(name: str, _seed: int) -> Variant:
-    """Return the variant, with overlays of other tasks as files."""
-    variant = VARIANTS[name]
-    overlays = tuple(
-        str(ROOT / "configs" / overlay) if "/" in overlay else overlay
-        for overlay in variant.overlays
-    )
-    return Variant(overlays, variant.settings)
 
 
 def write_page(path: Path, runs: Mapping[str, Sequence[Path]], study: Study) -> None:

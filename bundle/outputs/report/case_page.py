@@ -28,6 +28,8 @@ from bundle.plain_text import printable
 _MODALITY_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#f0e442", "#d55e00", "#0072b2")
 """Okabe and Ito's, which people with every kind of colour vision tell apart."""
 
+_TITLES = {"labels": "Segmentation", "decided": "Decided by"}
+
 
 def case_page(view: CaseView) -> str:
     """Return the HTML of a case's report.
@@ -64,11 +66,9 @@ def case_page(view: CaseView) -> str:
         images=_layers(view, volumes, ["image"]),
         maps=_layers(view, volumes, ["labels", "decided", "entropy", "map", "signed"]),
         label_rows=[(label.name, label.colour) for label in task.labels],
-        decided_rows=[
-            (title, colour)
-            for _, colour, title in _deciders(view)
-            if any(volume.kind == "decided" for volume in volumes)
-        ],
+        decided_rows=[(f"decided by {title}", colour) for _, colour, title in _deciders(view)]
+        if any(volume.kind == "decided" for volume in volumes)
+        else [],
         data=script_json(_viewer_data(view, volumes)),
         checksums=checksum_rows(facts),
         run=list(run_rows(facts)),
@@ -88,8 +88,8 @@ def _layers(
 
 def _title(view: CaseView, volume: DisplayVolume) -> str:
     titles = {modality.name: modality.title for modality in view.task.modalities}
-    if volume.kind in ("labels", "decided"):
-        return "Segmentation" if volume.kind == "labels" else "Decided by"
+    if volume.kind in _TITLES:
+        return _TITLES[volume.kind]
     kind, _, rest = volume.name.partition("-")
     title = titles.get(rest or kind, printable(rest))
     return title if volume.kind == "image" else f"{kind.capitalize()} {title}".strip()

@@ -126,8 +126,8 @@ def _image(name: str, values: Volume, inside: Volume, cut: _Cut) -> DisplayVolum
 def _map(name: str, values: Volume, cut: _Cut) -> DisplayVolume:
     top = max(1.0, float(np.abs(values).max()))
     step = top / STEPS
-    bottom = -top if values.min() < 0 else 0.0
-    voxels = np.rint((values - bottom) / step).astype(np.uint8)
+    bottom = -top if values.min() < -0.5 * step else 0.0  # less is rounding
+    voxels = np.rint((np.clip(values, bottom, top) - bottom) / step).astype(np.uint8)
     kind, low = "signed" if bottom else "map", 0.5 * step
     if name.startswith(ENTROPY):
         kind, low = "entropy", 0.1

@@ -112,6 +112,14 @@ def test_a_signed_map_keeps_what_speaks_against():
     assert abs(zero) < volume.low
 
 
+def test_what_rounding_leaves_below_0_does_not_make_a_map_signed():
+    weights = np.full(SHAPE, 0.5, np.float32)
+    weights[10, 10, 10] = -1e-6
+    volume = by_name(view(**{"weight-t1c": weights}))["weight-t1c"]
+    assert volume.kind == "map"
+    assert opened(volume).get_fdata().min() == 0
+
+
 def test_who_decided_is_a_number_and_no_amount():
     decided = np.zeros(SHAPE, np.uint8)
     decided[8:12, 9:13, 10:16] = 2

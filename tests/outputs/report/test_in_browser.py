@@ -110,6 +110,7 @@ def test_what_spoke_against_and_who_decided_have_colours_of_their_own(files, tmp
     assert counts[1] > 2000
     assert counts[3] > 200
     assert "Decided by FLAIR" in seen.results[-1]
+    assert "decided by T1ce" in page.read_text(encoding="utf-8")
     check_quiet(seen, page)
 
 
