@@ -6,6 +6,7 @@ from torch import nn
 
 from bundle.errors import UsageError
 from bundle.mixture.dmome import DMoME
+from bundle.mixture.mixers import StaticMixer
 
 
 def chosen_experts(network: DMoME, names: Sequence[str]) -> nn.ModuleList:
@@ -24,11 +25,27 @@ def chosen_experts(network: DMoME, names: Sequence[str]) -> nn.ModuleList:
     return nn.ModuleList(network.experts[name] for name in network.modalities if name in names)
 
 
-def gate_alone(network: DMoME) -> nn.ModuleList:
-    """Return the gate, and freeze everything else: no gradient is computed for it."""
+def gate_alone(network: nn.Module) -> nn.ModuleList:
+    """Return the gate, and freeze everything else: no gradient is computed for it.
+
+    Raises:
+        UsageError: E_USAGE, the network has no gate, or its mixer does not ask it.
+    """
+    gate = getattr(network, "gate", None)
+    if gate is None or isinstance(getattr(network, "mixer", None), StaticMixer):
+        raise UsageError(
+            "E_USAGE",
+            f"The gate alone can learn only where a gate weighs the experts; got {_kind(network)}."
+            " Leave out gate_alone or held_out_gate, or the other overlay.",
+        )
     network.requires_grad_(False)
-    network.gate.requires_grad_(True)
-    return nn.ModuleList([network.gate])
+    gate.requires_grad_(True)
+    return nn.ModuleList([gate])
+
+
+def _kind(network: nn.Module) -> str:
+    mixer = getattr(network, "mixer", None)
+    return " with ".join(type(part).__name__ for part in (network, mixer) if part is not None)
 
 
 def all_parts(network: nn.Module) -> nn.ModuleList:

@@ -68,8 +68,8 @@ def train(
         settings: replaced settings of the configs, for example ``epochs``, or of one:
             ``experts.epochs``.
         experts: train only these experts, and stop after stage 1.
-        start_from: weights to begin stage 2 with instead of a stage 1: a mixture, or files of
-            experts.
+        start_from: weights to begin with, instead of a stage 1 if no ``experts`` are given: a
+            mixture, files of experts, or a mixture and files of experts that replace its own.
         overlays: configs to merge over those of the stages, such as the ablations.
         tracking: ``tensorboard`` or ``mlflow``.
         minutes: stop at the end of an epoch before this time is over.
@@ -85,10 +85,6 @@ def train(
         OutputError: ``out`` cannot be written, or another process trains there.
         UserError: memory ran out.
     """
-    if experts and start_from:
-        raise UsageError(
-            "E_USAGE", "--experts is for stage 1, --start-from replaces it. Give one of the two."
-        )
     values: dict[str, Any] = {"dataset_dir": data, "output_dir": out, **(settings or {})}
     files = configs.overlays(overlays)
     if tracking == "tensorboard":
@@ -126,10 +122,11 @@ def _plan(
     open_stage: Callable[..., BundleConfig], experts: Sequence[str], start_from: Sequence[Path]
 ) -> list[tuple[Stage, BundleConfig]]:
     """List the stages that are to run, each with its config."""
+    start = {"start_from": tuple(start_from)} if start_from else {}
     if experts:
-        return [(EXPERTS, open_stage(EXPERTS, trained_experts=list(experts)))]
+        return [(EXPERTS, open_stage(EXPERTS, trained_experts=list(experts), **start))]
     if start_from:
-        return [(MIXTURE, open_stage(MIXTURE, start_from=tuple(start_from)))]
+        return [(MIXTURE, open_stage(MIXTURE, **start))]
     second = open_stage(MIXTURE)
     if second.get("start_from") is None:
         return [(MIXTURE, second)]

@@ -42,9 +42,10 @@ def initial_weights(network: Network, source: Path | str | Sequence[Path | str] 
 
     Args:
         network: receives the weights.
-        source: one file that holds a whole network, in any precision; or one file or several that
-            hold experts only, together each of the network's experts once, while all else stays as
-            it is built. None leaves the network as it is built.
+        source: files, in any precision. At most one holds a whole network; the others hold experts
+            only. Beside a whole network they replace the experts of the same name; without one they
+            hold each of the network's experts once, and all else stays as it is built. None leaves
+            the network as it is built.
 
     Returns:
         The network. An output layer of experts that the network does without, because it mixes
@@ -52,22 +53,26 @@ def initial_weights(network: Network, source: Path | str | Sequence[Path | str] 
 
     Raises:
         SetupError: a file is missing, damaged or of another network; an expert is missing or comes
-            twice.
+            twice; several files hold whole networks.
     """
     if source is None:
         return network
     files = [Path(path) for path in ([source] if isinstance(source, str | Path) else source)]
     states = {file: read_start(file) for file in files}
     whole = [file for file, state in states.items() if not all(map(_is_of_expert, state))]
-    if whole and len(files) == 1:
-        return _load_into(network, states[whole[0]], whole[0])
-    if whole:
+    if len(whole) > 1:
         raise SetupError(
             "E_EXPERTS",
-            f"Of several files to start from, each must hold experts only; got more in {whole[0]}. "
-            "Start from that file alone, or leave it out.",
+            f"Of several files to start from, one may hold a whole mixture; got {_listed(whole)}."
+            " Leave out all but one of them.",
         )
-    return _load_parts(network, states)
+    parts = {file: state for file, state in states.items() if file not in whole}
+    chosen = [(file, _whole(network, states[file], file)) for file in whole]
+    if parts:
+        chosen += _parts(network, parts, complete=not whole)
+    for file, state in chosen:
+        _copy(network, state, file)
+    return network
 
 
 def export_weights(network: nn.Module, checkpoint: Path | str, path: Path | str) -> None:
@@ -170,40 +175,54 @@ def _expected_sha256(file: Path) -> str:
         ) from None
 
 
-def _load_parts(network: Network, states: Mapping[Path, State]) -> Network:
-    """Join the experts of several files, each needed once, and load them."""
+def _parts(
+    network: nn.Module, states: Mapping[Path, State], *, complete: bool
+) -> list[tuple[Path, State]]:
+    """Choose the experts of several files; ``complete``: each of the network's must be there."""
     wanted = [name for name in network.state_dict() if _is_of_expert(name)]
-    _check_experts(
-        _experts_in(wanted), {file: _experts_in(state) for file, state in states.items()}
-    )
+    held = {file: _experts_in(state) for file, state in states.items()}
+    _check_experts(_experts_in(wanted), held, complete=complete)
+    chosen = []
     for file, state in states.items():
-        mine = {name for name in wanted if _expert_of(name) in _experts_in(state)}
+        mine = {name for name in wanted if _expert_of(name) in held[file]}
         _check_names({name for name in state if not _is_spare_output(name, mine)}, mine, file)
-        _copy(network, {name: state[name] for name in mine}, file)
-    return network
+        chosen.append((file, {name: state[name] for name in mine}))
+    return chosen
 
 
-def _check_experts(needed: Collection[str], held: Mapping[Path, Collection[str]]) -> None:
-    """Refuse files that together do not hold each needed expert once, and no others."""
+def _check_experts(
+    needed: Collection[str], held: Mapping[Path, Collection[str]], *, complete: bool
+) -> None:
+    """Refuse files that together hold an expert twice or one that is not needed.
+
+    ``complete``: and those that lack one.
+    """
     for expert in dict.fromkeys([*needed, *chain(*held.values())]):
         found = [file for file, experts in held.items() if expert in experts]
-        if expert not in needed or len(found) != 1:
+        allowed = (1,) if complete else (0, 1)
+        if expert not in needed or len(found) not in allowed:
             place = f"{expert} in {_listed(found)}" if found else f"no {expert} in {_listed(held)}"
             raise SetupError(
                 "E_EXPERTS",
                 f"The experts to start from must be {_listed(needed)}, each once; got {place}. "
-                "Name the files that hold each expert once.",
+                "Name the files that hold each expert once, or also a whole mixture, of which the"
+                " others are taken.",
             )
 
 
 def _load_into(network: Network, state: State, file: Path) -> Network:
-    """Load a whole network; all of its names must be in the file, and no others.
+    """Load a whole network; all of its names must be in the file, and no others."""
+    return _copy(network, _whole(network, state, file), file)
+
+
+def _whole(network: nn.Module, state: State, file: Path) -> State:
+    """Check the names of a whole network.
 
     The voxels are those that the network knows of: a training may start from weights of others.
     """
     learnt = {name: value for name, value in state.items() if name != SPACING}
     _check_names(set(learnt), set(network.state_dict()) - {SPACING}, file)
-    return _copy(network, learnt, file)
+    return learnt
 
 
 def _check_spacing(network: nn.Module, state: State, file: Path) -> None:
@@ -235,8 +254,8 @@ def read_start(file: Path) -> State:
     if not file.is_file():
         raise SetupError(
             "E_EXPERTS",
-            f"Stage 2 must start from trained experts; got no file {file}. Run stage 1 with this"
-            " output first.",
+            f"The weights to start from must be a file; got no file {file}. Run stage 1 with this"
+            " output first, or correct the name.",
         )
     return read_weights(file)
 

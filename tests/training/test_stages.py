@@ -254,6 +254,29 @@ def test_the_ways_out_for_an_expert_without_cases_work(two_modalities, trained, 
     assert torch.equal(before["experts.t2w.weight"], after["experts.t2w.weight"])
 
 
+@pytest.mark.slow
+def test_one_expert_of_a_mixture_is_trained_further_and_put_back(phantom_folder, trained, tmp_path):
+    values, mixture = {**TINY, "epochs": 1}, trained / "mixture.pt"
+    train(phantom_folder, tmp_path / "a", values, experts=["t1c"], start_from=[mixture])
+    experts = tmp_path / "a" / "experts.pt"
+    train(
+        phantom_folder,
+        tmp_path / "b",
+        values,
+        overlays=["gate_alone"],
+        start_from=[mixture, experts],
+    )
+    old, new, result = (
+        torch.load(file, weights_only=True)
+        for file in (mixture, experts, tmp_path / "b" / "mixture.pt")
+    )
+    assert {name.split(".")[1] for name in new} == {"t1c"}
+    assert not torch.equal(new["experts.t1c.weight"], old["experts.t1c.weight"])
+    for name in result:
+        kept = {**old, **new}[name]
+        assert torch.equal(result[name], kept) == name.startswith(("experts", "spacing")), name
+
+
 def test_a_second_training_in_one_folder_is_refused_while_the_first_is_there(
     phantom_folder, tmp_path
 ):

@@ -7,6 +7,7 @@ from monai.transforms import Compose
 
 from bundle.config_files import find_overlay
 from bundle.configuration import load_config
+from bundle.errors import UsageError
 from bundle.training.samples.contrast_mixing import RandContrastMixd
 from bundle.training.samples.training_set import CachedCases
 
@@ -91,6 +92,23 @@ def test_losses_of_experts_reach_an_expert_that_the_mixture_does_not_trust():
     }
     assert set(trained) == {"t1n", "t1c"}
     assert trained["t1n"] > 1e-5
+
+
+@pytest.mark.parametrize("other", ["static_averaging", "early_fusion"])
+@pytest.mark.parametrize("overlay", ["gate_alone", "held_out_gate"])
+def test_a_gate_alone_needs_a_gate_that_is_asked(overlay, other):
+    config = merged("mixture", overlay, other)
+    with pytest.raises(UsageError, match="only where a gate weighs the experts"):
+        config.get_parsed_content("trained_parts")
+
+
+def test_a_gate_alone_learns_of_the_training_cases(phantom_folder):
+    config = merged("mixture", "gate_alone")
+    config["dataset_dir"] = str(phantom_folder)
+    assert config.get_parsed_content("training_cases") == config.get_parsed_content("divided")[0]
+    (group,) = config.get_parsed_content("optimizer").param_groups
+    network = config.get_parsed_content("network")
+    assert [id(value) for value in group["params"]] == [id(v) for v in network.gate.parameters()]
 
 
 def test_a_gate_that_learns_of_held_out_cases_leaves_the_experts_as_they_are(phantom_folder):

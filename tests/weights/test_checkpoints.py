@@ -313,9 +313,32 @@ def test_an_expert_in_two_files_is_refused_and_both_are_named(halves, tiny_netwo
     refused_start([*halves, tmp_path / "third.pt"], r"got t2f in .*second\.pt, .*third\.pt")
 
 
-def test_a_whole_mixture_among_several_files_is_refused(halves, tiny_network, tmp_path):
+def test_experts_beside_a_whole_mixture_replace_those_of_the_same_name(
+    halves, exported, tiny_network
+):
+    other = build()
+    torch.save(other.state_dict(), exported.with_name("other.pt"))
+    loaded = initial_weights(build(), [halves[1], exported.with_name("other.pt")]).state_dict()
+    replaced = ("experts.t2w.", "experts.t2f.")
+    for name, value in loaded.items():
+        origin = tiny_network if name.startswith(replaced) else other
+        assert torch.equal(value, origin.state_dict()[name]), name
+
+
+def test_two_whole_mixtures_are_refused(halves, tiny_network, tmp_path):
+    for name in ("a.pt", "b.pt"):
+        torch.save(tiny_network.state_dict(), tmp_path / name)
+    refused_start(
+        [tmp_path / "a.pt", halves[0], tmp_path / "b.pt"], r"one may hold .* got .*a\.pt, .*b\.pt"
+    )
+
+
+def test_an_expert_twice_beside_a_whole_mixture_is_refused(halves, tiny_network, tmp_path):
     torch.save(tiny_network.state_dict(), tmp_path / "mixture.pt")
-    refused_start([*halves, tmp_path / "mixture.pt"], r"experts only; got more in .*mixture\.pt")
+    save_experts(tiny_network, tmp_path / "third.pt", ["t2f"])
+    refused_start(
+        [tmp_path / "mixture.pt", halves[1], tmp_path / "third.pt"], r"got t2f in .*second\.pt, "
+    )
 
 
 def test_a_start_from_a_missing_file_says_which_stage_comes_first(halves, tmp_path):
