@@ -2,4 +2,4 @@
 experts).
 """
 
-__version__ = "0.10.0"
+__version__ = "0.11.0"
