@@ -21,7 +21,7 @@ from bundle.cases.label_map import read_label_map
 from bundle.configuration import parse_settings
 from bundle.datasets.case_files import case_label
 from bundle.datasets.labelled_cases import labelled_cases
-from bundle.inference import maps
+from bundle.inference import map_facts
 from bundle.segmenter import Segmenter
 from bundle.tasks.default import DEFAULT_TASK
 
@@ -51,7 +51,7 @@ def main() -> None:
 def watch_intervals() -> list[float]:
     """Note the CPU seconds of every call for intervals from now on."""
     spent: list[float] = []
-    count = maps.voxel_intervals
+    count = map_facts.voxel_intervals
 
     def timed(*arguments: Any) -> Any:
         begin = time.process_time()
@@ -59,7 +59,7 @@ def watch_intervals() -> list[float]:
         spent.append(time.process_time() - begin)
         return counted
 
-    maps.voxel_intervals = timed
+    map_facts.voxel_intervals = timed
     return spent
 
 
