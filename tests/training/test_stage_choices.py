@@ -145,12 +145,6 @@ def test_settings_can_be_of_one_stage(cases, tmp_path):
     assert lines == {"experts": 1, "mixture": 3}
 
 
-@pytest.mark.slow
-def test_experts_alone_and_weights_to_start_from_exclude_each_other(cases, together, tmp_path):
-    with pytest.raises(UsageError, match="one of the two"):
-        train(cases, tmp_path, TINY, experts=["t1c"], start_from=[together / "experts.pt"])
-
-
 def test_an_unknown_overlay_is_refused_with_the_known_ones(cases, tmp_path):
     with pytest.raises(UsageError, match="static_averaging"):
         train(cases, tmp_path, TINY, overlays=["statc"])
