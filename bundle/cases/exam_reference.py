@@ -19,7 +19,8 @@ NAMES_MARGIN = 4.0
 """Of the scores below, by which other names must fit better before they are spoken of."""
 
 _VOLUME_DEVIATIONS = 3
-_CLIPPED_AT = 3.0  # deviations: no single number decides
+_CLIPPED_AT = 3.0  # deviations: no single number decides which names fit
+FARTHEST = 6.0  # deviations of one number, in the distance of an exam
 # Deviations are at least these: few exams may resemble each other by chance.
 _ALONE_FLOOR, _CORRELATION_FLOOR, _TAIL_FLOOR = 0.08, 0.08, 0.3
 _VOLUME_FLOOR = 0.1
@@ -87,7 +88,7 @@ class Usuals:
         deviations.
         """
         squares = [
-            float((np.minimum(np.abs(usual.away(numbers)), 2 * _CLIPPED_AT) ** 2).mean())
+            float((np.minimum(np.abs(usual.away(numbers)), FARTHEST) ** 2).mean())
             for usual, numbers in self._parts(exam)
         ]
         return math.sqrt(sum(squares) / len(squares)) if squares else 0.0

@@ -19,8 +19,8 @@ from bundle.tasks.task import Task
 from bundle.tensors import plain_tensor
 
 LOGGER = logging.getLogger("simmlm")
-_LIMIT_FACTOR = 1.5  # of the largest distance that one exam has from the others
-_LARGEST_LIMIT = 5.0  # below the largest distance that there is: an odd exam must not silence all
+LIMIT_FACTOR = 1.5  # of the largest distance that one exam has from the others
+LARGEST_LIMIT = 5.0  # below the largest distance that there is: an odd exam must not silence all
 
 
 def looks_of(
@@ -121,7 +121,7 @@ def _limits(distances: Iterable[Mapping[str, Sequence[float]]]) -> dict[str, flo
     for of_exam in distances:
         for size, values in of_exam.items():
             largest[size] = max(largest.get(size, 0.0), *values)
-    return {size: min(_LIMIT_FACTOR * value, _LARGEST_LIMIT) for size, value in largest.items()}
+    return {size: min(LIMIT_FACTOR * value, LARGEST_LIMIT) for size, value in largest.items()}
 
 
 def _subsets(exam: Appearance) -> Iterator[Appearance]:

@@ -65,8 +65,8 @@ def train(
         list[Path] | None,
         typer.Option(
             help=(
-                "Weights to begin stage 2 with instead of a stage 1, or --experts: a"
-                " mixture, or experts; may be repeated."
+                "Weights to begin with: a mixture, files of experts, or both, where the experts"
+                " replace the mixture's; may be repeated. Without --experts, stage 1 is left out."
             ),
             callback=expanded,
         ),

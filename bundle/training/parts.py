@@ -32,7 +32,7 @@ def gate_alone(network: nn.Module) -> nn.ModuleList:
         UsageError: E_USAGE, the network has no gate, or its mixer does not ask it.
     """
     gate = getattr(network, "gate", None)
-    if gate is None or isinstance(getattr(network, "mixer", None), StaticMixer):
+    if gate is None or any(isinstance(part, StaticMixer) for part in network.modules()):
         raise UsageError(
             "E_USAGE",
             f"The gate alone can learn only where a gate weighs the experts; got {_kind(network)}."

@@ -197,17 +197,21 @@ def _check_experts(
 
     ``complete``: and those that lack one.
     """
-    for expert in dict.fromkeys([*needed, *chain(*held.values())]):
+    for expert in dict.fromkeys([*(needed if complete else ()), *chain(*held.values())]):
         found = [file for file, experts in held.items() if expert in experts]
-        allowed = (1,) if complete else (0, 1)
-        if expert not in needed or len(found) not in allowed:
-            place = f"{expert} in {_listed(found)}" if found else f"no {expert} in {_listed(held)}"
-            raise SetupError(
-                "E_EXPERTS",
-                f"The experts to start from must be {_listed(needed)}, each once; got {place}. "
-                "Name the files that hold each expert once, or also a whole mixture, of which the"
-                " others are taken.",
-            )
+        if expert in needed and len(found) == 1:
+            continue
+        place = f"{expert} in {_listed(found)}" if found else f"no {expert} in {_listed(held)}"
+        way_out = (
+            "Leave out the files that hold others or the same again."
+            if found
+            else "Name the files of all experts, or a whole mixture too, which has the others."
+        )
+        raise SetupError(
+            "E_EXPERTS",
+            f"The experts to start from must be {_listed(needed)}, each once; got {place}."
+            f" {way_out}",
+        )
 
 
 def _load_into(network: Network, state: State, file: Path) -> Network:

@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bundle.cases.appearance import Appearance, appearance_of
-from bundle.cases.reference_learning import learn
+from bundle.cases.exam_reference import FARTHEST
+from bundle.cases.reference_learning import LARGEST_LIMIT, LIMIT_FACTOR, learn
 from bundle.configuration import load_config, parse_settings
 from bundle.mixture.mixing import binary_entropy
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.tensors import plain_tensor
 
 MODALITIES = DEFAULT_TASK.modality_names
-ALLOWED, LARGEST_LIMIT, LARGEST_DEVIATION = 1.5, 5.0, 6.0  # as the reference
 FLOOR = 0.1  # of deviations over exams
 HALF_A_BIT = 0.5
 KINDS = ("gate", "entropy", "both")
@@ -105,7 +105,7 @@ def told(
     rest = [np.stack([*own[:i], *own[i + 1 :]]) for i in range(len(own))]
     distances = [away(numbers, others) for numbers, others in zip(own, rest, strict=True)]
     limits = [
-        min(ALLOWED * max([*distances[:i], *distances[i + 1 :]]), LARGEST_LIMIT)
+        min(LIMIT_FACTOR * max([*distances[:i], *distances[i + 1 :]]), LARGEST_LIMIT)
         for i in range(len(own))
     ]
     return np.array(
@@ -119,7 +119,7 @@ def told(
 def away(numbers: NDArray[np.float64], others: NDArray[np.float64]) -> float:
     """Return the root mean square of the deviations from the mean of the others."""
     deviations = np.maximum(others.std(axis=0, ddof=1), FLOOR)
-    beyond = np.minimum(np.abs((numbers - others.mean(axis=0)) / deviations), LARGEST_DEVIATION)
+    beyond = np.minimum(np.abs((numbers - others.mean(axis=0)) / deviations), FARTHEST)
     return float(np.sqrt((beyond**2).mean()))
 
 

@@ -2,7 +2,7 @@ import pytest
 from torch import nn
 
 from bundle.errors import UsageError
-from bundle.mixture.mixers import StaticMixer
+from bundle.mixture.mixers import StaticMixer, SumMixer
 from bundle.tasks.default import DEFAULT_TASK
 from bundle.training.parts import all_parts, chosen_experts, gate_alone
 
@@ -40,7 +40,8 @@ def test_the_gate_alone_learns_and_nothing_else_has_a_gradient(tiny_network):
 def test_a_gate_that_is_not_there_or_not_asked_cannot_learn_alone(tiny_network):
     with pytest.raises(UsageError, match="got Conv3d"):
         gate_alone(nn.Conv3d(4, 3, 1))
-    tiny_network.mixer = StaticMixer()
-    with pytest.raises(UsageError, match="got DMoME with StaticMixer"):
-        gate_alone(tiny_network)
+    for mixer, name in ((StaticMixer(), "StaticMixer"), (SumMixer(StaticMixer()), "SumMixer")):
+        tiny_network.mixer = mixer
+        with pytest.raises(UsageError, match=f"got DMoME with {name}"):
+            gate_alone(tiny_network)
     assert all(value.requires_grad for value in tiny_network.parameters())

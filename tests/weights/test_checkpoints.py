@@ -305,7 +305,7 @@ def test_a_start_from_several_files_joins_their_experts_and_leaves_the_gate(halv
 
 
 def test_a_missing_expert_and_the_file_without_it_are_named(halves):
-    refused_start(halves[0], r"got no t2w in .*first\.pt")
+    refused_start(halves[0], r"got no t2w in .*first\.pt\. Name the files of all")
 
 
 def test_an_expert_in_two_files_is_refused_and_both_are_named(halves, tiny_network, tmp_path):
@@ -337,7 +337,8 @@ def test_an_expert_twice_beside_a_whole_mixture_is_refused(halves, tiny_network,
     torch.save(tiny_network.state_dict(), tmp_path / "mixture.pt")
     save_experts(tiny_network, tmp_path / "third.pt", ["t2f"])
     refused_start(
-        [tmp_path / "mixture.pt", halves[1], tmp_path / "third.pt"], r"got t2f in .*second\.pt, "
+        [tmp_path / "mixture.pt", halves[1], tmp_path / "third.pt"],
+        r"got t2f in .*second\.pt, .*third\.pt\. Leave out",
     )
 
 
